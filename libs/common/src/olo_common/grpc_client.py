@@ -1,0 +1,64 @@
+"""Channels and calls to other services."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+
+from olo_common.errors import Unavailable
+from olo_common.grpc_server import MAX_MESSAGE_BYTES
+from olo_common.rpc_status import from_rpc_error
+
+_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # A peer that was restarted is found again within a second, not after gRPC's default of up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Retries belong to one layer, and that is not this one.
+    ("grpc.enable_retries", 0),
+]
+
+
+def open_channel(target: str) -> grpc.aio.Channel:
+    """A channel to `host:port`. Connects when it is first used, and again whenever it has to."""
+    return grpc.aio.insecure_channel(target, options=_OPTIONS)
+
+
+@asynccontextmanager
+async def channel(target: str) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel that is closed afterwards."""
+    opened = open_channel(target)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def call(method: Any, request: Any, *, peer: str, timeout: float, metadata: Any = None) -> Any:
+    """Calls a unary method.
+
+    Args:
+        method: A method of an aio stub.
+        request: Its request message.
+        peer: Who is called, for messages: `the router`.
+        timeout: Seconds until the call is given up.
+        metadata: Metadata of the call.
+
+    Raises:
+        OloError: What the peer has raised, or that it is not reachable.
+    """
+    try:
+        return await method(request, timeout=timeout, metadata=metadata)
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error, peer=peer) from error
+    except asyncio.CancelledError:
+        raise
+    except grpc.aio.UsageError as error:
+        raise Unavailable(f"{peer} is not reachable", retry_after=1.0) from error

@@ -1,0 +1,112 @@
+"""Server interceptors: who asks, and what an exception becomes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc
+import structlog
+
+from olo_common.errors import OloError
+from olo_common.logs import logger
+from olo_common.rpc_status import abort
+
+REQUEST_ID_KEY = "x-request-id"
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
+
+
+def _wrap(
+    handler: Handler | None,
+    unary: Callable[[Any, Context, Any], Awaitable[Any]],
+    stream: Callable[[Any, Context, Any], AsyncIterator[Any]],
+) -> Handler | None:
+    """The handler with its behaviour wrapped. Streaming requests are left as they are: none of our services has one."""
+    if handler is None or handler.request_streaming:
+        return handler
+
+    async def call(request: Any, context: Context) -> Any:
+        return await unary(request, context, handler.unary_stream or handler.unary_unary)
+
+    async def call_stream(request: Any, context: Context) -> AsyncIterator[Any]:
+        async for response in stream(request, context, handler.unary_stream):
+            yield response
+
+    if handler.response_streaming:
+        # A streaming behaviour may also be a coroutine that writes to the context, as grpcio's own health service is.
+        return grpc.unary_stream_rpc_method_handler(
+            call_stream if inspect.isasyncgenfunction(handler.unary_stream) else call,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+    return grpc.unary_unary_rpc_method_handler(
+        call, request_deserializer=handler.request_deserializer, response_serializer=handler.response_serializer
+    )
+
+
+class RequestIdInterceptor(grpc.aio.ServerInterceptor):
+    """Binds the caller's request id, or a new one, and the method to every log line of the call."""
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Wraps the handler."""
+        handler = await continuation(handler_call_details)
+        metadata = dict(handler_call_details.invocation_metadata or ())
+        request_id = str(metadata.get(REQUEST_ID_KEY) or uuid.uuid4().hex)[:128]
+        fields = {"request_id": request_id, "rpc": handler_call_details.method}
+
+        async def unary(request: Any, context: Context, behaviour: Any) -> Any:
+            with structlog.contextvars.bound_contextvars(**fields):
+                return await behaviour(request, context)
+
+        async def stream(request: Any, context: Context, behaviour: Any) -> AsyncIterator[Any]:
+            with structlog.contextvars.bound_contextvars(**fields):
+                async for response in behaviour(request, context):
+                    yield response
+
+        return _wrap(handler, unary, stream)
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Turns an `OloError` into its status with details, and anything else into INTERNAL, logged once."""
+
+    async def intercept_service(
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Wraps the handler."""
+        handler = await continuation(handler_call_details)
+
+        async def unary(request: Any, context: Context, behaviour: Any) -> Any:
+            try:
+                return await behaviour(request, context)
+            except Exception as error:
+                await _end(context, error)
+
+        async def stream(request: Any, context: Context, behaviour: Any) -> AsyncIterator[Any]:
+            responses = behaviour(request, context)
+            async with contextlib.aclosing(responses):
+                try:
+                    async for response in responses:
+                        yield response
+                except Exception as error:
+                    await _end(context, error)
+
+        return _wrap(handler, unary, stream)
+
+
+async def _end(context: Context, error: Exception) -> None:
+    if isinstance(error, asyncio.CancelledError | grpc.aio.AbortError):
+        raise error
+    if isinstance(error, OloError):
+        logger(__name__).info("rpc_failed", code=error.code.name, reason=error.reason)
+        await abort(context, error)
+    logger(__name__).error("rpc_crashed", exc_info=error)
+    await abort(context, OloError("internal error; the log of the service has the details"))

@@ -1,0 +1,72 @@
+"""The gRPC server of every service: health, reflection, error mapping, limits, drain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from olo_common.errors import StartupError
+from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor
+from olo_common.health import Health
+from olo_common.settings import ServiceSettings
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.so_reuseport", 0),
+]
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A servicer, how it is added, and the descriptor that names it."""
+
+    descriptor: ServiceDescriptor
+    add: Callable[[Any, grpc.aio.Server], None]
+    servicer: Any
+
+
+@asynccontextmanager
+async def grpc_server(
+    settings: ServiceSettings, registrations: Sequence[Registration], conditions: Health
+) -> AsyncIterator[str]:
+    """Serves while the context is entered; gives `host:port`. Leaving it drains: NOT_SERVING, wait, stop with grace.
+
+    Raises:
+        StartupError: The port is taken.
+    """
+    server = grpc.aio.server(interceptors=[RequestIdInterceptor(), ErrorInterceptor()], options=_OPTIONS)
+    for registration in registrations:
+        registration.add(registration.servicer, server)
+    names = [registration.descriptor.full_name for registration in registrations]
+    health_pb2_grpc.add_HealthServicer_to_server(conditions.servicer, server)
+    if settings.reflection:
+        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    try:
+        port = server.add_insecure_port(f"{settings.host}:{settings.port}")
+    except RuntimeError:
+        raise StartupError(
+            f"port {settings.port} on {settings.host} is taken; stop what listens there or set another port"
+        ) from None
+    await conditions.cover(names)
+    await server.start()
+    try:
+        yield f"{settings.host}:{port}"
+    finally:
+        await conditions.drain()
+        await asyncio.sleep(settings.drain_seconds)
+        await server.stop(settings.grace_seconds)

@@ -1,0 +1,183 @@
+"""The connection to NATS: what has happened, told to whoever listens. Nothing here is ever waited for.
+
+The server may be away at any time, at start too: publishing then drops and counts, subscriptions wait and come alive
+with the connection, and callbacks run after each (re)connect so that the owner can tell its state anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+
+from olo_common.logs import logger
+from olo_common.metrics import meter
+from olo_common.settings import NatsSettings
+
+Handler = Callable[[str, bytes], Awaitable[None]]
+
+_PENDING_MESSAGES = 65_536
+_PENDING_BYTES = 32 * 1024 * 1024
+
+
+class Subscription:
+    """A standing wish to hear a subject; ended by `close`."""
+
+    def __init__(self, subject: str, handler: Handler) -> None:
+        self.subject = subject
+        self.handler = handler
+        self.inner: NatsSubscription | None = None
+        self.closed = False
+
+    async def close(self) -> None:
+        """Ends the subscription."""
+        self.closed = True
+        if self.inner is not None:
+            with contextlib.suppress(Exception):
+                await self.inner.unsubscribe()
+
+
+class NatsBus:
+    """Publishes and subscribes; see the module."""
+
+    def __init__(self) -> None:
+        self._client = Client()
+        self._subscriptions: list[Subscription] = []
+        self._connected = asyncio.Event()
+        self._on_connect: list[Callable[[], Awaitable[None]]] = []
+        self._log = logger(__name__)
+        self._dropped = meter().create_counter("olo_nats_messages_dropped", description="Messages dropped, by cause.")
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server is there now."""
+        return self._client.is_connected
+
+    async def wait_connected(self) -> None:
+        """Waits for the first connection."""
+        await self._connected.wait()
+
+    def on_connect(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Runs the callback after each connect and reconnect."""
+        self._on_connect.append(callback)
+
+    async def publish(self, subject: str, payload: bytes) -> bool:
+        """Publishes; False, and counted, where the server is away."""
+        if not self._client.is_connected:
+            self._dropped.add(1, {"cause": "disconnected"})
+            return False
+        try:
+            await self._client.publish(subject, payload)
+        except Exception as error:
+            self._dropped.add(1, {"cause": "publish_failed"})
+            self._log.warning("nats_publish_failed", error=str(error))
+            return False
+        return True
+
+    async def flush(self, timeout: int = 1) -> None:
+        """Waits until the server has what was published, or the time is over."""
+        if self._client.is_connected:
+            with contextlib.suppress(Exception):
+                await self._client.flush(timeout)
+
+    async def subscribe(self, subject: str, handler: Handler) -> Subscription:
+        """Hears a subject. A handler that raises loses that message alone: it is counted and logged."""
+        subscription = Subscription(subject, handler)
+        self._subscriptions = [s for s in self._subscriptions if not s.closed]
+        self._subscriptions.append(subscription)
+        if self._connected.is_set():
+            await self._attach(subscription)
+        return subscription
+
+    def dropped(self, cause: str) -> None:
+        """Counts a message that the owner could not use."""
+        self._dropped.add(1, {"cause": cause})
+
+    async def _attach(self, subscription: Subscription) -> None:
+        async def deliver(message: Msg) -> None:
+            try:
+                await subscription.handler(message.subject, message.data)
+            except Exception as error:
+                self._dropped.add(1, {"cause": "handler_failed"})
+                self._log.warning("nats_message_dropped", subject=message.subject, error=repr(error))
+
+        subscription.inner = await self._client.subscribe(
+            subscription.subject,
+            cb=deliver,
+            pending_msgs_limit=_PENDING_MESSAGES,
+            pending_bytes_limit=_PENDING_BYTES,
+        )
+
+    async def _run(self, settings: NatsSettings, name: str) -> None:
+        async def connected() -> None:
+            for callback in self._on_connect:
+                try:
+                    await callback()
+                except Exception:
+                    self._log.exception("nats_on_connect_failed")
+
+        async def reconnected() -> None:
+            self._log.info("nats_reconnected")
+            await connected()
+
+        async def disconnected() -> None:
+            self._log.warning("nats_disconnected")
+
+        async def error(problem: Exception) -> None:
+            self._dropped.add(1, {"cause": "client_error"})
+            self._log.debug("nats_error", error=repr(problem))
+
+        await self._client.connect(
+            servers=[settings.url],
+            name=name,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.5,  # type: ignore[arg-type]  # nats-py sleeps for it, so that a fraction is fine
+            connect_timeout=2,
+            ping_interval=5,
+            max_outstanding_pings=2,
+            pending_size=256 * 1024,
+            reconnected_cb=reconnected,
+            disconnected_cb=disconnected,
+            error_cb=error,
+        )
+        for subscription in self._subscriptions:
+            if not subscription.closed:
+                await self._attach(subscription)
+        await self._client.flush()
+        self._connected.set()
+        self._log.info("nats_connected", url=settings.url)
+        await connected()
+
+    async def _close(self) -> None:
+        with contextlib.suppress(Exception):
+            await asyncio.wait_for(self._client.close(), 2.0)
+
+
+@asynccontextmanager
+async def nats_bus(settings: NatsSettings, name: str) -> AsyncIterator[NatsBus]:
+    """A bus that connects in the background, and is closed afterwards."""
+    bus = NatsBus()
+
+    async def connect() -> None:
+        while True:
+            try:
+                await bus._run(settings, name)
+            except Exception as error:
+                bus._log.warning("nats_connect_failed", error=repr(error))
+                await asyncio.sleep(1.0)
+            else:
+                return
+
+    task = asyncio.create_task(connect(), name="nats-connect")
+    try:
+        yield bus
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await bus._close()

@@ -1,0 +1,63 @@
+"""Errors to `google.rpc.Status` and back: ErrorInfo, BadRequest for a field, RetryInfo for a delay."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from olo_common.errors import CODE_BY_GRPC, ERROR_DOMAIN, ErrorCode, OloError, RemoteError
+
+
+def to_status(error: OloError) -> status_pb2.Status:
+    """The rich status of an error."""
+    details: list[any_pb2.Any] = []
+
+    def add(message: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest | error_details_pb2.RetryInfo) -> None:
+        packed = any_pb2.Any()
+        packed.Pack(message)
+        details.append(packed)
+
+    add(error_details_pb2.ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN, metadata=dict(error.metadata)))
+    if error.field is not None:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
+        add(error_details_pb2.BadRequest(field_violations=[violation]))
+    if error.retry_after is not None:
+        retry_info = error_details_pb2.RetryInfo()
+        retry_info.retry_delay.FromTimedelta(timedelta(seconds=error.retry_after))
+        add(retry_info)
+    return status_pb2.Status(code=error.code.value.grpc.value[0], message=error.message, details=details)
+
+
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: OloError) -> None:
+    """Ends a call with the status of the error. Never returns normally."""
+    status = rpc_status.to_status(to_status(error))
+    await context.abort(status.code, status.details, trailing_metadata=status.trailing_metadata)
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError, *, peer: str) -> OloError:
+    """The error that a call has failed with.
+
+    A status without details (the peer is away, the deadline has passed) becomes one with the reason
+    `dependency_unavailable` or the code's own name; `peer` then names who did not answer.
+    """
+    code = CODE_BY_GRPC.get(error.code(), ErrorCode.INTERNAL)
+    message = error.details() or f"{peer} failed with {error.code().name}"
+    reason, field, retry_after = code.name.lower(), None, None
+    metadata: dict[str, str] = {}
+    status = rpc_status.from_call(error) if error.trailing_metadata() else None
+    for detail in status.details if status is not None else ():
+        info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            reason, metadata = info.reason, dict(info.metadata)
+        elif detail.Unpack(bad) and bad.field_violations:
+            field = bad.field_violations[0].field
+        elif detail.Unpack(retry):
+            retry_after = retry.retry_delay.ToTimedelta().total_seconds()
+    if status is None and code is ErrorCode.UNAVAILABLE:
+        return RemoteError(code, "dependency_unavailable", f"{peer} is not reachable", retry_after=1.0)
+    return RemoteError(code, reason, message, field=field, retry_after=retry_after, metadata=metadata)

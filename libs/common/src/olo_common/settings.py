@@ -1,0 +1,153 @@
+"""The base of all settings. Only `settings` modules read the environment.
+
+A service's settings are one frozen class with the prefix `OLO_<SERVICE>_`. What all services share has its own prefix:
+`OLO_NATS_`, `OLO_LOG_`, and Temporal's standard `TEMPORAL_`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from collections.abc import Iterator
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from olo_common.errors import StartupError
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+def settings_config(prefix: str) -> SettingsConfigDict:
+    """The configuration of a settings class whose variables begin with `prefix`."""
+    return SettingsConfigDict(env_prefix=prefix, frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class NatsSettings(BaseSettings):
+    model_config = settings_config("OLO_NATS_")
+
+    url: str = "nats://127.0.0.1:4222"
+    """Where the NATS server listens."""
+
+
+class TemporalSettings(BaseSettings):
+    model_config = settings_config("TEMPORAL_")
+
+    address: str = "127.0.0.1:7233"
+    """Host and port of the Temporal frontend."""
+    namespace: str = "default"
+    """The Temporal namespace of all runs."""
+    api_key: SecretStr | None = None
+    """API key of the Temporal frontend, where it asks for one."""
+    tls: bool = False
+    """Whether to speak TLS to the Temporal frontend."""
+
+
+class LogSettings(BaseSettings):
+    model_config = settings_config("OLO_LOG_")
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severe level that is written."""
+    format: Literal["json", "console"] = "json"
+    """`json` for machines, `console` for people."""
+
+
+class SecuritySettings(BaseSettings):
+    model_config = settings_config("OLO_")
+
+    allow_insecure: bool = False
+    """Serve addresses other than loopback although nothing authenticates the callers."""
+
+
+class ServiceSettings(BaseSettings):
+    """What each service can be told. Subclasses set the prefix, the port and their own fields."""
+
+    host: str = "127.0.0.1"
+    """The address to bind. Other than loopback needs OLO_ALLOW_INSECURE=true: callers are not authenticated."""
+    port: Port
+    """The gRPC port; 0 takes a free one."""
+    metrics_port: Port = 0
+    """The port of the Prometheus endpoint /metrics; 0 turns it off."""
+    reflection: bool = True
+    """Whether gRPC reflection is served, so that grpcurl and buf curl can list the calls."""
+    drain_seconds: Seconds = 0.0
+    """How long to answer health checks with NOT_SERVING, and all else as usual, before stopping."""
+    grace_seconds: Seconds = 10.0
+    """How long running calls may take to finish when the service stops."""
+    log: LogSettings = Field(default_factory=LogSettings)
+    security: SecuritySettings = Field(default_factory=SecuritySettings)
+
+    @model_validator(mode="after")
+    def _loopback_or_told(self) -> ServiceSettings:
+        if not is_loopback(self.host) and not self.security.allow_insecure:
+            raise ValueError(
+                f"refusing to bind {self.host}: callers are not authenticated; bind 127.0.0.1 "
+                "or set OLO_ALLOW_INSECURE=true"
+            )
+        return self
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(settings_class: type[S]) -> S:
+    """Reads the settings from the environment.
+
+    Raises:
+        StartupError: Naming each variable that is missing or wrong.
+    """
+    try:
+        return settings_class()
+    except ValidationError as error:
+        problems = "; ".join(_problem(settings_class, e["loc"], e["msg"]) for e in error.errors())
+        raise StartupError(problems) from None
+
+
+def _problem(settings_class: type[BaseSettings], loc: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if not loc:
+        return message
+    title = (settings_class.model_config.get("env_prefix") or "") + "__".join(str(part) for part in loc)
+    return f"{title.upper()}: {message}"
+
+
+def variables(settings_class: type[BaseSettings]) -> Iterator[tuple[str, str, str]]:
+    """Name, default and meaning of each variable that the settings read, nested groups last."""
+    groups: list[type[BaseSettings]] = []
+    prefix = settings_class.model_config.get("env_prefix") or ""
+    for name, info in settings_class.model_fields.items():
+        nested = info.annotation
+        if isinstance(nested, type) and issubclass(nested, BaseSettings):
+            groups.append(nested)
+        elif not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+            yield f"{prefix}{name}".upper(), _default(info), " ".join((info.description or "").split())
+    for group in groups:
+        yield from variables(group)
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    value = info.get_default(call_default_factory=True, validated_data={})
+    return "unset" if value is None or value == "" else str(value)
+
+
+def print_help(program: str, description: str, settings_class: type[BaseSettings]) -> None:
+    """Writes what the program is and which variables it reads to standard output."""
+    lines = [f"usage: {program}", "", description, "", "Environment:"]
+    for name, default, meaning in variables(settings_class):
+        lines += [f"  {name} (default: {default})", f"      {meaning}"]
+    sys.stdout.write("\n".join(lines) + "\n")

@@ -1,0 +1,131 @@
+"""The connection to Temporal, workers on it, and errors through it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, TimeoutType
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from olo_common.errors import ErrorCode, OloError, RemoteError
+from olo_common.health import Health
+from olo_common.lifecycle import Lifetime, background
+from olo_common.logs import logger
+from olo_common.settings import TemporalSettings
+
+TEMPORAL_CONDITION = "temporal"
+"""The health condition that `temporal_worker` keeps."""
+
+_CHECK_SECONDS = 2.0
+
+
+async def temporal_client(settings: TemporalSettings, identity: str) -> Client:
+    """A client that connects when it is first used."""
+    return await Client.connect(
+        settings.address,
+        namespace=settings.namespace,
+        identity=identity,
+        api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+        tls=settings.tls,
+        lazy=True,
+    )
+
+
+async def reachable(client: Client) -> bool:
+    """Whether the Temporal frontend answers now."""
+    try:
+        return await client.service_client.check_health(timeout=timedelta(seconds=2))
+    except (RPCError, RuntimeError):
+        return False
+
+
+@asynccontextmanager
+async def temporal_worker(
+    client: Client, make_worker: Callable[[], Worker], *, lifetime: Lifetime, health: Health
+) -> AsyncIterator[None]:
+    """Runs a worker while the context is entered. Waits for Temporal in the background, as long as it takes.
+
+    Keeps the health condition `temporal`: true while the worker polls and the server answers. A worker that fails for
+    good ends the lifetime. Leaving the context shuts the worker down with its graceful timeout.
+    """
+    worker: Worker | None = None
+    log = logger(__name__)
+
+    async def run() -> None:
+        nonlocal worker
+        while not await reachable(client):
+            log.warning("temporal_unreachable")
+            await asyncio.sleep(1.0)
+        worker = make_worker()
+        async with background(watch(), "temporal-watch", lifetime):
+            await worker.run()
+
+    async def watch() -> None:
+        while True:
+            await health.set(TEMPORAL_CONDITION, await reachable(client))
+            await asyncio.sleep(_CHECK_SECONDS)
+
+    task = asyncio.create_task(run(), name="temporal-worker")
+    task.add_done_callback(lambda done: _report(done, lifetime))
+    try:
+        yield
+    finally:
+        if worker is not None and not task.done():
+            await worker.shutdown()
+        else:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+def _report(task: asyncio.Task[None], lifetime: Lifetime) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger(__name__).error("temporal_worker_failed", exc_info=error)
+        lifetime.fail(error)
+
+
+def to_application_error(error: OloError, *, retryable: bool | None = None) -> ApplicationError:
+    """The failure of an activity or workflow that carries this error: its type is the reason."""
+    may_retry = error.retryable if retryable is None else retryable
+    details: dict[str, Any] = {
+        "code": error.code.name,
+        "field": error.field,
+        "retry_after": error.retry_after,
+        "metadata": dict(error.metadata),
+    }
+    return ApplicationError(error.message, details, type=error.reason, non_retryable=not may_retry)
+
+
+def from_failure(failure: BaseException | None) -> OloError:
+    """The error that a workflow or an activity has failed with: the innermost cause that tells one."""
+    while failure is not None:
+        if isinstance(failure, ApplicationError) and failure.details:
+            details = failure.details[0]
+            if isinstance(details, Mapping) and details.get("code") in ErrorCode.__members__:
+                return RemoteError(
+                    ErrorCode[details["code"]],
+                    failure.type or "internal",
+                    failure.message,
+                    field=details.get("field"),
+                    retry_after=details.get("retry_after"),
+                    metadata=details.get("metadata"),
+                )
+        if isinstance(failure, TimeoutError):
+            return _from_timeout(failure)
+        failure = failure.cause if isinstance(failure, FailureError | ActivityError) else failure.__cause__
+    return OloError("internal error; the run's history has the details")
+
+
+def _from_timeout(failure: TimeoutError) -> OloError:
+    if failure.type is TimeoutType.SCHEDULE_TO_START:
+        return RemoteError(ErrorCode.UNAVAILABLE, "schedule_to_start_timeout", "no worker took the task in time")
+    if failure.type is TimeoutType.HEARTBEAT:
+        return RemoteError(ErrorCode.UNAVAILABLE, "heartbeat_timeout", "the worker stopped answering")
+    return RemoteError(ErrorCode.DEADLINE_EXCEEDED, "deadline_exceeded", "the deadline has passed")

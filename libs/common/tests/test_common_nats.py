@@ -1,0 +1,74 @@
+"""The bus, against a real server that comes, goes and comes again."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from olo_common.nats_bus import nats_bus
+from olo_common.settings import NatsSettings
+from olo_testing.ports import free_port
+from olo_testing.servers import nats_server
+
+pytestmark = pytest.mark.integration
+
+
+async def test_the_server_may_come_later_and_go_in_between(tmp_path: Path) -> None:
+    port = free_port()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    connects: asyncio.Queue[None] = asyncio.Queue()
+
+    async def handle(_: str, payload: bytes) -> None:
+        heard.put_nowait(payload)
+
+    async def connected() -> None:
+        connects.put_nowait(None)
+
+    async with nats_bus(NatsSettings(url=f"nats://127.0.0.1:{port}"), "test") as bus:
+        bus.on_connect(connected)
+        await bus.subscribe("a.*", handle)
+        assert not await bus.publish("a.b", b"nobody is there")
+        for life in (b"first", b"second"):
+            with nats_server(tmp_path, port):
+                await asyncio.wait_for(connects.get(), 10)
+                assert await bus.publish("a.b", life)
+                assert await asyncio.wait_for(heard.get(), 5) == life
+    assert heard.empty()
+
+
+async def test_a_handler_that_raises_loses_that_message_alone(nats_url: str) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def handle(_: str, payload: bytes) -> None:
+        if payload == b"bad":
+            raise ValueError(payload)
+        heard.put_nowait(payload)
+
+    async with nats_bus(NatsSettings(url=nats_url), "test") as bus:
+        await asyncio.wait_for(bus.wait_connected(), 5)
+        await bus.subscribe("raising.*", handle)
+        for payload in (b"bad", b"good"):
+            await bus.publish("raising.x", payload)
+        assert await asyncio.wait_for(heard.get(), 5) == b"good"
+
+
+async def test_a_closed_subscription_hears_nothing(nats_url: str) -> None:
+    first: asyncio.Queue[bytes] = asyncio.Queue()
+    second: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def to_first(_: str, payload: bytes) -> None:
+        first.put_nowait(payload)
+
+    async def to_second(_: str, payload: bytes) -> None:
+        second.put_nowait(payload)
+
+    async with nats_bus(NatsSettings(url=nats_url), "test") as bus:
+        await asyncio.wait_for(bus.wait_connected(), 5)
+        subscription = await bus.subscribe("closing.x", to_first)
+        await subscription.close()
+        await bus.subscribe("closing.x", to_second)
+        await bus.publish("closing.x", b"1")
+        assert await asyncio.wait_for(second.get(), 5) == b"1"
+        assert first.empty()

@@ -1,0 +1,27 @@
+"""Names of Temporal task queues, workflows and activities."""
+
+from __future__ import annotations
+
+CHAT_QUEUE = "gateway"
+"""Where the chat workflow runs: the worker in the gateway process."""
+
+INGEST_QUEUE = "retrieval"
+"""Where ingest workflows and their activities run: the worker in the retrieval process."""
+
+CHAT_WORKFLOW = "chat"
+INGEST_WORKFLOW = "ingest"
+
+RETRIEVE_ACTIVITY = "retrieve"
+SELECT_ACTIVITY = "select"
+GENERATE_ACTIVITY = "generate"
+EMBED_ACTIVITY = "embed"
+
+
+def llm_queue(model_id: str) -> str:
+    """The task queue on which the instances of a text model wait for `generate` activities."""
+    return f"llm.{model_id}"
+
+
+def embedding_queue(model_id: str) -> str:
+    """The task queue on which the instances of an embedding model wait for `embed` activities."""
+    return f"embedding.{model_id}"

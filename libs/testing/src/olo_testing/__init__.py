@@ -1,0 +1,1 @@
+"""The real servers, for tests: on free ports, started once a session, gone afterwards."""

@@ -1,0 +1,1 @@
+"""What every model worker is, whatever it serves."""

@@ -63,6 +63,8 @@ async def temporal_worker(
         while not await reachable(client):
             log.warning("temporal_unreachable")
             await asyncio.sleep(1.0)
+        # It has answered, so it is connected; the SDK goes by this flag alone and refuses lazy clients to workers.
+        client.service_client.config.lazy = False
         worker = make_worker()
         async with background(watch(), "temporal-watch", lifetime):
             await worker.run()

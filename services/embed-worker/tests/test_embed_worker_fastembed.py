@@ -1,0 +1,97 @@
+"""The fastembed engine beside its dense vectors: sparse vectors, directories that are wrong, what is not loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from olo_common.errors import ErrorCode, StartupError
+from olo_embed_worker.adapters.fastembed_engine import FastembedEngine
+from olo_embed_worker.errors import RerankerNotLoaded, SparseNotLoaded
+from olo_embed_worker.types import InputKind
+
+
+def load(model: Path | str, **changed: Any) -> FastembedEngine:
+    return FastembedEngine(str(model), **{"sparse": False, "reranker": "", "threads": 1, "cache_dir": "", **changed})
+
+
+@pytest.fixture
+def copied(minilm_directory: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(minilm_directory, tmp_path / "copy"))
+
+
+def test_bm25_meets_its_query_by_stem_and_ignores_stop_words(minilm: FastembedEngine) -> None:
+    passages = ["The pumps were repaired, and the pump runs.", "A recipe for bread."]
+    (pumps, bread) = minilm.embed_sparse(passages, InputKind.PASSAGE)
+    (query,) = minilm.embed_sparse(["is the pump repairing?"], InputKind.QUERY)
+    assert set(query.indices) <= set(pumps.indices)
+    assert not set(query.indices) & set(bread.indices)
+    assert len(query.indices) == 2
+    assert query.values.tolist() == [1.0, 1.0]
+    for vector in (pumps, bread, query):
+        assert (vector.indices.dtype, vector.values.dtype) == (np.uint32, np.float32)
+        assert (np.diff(vector.indices.astype(np.int64)) > 0).all()
+    assert pumps.values.max() > pumps.values.min()
+
+
+def test_bm25_of_stop_words_alone_is_empty(minilm: FastembedEngine) -> None:
+    for kind in InputKind:
+        (vector,) = minilm.embed_sparse(["the and of"], kind)
+        assert (vector.indices.size, vector.values.size) == (0, 0)
+
+
+def test_what_is_not_loaded_is_refused(minilm: FastembedEngine, minilm_directory: Path) -> None:
+    with pytest.raises(RerankerNotLoaded) as refused:
+        minilm.rerank("q", ["d"])
+    assert refused.value.code is ErrorCode.FAILED_PRECONDITION
+    engine = load(minilm_directory)
+    with pytest.raises(SparseNotLoaded):
+        engine.embed_sparse(["x"], InputKind.QUERY)
+
+
+def test_pooling_is_what_the_directory_says(minilm: FastembedEngine, copied: Path) -> None:
+    (copied / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
+    modules = json.loads((copied / "modules.json").read_text())
+    (copied / "modules.json").write_text(json.dumps(modules[:2]))
+    row = load(copied).embed(["some text"], InputKind.PASSAGE)[0]
+    mean = minilm.embed(["some text"], InputKind.PASSAGE)[0]
+    assert abs(np.linalg.norm(row) - 1) > 0.1
+    assert row @ mean / np.linalg.norm(row) < 0.99
+
+
+def test_without_modules_it_is_mean_to_unit_length(minilm: FastembedEngine, copied: Path) -> None:
+    (copied / "modules.json").unlink()
+    (copied / "onnx").mkdir()
+    (copied / "model.onnx").rename(copied / "onnx" / "model.onnx")
+    (row,), (mean,) = (engine.embed(["some text"], InputKind.PASSAGE) for engine in (load(copied), minilm))
+    np.testing.assert_allclose(row, mean, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "message"),
+    [
+        ("model.onnx", None, "holds no model.onnx"),
+        ("tokenizer.json", None, "holds no tokenizer.json"),
+        ("tokenizer_config.json", None, "holds no tokenizer_config.json"),
+        ("model.onnx", "not a model", "cannot be loaded"),
+        ("tokenizer.json", "{", "cannot be loaded"),
+        ("modules.json", "{}", "does not say how to pool"),
+        ("1_Pooling/config.json", '{"pooling_mode_max_tokens": true}', "asks for a pooling other"),
+    ],
+)
+def test_a_wrong_directory_is_one_sentence(copied: Path, path: str, content: str | None, message: str) -> None:
+    (copied / path).unlink() if content is None else (copied / path).write_text(content)
+    with pytest.raises(StartupError, match=message):
+        load(copied)
+
+
+def test_unknown_names_are_refused_without_a_download(minilm_directory: Path) -> None:
+    with pytest.raises(StartupError, match="neither a directory nor a model"):
+        load("nobody/has-this-model")
+    with pytest.raises(StartupError, match="the reranker nobody/has-this"):
+        load(minilm_directory, reranker="nobody/has-this")

@@ -1,0 +1,25 @@
+"""The Python client of Open LLM Orchestrator."""
+
+from olo_client.async_client import AsyncOlo
+from olo_client.client import Olo
+from olo_client.errors import (
+    ConflictError,
+    ExhaustedError,
+    InvalidRequestError,
+    NotFoundError,
+    OloError,
+    TimeoutError,
+    UnavailableError,
+)
+
+__all__ = [
+    "AsyncOlo",
+    "ConflictError",
+    "ExhaustedError",
+    "InvalidRequestError",
+    "NotFoundError",
+    "Olo",
+    "OloError",
+    "TimeoutError",
+    "UnavailableError",
+]

@@ -1,0 +1,143 @@
+"""The groups of calls of `AsyncOlo`: runs, models, collections, documents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from olo.gateway.v1.gateway_service_pb2 import (
+    CancelRunRequest,
+    GetRunRequest,
+    ListModelsRequest,
+    ListRunsRequest,
+    ModelSummary,
+)
+from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from olo.gateway.v1.run_pb2 import Run
+from olo.retrieval.v1 import retrieval_service_pb2 as pb
+from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo_client.async_calls import AsyncCalls
+from olo_client.requests import document_input, model_type
+
+
+class AsyncRuns:
+    """Durable requests: what became of them."""
+
+    def __init__(self, calls: AsyncCalls) -> None:
+        self._calls = calls
+        self._stub = GatewayServiceStub(calls.channel)
+
+    async def get(self, run_id: str) -> Run:
+        """One run, with its answer once it has one."""
+        return (await self._calls.call(self._stub.GetRun, GetRunRequest(run_id=run_id))).run
+
+    def list(self, limit: int | None = None) -> AsyncIterator[Run]:
+        """Runs, newest first, without their answers."""
+        return self._calls.pages(
+            lambda token: self._calls.call(self._stub.ListRuns, ListRunsRequest(page_token=token)),
+            lambda page: page.runs,
+            limit,
+        )
+
+    async def cancel(self, run_id: str) -> Run:
+        """Asks a run to stop; one that has ended is left as it is."""
+        return (await self._calls.call(self._stub.CancelRun, CancelRunRequest(run_id=run_id))).run
+
+
+class AsyncModels:
+    """Models that can be asked for."""
+
+    def __init__(self, calls: AsyncCalls) -> None:
+        self._calls = calls
+        self._stub = GatewayServiceStub(calls.channel)
+
+    def list(self, kind: str | None = None) -> AsyncIterator[ModelSummary]:
+        """The models; `kind` is "llm", "embedding" or None for all."""
+        return self._calls.pages(
+            lambda token: self._calls.call(
+                self._stub.ListModels, ListModelsRequest(page_token=token, model_type=model_type(kind))
+            ),
+            lambda page: page.models,
+            None,
+        )
+
+
+class AsyncCollections:
+    """Sets of documents that are searched together."""
+
+    def __init__(self, calls: AsyncCalls) -> None:
+        self._calls = calls
+        self._stub = RetrievalServiceStub(calls.channel)
+
+    async def create(self, name: str, embedding_model: str | None = None) -> pb.Collection:
+        """Makes an empty collection, embedded by the default model unless one is named."""
+        request = pb.CreateCollectionRequest(name=name, embedding_model_id=embedding_model or "")
+        return (await self._calls.call(self._stub.CreateCollection, request, repeatable=False)).collection
+
+    async def get(self, name: str) -> pb.Collection:
+        """One collection."""
+        return (await self._calls.call(self._stub.GetCollection, pb.GetCollectionRequest(name=name))).collection
+
+    def list(self) -> AsyncIterator[pb.Collection]:
+        """The collections by name."""
+        return self._calls.pages(
+            lambda token: self._calls.call(self._stub.ListCollections, pb.ListCollectionsRequest(page_token=token)),
+            lambda page: page.collections,
+            None,
+        )
+
+    async def delete(self, name: str) -> None:
+        """Deletes a collection with its documents."""
+        await self._calls.call(self._stub.DeleteCollection, pb.DeleteCollectionRequest(name=name), repeatable=False)
+
+
+class AsyncDocuments:
+    """Texts with their sources."""
+
+    def __init__(self, calls: AsyncCalls) -> None:
+        self._calls = calls
+        self._stub = RetrievalServiceStub(calls.channel)
+
+    async def ingest(
+        self,
+        collection: str,
+        content: str,
+        *,
+        document_id: str | None = None,
+        title: str | None = None,
+        source: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> pb.Document:
+        """Stores a document and starts its indexing; `get` tells when its state is READY.
+
+        Without an id, one is made from the source; the same id replaces the earlier version when the new one is ready.
+        """
+        document = document_input(content, document_id, title, source, metadata)
+        request = pb.IngestDocumentRequest(collection=collection, document=document)
+        return (await self._calls.call(self._stub.IngestDocument, request)).document
+
+    async def ingest_many(
+        self, collection: str, documents: Sequence[pb.DocumentInput]
+    ) -> Sequence[pb.IngestDocumentResult]:
+        """Does the same for at most 100 documents; one result for each, in their order."""
+        request = pb.IngestDocumentsRequest(collection=collection, documents=documents)
+        return (await self._calls.call(self._stub.IngestDocuments, request)).results
+
+    async def get(self, collection: str, document_id: str) -> pb.Document:
+        """One document and the state of its indexing."""
+        request = pb.GetDocumentRequest(collection=collection, document_id=document_id)
+        return (await self._calls.call(self._stub.GetDocument, request)).document
+
+    def list(self, collection: str) -> AsyncIterator[pb.Document]:
+        """The documents of a collection by id."""
+        return self._calls.pages(
+            lambda token: self._calls.call(
+                self._stub.ListDocuments, pb.ListDocumentsRequest(collection=collection, page_token=token)
+            ),
+            lambda page: page.documents,
+            None,
+        )
+
+    async def delete(self, collection: str, document_id: str) -> None:
+        """Removes a document and its passages."""
+        request = pb.DeleteDocumentRequest(collection=collection, document_id=document_id)
+        await self._calls.call(self._stub.DeleteDocument, request, repeatable=False)

@@ -1,0 +1,97 @@
+"""Calls over a blocking channel: deadline, retries, errors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
+
+import grpc
+
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest, ChatStreamResponse
+from olo_client.connection import CHANNEL_OPTIONS, Patience
+from olo_client.errors import cut_off, error_from_rpc
+from olo_client.retries import Retries
+from olo_client.streams import StreamRepair
+
+R = TypeVar("R")
+
+
+class Page(Protocol):
+    """An answer with a token of the next one."""
+
+    next_page_token: str
+
+
+P = TypeVar("P", bound=Page)
+
+
+class Calls:
+    """One channel, and how calls are made on it."""
+
+    def __init__(self, target: str, patience: Patience) -> None:
+        self.channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+        self._target = target
+        self._patience = patience
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a call has where it does not say."""
+        return self._patience.timeout
+
+    def retries(self, timeout: float | None, repeatable: bool) -> Retries:
+        """The attempts of a new call."""
+        return Retries(self._patience.attempts_for(repeatable), timeout or self._patience.timeout)
+
+    def call(
+        self, method: Callable[..., R], request: Any, *, timeout: float | None = None, repeatable: bool = True
+    ) -> R:
+        """Makes a unary call.
+
+        Raises:
+            OloError: It has failed, after retries where it is `repeatable`.
+        """
+        retries = self.retries(timeout, repeatable)
+        while True:
+            try:
+                return method(request, timeout=retries.time_left)
+            except grpc.RpcError as error:
+                pause = retries.pause_after(error_from_rpc(error, self._target))
+            time.sleep(pause)
+
+    def chat_stream(
+        self, method: Callable[..., Any], request: ChatStreamRequest, *, timeout: float | None
+    ) -> Iterator[ChatStreamResponse]:
+        """Makes the streaming call, opens it again where it breaks, and gives one sound stream.
+
+        Raises:
+            OloError: It has failed for good.
+        """
+        retries, repair = self.retries(timeout, repeatable=True), StreamRepair()
+        while True:
+            call = method(request, timeout=retries.time_left)
+            try:
+                for event in call:
+                    yield from repair.feed(event)
+                if repair.completed:
+                    return
+                pause = retries.pause_after(cut_off())
+            except grpc.RpcError as error:
+                pause = retries.pause_after(error_from_rpc(error, self._target))
+            finally:
+                call.cancel()
+            time.sleep(pause)
+
+    def pages(self, fetch: Callable[[str], P], items: Callable[[P], Any], limit: int | None) -> Iterator[Any]:
+        """The items of all pages, at most `limit`."""
+        token, given = "", 0
+        while True:
+            page = fetch(token)
+            for item in items(page):
+                if limit is not None and given >= limit:
+                    return
+                given += 1
+                yield item
+            token = page.next_page_token
+            if not token:
+                return

@@ -1,0 +1,75 @@
+"""`olo chat`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from olo.gateway.v1.run_pb2 import ChatResponse
+from olo_client.cli.options import TARGET, AsJson, Target
+from olo_client.cli.output import as_dict, write_json
+from olo_client.client import Olo
+from olo_client.requests import ChatOptions
+
+
+def chat(
+    question: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
+    *,
+    collection: Annotated[str | None, typer.Option(help="Answer from the documents of this collection.")] = None,
+    top_k: Annotated[int | None, typer.Option(min=1, max=50, help="How many passages.")] = None,
+    model: Annotated[str, typer.Option(help="Model id; auto lets the router choose.")] = "auto",
+    fallback: Annotated[bool, typer.Option(help="Let another model answer where the named one cannot.")] = False,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=0, max=2, help="0 decodes greedily.")] = None,
+    request_id: Annotated[str | None, typer.Option(help="The same id gives the same run.")] = None,
+    stream: Annotated[bool, typer.Option(help="Write the answer as it comes.")] = True,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the answer.")] = 60.0,
+    as_json: AsJson = False,
+    target: Target = TARGET,
+) -> None:
+    """Asks a model; with --collection, one that reads your documents first."""
+    text = sys.stdin.read() if question == "-" else question
+    options = ChatOptions(
+        model=model,
+        collection=collection,
+        top_k=top_k,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        allow_fallback=fallback,
+        request_id=request_id,
+    )
+    with Olo(target, timeout=timeout) as olo:
+        if as_json:
+            write_json(as_dict(olo.chat(text, **options)))
+        elif stream:
+            _write_stream(olo, text, options)
+        else:
+            response = olo.chat(text, **options)
+            print(response.message.content)
+            _write_sources(response)
+
+
+def _write_stream(olo: Olo, text: str, options: ChatOptions) -> None:
+    for event in olo.chat_stream(text, **options):
+        kind = event.WhichOneof("event")
+        if kind == "delta":
+            print(event.delta.text, end="", flush=True)
+        elif kind == "reset":
+            print("\n[the answer begins again]")
+        elif kind == "completed":
+            print()
+            _write_sources(event.completed)
+
+
+def _write_sources(response: ChatResponse) -> None:
+    """Citations and origin go to standard error, so that a pipe gets the answer alone."""
+    console = Console(stderr=True, highlight=False, markup=False)
+    for citation in response.citations:
+        mark = "*" if citation.cited else " "
+        console.print(
+            f"{mark}[{citation.index}] {citation.title} ({citation.source}) {citation.score:.3f}", style="dim"
+        )
+    console.print(f"model {response.model}, run {response.run_id}", style="dim")

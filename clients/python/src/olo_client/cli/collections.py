@@ -1,0 +1,49 @@
+"""`olo collections`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from olo_client.cli.options import TARGET, AsJson, Target
+from olo_client.cli.output import as_dict, moment, write_json, write_table
+from olo_client.client import Olo
+
+app = typer.Typer(help="Sets of documents that are searched together.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of the collection.")]
+
+
+@app.command("list")
+def list_collections(as_json: AsJson = False, target: Target = TARGET) -> None:
+    """Lists the collections."""
+    with Olo(target) as olo:
+        found = list(olo.collections.list())
+    if as_json:
+        write_json([as_dict(collection) for collection in found])
+    else:
+        write_table(
+            ("name", "documents", "passages", "embedded by", "created"),
+            ((c.name, c.document_count, c.chunk_count, c.embedding_model_id, moment(c.create_time)) for c in found),
+        )
+
+
+@app.command("create")
+def create(
+    name: Name,
+    embedding_model: Annotated[str | None, typer.Option(help="The model that embeds it.")] = None,
+    target: Target = TARGET,
+) -> None:
+    """Makes an empty collection."""
+    with Olo(target) as olo:
+        collection = olo.collections.create(name, embedding_model)
+    print(f"{collection.name} is embedded by {collection.embedding_model_id}")
+
+
+@app.command("delete")
+def delete(name: Name, target: Target = TARGET) -> None:
+    """Deletes a collection with its documents."""
+    with Olo(target) as olo:
+        olo.collections.delete(name)
+    print(f"{name} is deleted")

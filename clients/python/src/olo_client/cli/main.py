@@ -1,0 +1,66 @@
+"""Builds the command line from its own commands and those of other packages, and runs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+
+import typer
+
+from olo_client.cli import chat, collections, documents, ingest, models, runs, search, version
+from olo_client.errors import OloError
+
+PLUGIN_GROUP = "olo.commands"
+"""Entry points of this group add commands: a `typer.Typer`, or a function that takes the app."""
+
+
+def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
+    """The whole command line. A plugin that cannot be loaded is named on standard error and left out."""
+    app = typer.Typer(
+        name="olo",
+        help="Asks models, feeds them documents, and looks after what runs.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.command("chat")(chat.chat)
+    app.command("ingest")(ingest.ingest)
+    app.command("search")(search.search)
+    app.add_typer(collections.app, name="collections")
+    app.add_typer(documents.app, name="documents")
+    app.add_typer(models.app, name="models")
+    app.add_typer(runs.app, name="runs")
+    app.command("version")(version.version)
+    for plugin in entry_points(group=PLUGIN_GROUP) if plugins is None else plugins:
+        _add(app, plugin)
+    return app
+
+
+def _add(app: typer.Typer, plugin: EntryPoint) -> None:
+    try:
+        commands = plugin.load()
+        if isinstance(commands, typer.Typer):
+            app.add_typer(commands)
+        else:
+            commands(app)
+    except Exception as error:
+        sys.stderr.write(f"olo: the commands of {plugin.value} are missing: {error}\n")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command and gives its exit code."""
+    try:
+        build_app()(list(arguments), standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except OloError as error:
+        sys.stderr.write(f"olo: {error.message}{_hint(error)}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _hint(error: OloError) -> str:
+    return f" (retry after {error.retry_after:g} s)" if error.retry_after else ""

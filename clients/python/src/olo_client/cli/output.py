@@ -1,0 +1,49 @@
+"""How commands write: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """The fields of a message under their proto names, with those that are empty."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def write_json(value: Any) -> None:
+    """One JSON document on one line."""
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table; cells are never read as markup, and a pipe gets it at full width."""
+    console = Console()
+    table = Table(*columns, box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    if not console.is_terminal:
+        console.width = max(console.measure(table).maximum, 1)
+    console.print(table)
+
+
+def moment(timestamp: Timestamp) -> str:
+    """A time in the local zone, or a dash where it is not set."""
+    if not timestamp.seconds:
+        return "-"
+    return timestamp.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def enum_word(name: str, prefix: str) -> str:
+    """`RUN_STATE_TIMED_OUT` as `timed out`."""
+    return name.removeprefix(prefix).lower().replace("_", " ")

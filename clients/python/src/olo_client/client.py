@@ -1,0 +1,72 @@
+"""The blocking client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Self, Unpack
+
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest, ChatStreamResponse, EmbedRequest
+from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from olo.gateway.v1.run_pb2 import ChatResponse
+from olo.retrieval.v1.retrieval_service_pb2 import Passage, SearchRequest
+from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo_client.calls import Calls
+from olo_client.connection import DEFAULT_TARGET, Patience
+from olo_client.requests import ChatOptions, Messages, chat_request
+from olo_client.resources import Collections, Documents, Models, Runs
+from olo_client.vectors import Embeddings, embeddings_from
+
+
+class Olo:
+    """A client of one gateway. Connects when it is first used; close it, or use it as a context manager.
+
+    Every call may raise an `olo_client.OloError`. What failed with UNAVAILABLE in passing is tried again where that is
+    safe; a chat always is, since its request id makes it run once.
+
+    Args:
+        target: Host and port of the gateway.
+        timeout: Seconds for a call, its retries included, unless the call says otherwise.
+        attempts: Tries of a call; 1 turns retries off.
+    """
+
+    def __init__(self, target: str = DEFAULT_TARGET, *, timeout: float = 60.0, attempts: int = 4) -> None:
+        self._calls = Calls(target, Patience(timeout, attempts))
+        self._gateway = GatewayServiceStub(self._calls.channel)
+        self._retrieval = RetrievalServiceStub(self._calls.channel)
+        self.runs = Runs(self._calls)
+        self.models = Models(self._calls)
+        self.collections = Collections(self._calls)
+        self.documents = Documents(self._calls)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._calls.channel.close()
+
+    def chat(self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> ChatResponse:
+        """Runs a request and waits for its answer."""
+        request = chat_request(messages, options, timeout or self._calls.timeout)
+        return self._calls.call(self._gateway.Chat, request, timeout=timeout)
+
+    def chat_stream(
+        self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]
+    ) -> Iterator[ChatStreamResponse]:
+        """Runs a request and gives its events: `started`, `delta`s (after a `reset` they begin anew), `completed`."""
+        request = ChatStreamRequest(request=chat_request(messages, options, timeout or self._calls.timeout))
+        return self._calls.chat_stream(self._gateway.ChatStream, request, timeout=timeout)
+
+    def embed(self, texts: Sequence[str], *, model: str = "auto") -> Embeddings:
+        """One vector for each text."""
+        return embeddings_from(self._calls.call(self._gateway.Embed, EmbedRequest(model=model, texts=texts)))
+
+    def search(
+        self, collection: str, query: str, *, top_k: int | None = None, min_score: float | None = None
+    ) -> Sequence[Passage]:
+        """The passages nearest in meaning to the query, best first."""
+        request = SearchRequest(collection=collection, query=query, top_k=top_k or 0, min_score=min_score)
+        return (self._calls.call(self._retrieval.Search, request)).passages

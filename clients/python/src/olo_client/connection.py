@@ -1,0 +1,32 @@
+"""What both clients know of the connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEFAULT_TARGET = "127.0.0.1:50051"
+
+CHANNEL_OPTIONS: list[tuple[str, int]] = [
+    ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+    ("grpc.max_send_message_length", 16 * 1024 * 1024),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.enable_retries", 0),
+]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long and how often a call is tried.
+
+    Attributes:
+        timeout: Seconds for a call, its retries included, unless the call says otherwise.
+        attempts: Tries of a call that can safely be repeated; 1 turns retries off.
+    """
+
+    timeout: float = 60.0
+    attempts: int = 4
+
+    def attempts_for(self, repeatable: bool) -> int:
+        """Tries of a call."""
+        return self.attempts if repeatable else 1

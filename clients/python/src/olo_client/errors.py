@@ -1,0 +1,121 @@
+"""What a call can fail with: one class for each kind of failure, all of them an `OloError`.
+
+OloError                    any failure; INTERNAL and what has no class of its own
++-- InvalidRequestError     the request is wrong; `field` names the part
++-- NotFoundError           no such model, collection, document or run
++-- ConflictError           it exists already, or the request id belongs to another request
++-- ExhaustedError          too much at once; `retry_after` says when to come back
++-- UnavailableError        the gateway, or a part behind it, does not answer now
++-- TimeoutError            the deadline has passed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+
+class OloError(Exception):
+    """A call has failed.
+
+    Attributes:
+        code: Name of the gRPC status, such as `NOT_FOUND`.
+        reason: A stable word for programs, such as `model_not_found`.
+        message: One sentence for people.
+        field: The request field that is wrong, where it is one.
+        retry_after: Seconds after which a retry makes sense, where one does.
+        metadata: Further facts for programs.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        reason: str,
+        message: str,
+        *,
+        field: str | None = None,
+        retry_after: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+        self.field = field
+        self.retry_after = retry_after
+        self.metadata = dict(metadata or {})
+
+
+class InvalidRequestError(OloError):
+    """The request is wrong; the same one will never succeed."""
+
+
+class NotFoundError(OloError):
+    """What the request names does not exist."""
+
+
+class ConflictError(OloError):
+    """The request collides with what exists."""
+
+
+class ExhaustedError(OloError):
+    """Too many requests at once."""
+
+
+class UnavailableError(OloError):
+    """A part that the request needs does not answer now."""
+
+
+class TimeoutError(OloError):
+    """The deadline has passed."""
+
+
+NOT_REACHABLE = "gateway_not_reachable"
+"""The reason of an `UnavailableError` that no server has raised: the connection itself failed."""
+
+_CLASSES: dict[grpc.StatusCode, type[OloError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidRequestError,
+    grpc.StatusCode.FAILED_PRECONDITION: InvalidRequestError,
+    grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.ALREADY_EXISTS: ConflictError,
+    grpc.StatusCode.ABORTED: ConflictError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ExhaustedError,
+    grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: TimeoutError,
+}
+
+
+def error_from_rpc(error: Any, target: str) -> OloError:
+    """The error of a failed call, sync or aio, with what its `google.rpc` details say.
+
+    Args:
+        error: The `grpc.RpcError`; it must know its code.
+        target: Where the call went, for the message of a failed connection.
+    """
+    code: grpc.StatusCode = error.code()
+    kind = _CLASSES.get(code, OloError)
+    reason, field, retry_after = code.name.lower(), None, None
+    metadata: dict[str, str] = {}
+    status = rpc_status.from_call(error) if error.trailing_metadata() else None
+    for detail in status.details if status is not None else ():
+        info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+        if detail.Unpack(info):
+            reason, metadata = info.reason, dict(info.metadata)
+        elif detail.Unpack(bad) and bad.field_violations:
+            field = bad.field_violations[0].field
+        elif detail.Unpack(retry):
+            retry_after = retry.retry_delay.ToTimedelta().total_seconds()
+    if status is None and code is grpc.StatusCode.UNAVAILABLE:
+        return kind(code.name, NOT_REACHABLE, f"no gateway answers at {target}")
+    message = error.details() or f"the call failed with {code.name}"
+    return kind(code.name, reason, message, field=field, retry_after=retry_after, metadata=metadata)
+
+
+def cut_off() -> OloError:
+    """The error of a stream that ended before its answer was complete."""
+    return UnavailableError("UNAVAILABLE", "unavailable", "the stream ended before the answer was complete")

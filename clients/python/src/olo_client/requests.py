@@ -1,0 +1,135 @@
+"""Request messages from plain Python values; both clients share them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import TypedDict
+
+from google.protobuf.duration_pb2 import Duration
+
+from olo.common.v1.common_pb2 import ModelType
+from olo.gateway.v1.run_pb2 import ChatRequest, RagOptions
+from olo.inference.v1.inference_service_pb2 import ChatMessage, Role, SamplingOptions
+from olo.retrieval.v1.retrieval_service_pb2 import DocumentInput
+from olo_client.errors import InvalidRequestError
+
+Messages = str | Sequence[Mapping[str, str] | ChatMessage]
+"""A question, or the turns of a conversation: `{"role": "user", "content": "..."}`."""
+
+_ROLES = {
+    "system": Role.ROLE_SYSTEM,
+    "user": Role.ROLE_USER,
+    "assistant": Role.ROLE_ASSISTANT,
+    "tool": Role.ROLE_TOOL,
+}
+_MODEL_TYPES = {
+    None: ModelType.MODEL_TYPE_UNSPECIFIED,
+    "llm": ModelType.MODEL_TYPE_LLM,
+    "embedding": ModelType.MODEL_TYPE_EMBEDDING,
+}
+
+
+class ChatOptions(TypedDict, total=False):
+    """How a chat is to be answered; what is left out, or None, is left to the gateway.
+
+    Attributes:
+        model: Model id; "auto" lets the router choose.
+        collection: The collection whose passages are put before the model.
+        top_k: How many passages.
+        max_tokens: Longest answer in tokens.
+        temperature: 0 to 2; 0 decodes greedily.
+        top_p: Above 0, at most 1.
+        stop: Strings that end the answer.
+        seed: For answers that can be repeated, as far as the engine can.
+        allow_fallback: Whether another model may answer where the named one cannot.
+        request_id: Makes the request idempotent. Left out: a new one is made, so that retries never run it twice.
+    """
+
+    model: str
+    collection: str | None
+    top_k: int | None
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    stop: Sequence[str]
+    seed: int | None
+    allow_fallback: bool
+    request_id: str | None
+
+
+def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> ChatRequest:
+    """The request message; `timeout` is in seconds.
+
+    Raises:
+        InvalidRequestError: A message has an unknown role, or a value does not fit its field.
+    """
+    duration = Duration()
+    duration.FromTimedelta(timedelta(seconds=timeout))
+    collection = options.get("collection")
+    try:
+        return ChatRequest(
+            request_id=options.get("request_id") or uuid.uuid4().hex,
+            model=options.get("model", "auto"),
+            messages=_chat_messages(messages),
+            sampling=SamplingOptions(
+                max_tokens=options.get("max_tokens"),
+                temperature=options.get("temperature"),
+                top_p=options.get("top_p"),
+                stop=options.get("stop", ()),
+                seed=options.get("seed"),
+            ),
+            rag=RagOptions(collection=collection, top_k=options.get("top_k") or 0) if collection else None,
+            timeout=duration,
+            allow_fallback=options.get("allow_fallback", False),
+        )
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError("INVALID_ARGUMENT", "field_invalid", str(error)) from error
+
+
+def _chat_messages(messages: Messages) -> Iterable[ChatMessage]:
+    if isinstance(messages, str):
+        return [ChatMessage(role=Role.ROLE_USER, content=messages)]
+    return [message if isinstance(message, ChatMessage) else _chat_message(message) for message in messages]
+
+
+def _chat_message(message: Mapping[str, str]) -> ChatMessage:
+    role = message.get("role", "user")
+    if role not in _ROLES:
+        raise InvalidRequestError(
+            "INVALID_ARGUMENT",
+            "field_invalid",
+            f"messages.role: {role!r} is none of {', '.join(_ROLES)}",
+            field="messages.role",
+        )
+    return ChatMessage(role=_ROLES[role], content=message.get("content", ""))
+
+
+def model_type(name: str | None) -> ModelType:
+    """The enum value of `llm`, `embedding` or None (all).
+
+    Raises:
+        InvalidRequestError: It is another word.
+    """
+    if name not in _MODEL_TYPES:
+        raise InvalidRequestError(
+            "INVALID_ARGUMENT",
+            "field_invalid",
+            f"model_type: {name!r} is neither llm nor embedding",
+            field="model_type",
+        )
+    return _MODEL_TYPES[name]
+
+
+def document_input(
+    content: str, document_id: str | None, title: str | None, source: str | None, metadata: Mapping[str, str] | None
+) -> DocumentInput:
+    """A document to ingest; what is None is left to the service."""
+    return DocumentInput(
+        document_id=document_id or "", title=title or "", source=source or "", content=content, metadata=metadata or {}
+    )
+
+
+def _invalid(field: str, problem: str) -> InvalidRequestError:
+    return InvalidRequestError("INVALID_ARGUMENT", "field_invalid", f"{field}: {problem}", field=field)

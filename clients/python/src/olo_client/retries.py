@@ -1,0 +1,55 @@
+"""When a failed call is made again, and after which pause."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from olo_client.errors import NOT_REACHABLE, OloError, UnavailableError
+
+# Other reasons of UNAVAILABLE, such as no_model_available, are the lasting result of a run that has ended.
+_PASSING_REASONS = {NOT_REACHABLE, "dependency_unavailable", "unavailable"}
+
+
+@dataclass
+class Retries:
+    """The attempts that one call has left. Only what failed with UNAVAILABLE in passing is tried again.
+
+    Args:
+        attempts: Tries in all, the first one included.
+        timeout: Seconds for all tries together.
+        first_pause: Seconds before the second try; each further pause is twice as long.
+        clock: Monotonic seconds.
+    """
+
+    attempts: int
+    timeout: float
+    first_pause: float = 0.2
+    clock: Callable[[], float] = time.monotonic
+    _tried: int = field(default=0, init=False)
+    _deadline: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._deadline = self.clock() + self.timeout
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the deadline of the call; never negative."""
+        return max(0.0, self._deadline - self.clock())
+
+    def pause_after(self, error: OloError) -> float:
+        """Seconds to wait before the next try.
+
+        Raises:
+            OloError: `error` itself, where there is no next try.
+        """
+        self._tried += 1
+        if not isinstance(error, UnavailableError) or error.reason not in _PASSING_REASONS:
+            raise error
+        pause: float = self.first_pause * 2.0 ** (self._tried - 1) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, no secret
+        pause = max(pause, error.retry_after or 0.0)
+        if self._tried >= self.attempts or pause >= self.time_left:
+            raise error
+        return pause

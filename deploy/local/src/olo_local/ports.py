@@ -1,0 +1,83 @@
+"""Which port each part listens on, and whether it is free."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from olo_local.errors import PortTaken
+from olo_local.settings import LocalSettings
+
+HOST = "127.0.0.1"
+
+_USERS: Mapping[str, str] = {
+    "temporal": "Temporal",
+    "temporal_ui": "Temporal's web interface",
+    "nats": "NATS",
+    "gateway": "the gateway (gRPC)",
+    "gateway_http": "the gateway (HTTP)",
+    "registry": "the registry",
+    "router": "the router",
+    "retrieval": "the retrieval service",
+    "llm_worker": "the first llm-worker",
+    "llm_worker_fp32": "the second llm-worker",
+    "embed_worker": "the embed-worker",
+}
+_MEASURED = ("gateway", "registry", "router", "retrieval", "llm_worker", "llm_worker_fp32", "embed_worker")
+"""Who offers metrics, in the order of the metrics ports."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of one stack: by part, and of the metrics of those parts that have some (0: off)."""
+
+    serving: Mapping[str, int]
+    metrics: Mapping[str, int]
+
+    def address(self, part: str) -> str:
+        """Host and port of a part."""
+        return f"{HOST}:{self.serving[part]}"
+
+
+def choose_ports(settings: LocalSettings) -> Ports:
+    """The ports that the settings ask for; all of them are free now.
+
+    Raises:
+        PortTaken: Naming the port, who needs it and the variable that moves it.
+    """
+    if settings.ports == "free":
+        return _free_ports()
+    serving = {part: int(getattr(settings, f"{part}_port")) for part in _USERS}
+    first = settings.metrics_port
+    metrics = {part: first + index if first else 0 for index, part in enumerate(_MEASURED)}
+    for part, port in serving.items():
+        _check(port, _USERS[part], f"OLO_LOCAL_{part.upper()}_PORT")
+    for part, port in metrics.items():
+        if port:
+            _check(port, f"the metrics of {_USERS[part]}", "OLO_LOCAL_METRICS_PORT")
+    return Ports(serving, metrics)
+
+
+def _check(port: int, user: str, variable: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # A port of a connection that has just ended may be taken again at once.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise PortTaken(
+                f"port {port} is taken, and {user} needs it: stop what listens there, or set {variable} to a free one"
+            ) from None
+
+
+def _free_ports() -> Ports:
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in _USERS]
+    try:
+        for probe in sockets:
+            probe.bind((HOST, 0))
+        numbers = [int(probe.getsockname()[1]) for probe in sockets]
+    finally:
+        for probe in sockets:
+            probe.close()
+    return Ports(dict(zip(_USERS, numbers, strict=True)), dict.fromkeys(_MEASURED, 0))

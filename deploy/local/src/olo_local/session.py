@@ -1,0 +1,140 @@
+"""One life of the stack: checks, models, start, ready, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from olo_client import AsyncOlo, OloError
+from olo_local.errors import StackError, Unwritable
+from olo_local.lock import directory_lock
+from olo_local.ports import Ports, choose_ports
+from olo_local.preparation import preparations, prepare
+from olo_local.settings import LocalSettings
+from olo_local.stack import EMBEDDING_MODEL, FP32_MODEL, INT8_MODEL, Place, children
+from olo_local.state import StackState, clear_remains, read_state, write_state
+from olo_local.supervisor import Pace, Supervisor
+from olo_local.types import ChildState, ChildStatus
+
+Told = Callable[[StackState], None]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack that is ready."""
+
+    ports: Ports
+    state: StackState
+
+    async def over(self) -> None:
+        """Waits for ever: a stack ends when its task is cancelled."""
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def running_stack(settings: LocalSettings, mode: str, told: Told) -> AsyncIterator[Stack]:
+    """Runs the stack while the context is entered; enters it when questions can be asked.
+
+    Args:
+        settings: Where and on which ports.
+        mode: `up` keeps its data; `demo` begins with none and keeps vectors in memory.
+        told: Called with the state whenever it changes.
+
+    Raises:
+        StackError: It cannot be started; nothing is left running.
+    """
+    with directory_lock(settings.home):
+        if (before := read_state(settings.state_file)) is not None:
+            clear_remains(before)
+        state = StackState(mode)
+
+        def tell(phase: str | None = None, step: str = "") -> None:
+            state.phase, state.step = phase or state.phase, step
+            write_state(settings.state_file, state)
+            told(state)
+
+        try:
+            async with _started(settings, mode, state, tell) as ports:
+                tell("ready")
+                yield Stack(ports, state)
+        except StackError as error:
+            state.problem = str(error)
+            raise
+        finally:
+            tell("failed" if state.problem else "stopped")
+
+
+@asynccontextmanager
+async def _started(
+    settings: LocalSettings, mode: str, state: StackState, tell: Callable[..., None]
+) -> AsyncIterator[Ports]:
+    with _writing(settings.home):
+        place = _place(settings, mode)
+        settings.logs.mkdir(parents=True, exist_ok=True)
+    ports = choose_ports(settings)
+    state.ports = dict(ports.serving)
+    specs = children(ports, place)
+    async for model in prepare(preparations(settings)):
+        tell(step=f"preparing the model {model}")
+
+    def changed(_: ChildStatus) -> None:
+        state.children = list(supervisor.statuses.values())
+        tell()
+
+    supervisor = Supervisor(specs, settings.logs, changed, Pace(grace=settings.grace_seconds))
+    try:
+        async with _patience(settings.ready_seconds, state):
+            await supervisor.start()
+            tell(step="waiting for the models to register")
+            await _registered(ports.address("gateway"))
+        yield ports
+    finally:
+        tell("stopping")
+        await asyncio.shield(supervisor.stop())
+
+
+@asynccontextmanager
+async def _patience(seconds: float, state: StackState) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        late = [child.name for child in state.children if child.state is not ChildState.READY]
+        who = ", ".join(late) or "the gateway's list of models"
+        raise StackError(
+            f"not ready after {seconds:g} s: {who}; the logs may say why, or set OLO_LOCAL_READY_SECONDS"
+        ) from None
+
+
+async def _registered(gateway: str) -> None:
+    """Waits until the gateway knows every model of the stack."""
+    wanted = {INT8_MODEL, FP32_MODEL, EMBEDDING_MODEL}
+    async with AsyncOlo(gateway, timeout=2.0, attempts=1) as olo:
+        while True:
+            with contextlib.suppress(OloError):
+                wanted -= {model.model_id async for model in olo.models.list() if model.available}
+            if not wanted:
+                return
+            await asyncio.sleep(0.1)
+
+
+@contextmanager
+def _writing(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unwritable(home, error) from None
+
+
+def _place(settings: LocalSettings, mode: str) -> Place:
+    data = settings.home / ("demo" if mode == "demo" else "data")
+    if mode == "demo":
+        shutil.rmtree(data, ignore_errors=True)
+    data.mkdir(parents=True, exist_ok=True)
+    vectors = "memory" if mode == "demo" else f"path:{data / 'vectors'}"
+    return Place(data, settings.models_home, vectors)

@@ -1,0 +1,85 @@
+"""The local stack: every server and service on this machine, started in order, supervised, stopped without a trace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from olo_common.settings import Port, Seconds, settings_config
+
+
+def _checkout() -> Path:
+    """The checkout that this package was installed from, or the current directory."""
+    candidate = Path(__file__).resolve().parents[4]
+    return candidate if (candidate / "models" / "demo").is_dir() else Path.cwd()
+
+
+class LocalSettings(BaseSettings):
+    model_config = settings_config("OLO_LOCAL_")
+
+    root: Path = Field(default_factory=_checkout)
+    """The checkout with the demonstration model and the sample documents."""
+    directory: Path | None = None
+    """Where data, models, logs and the state of the stack are kept; unset: `.olo` in the root."""
+    models: Path | None = None
+    """Where prepared models are kept; unset: `models` in the directory."""
+    checkpoint: Path | None = None
+    """Hugging Face checkpoint of the text model; unset: the demonstration model of the project."""
+    ports: Literal["fixed", "free"] = "fixed"
+    """`fixed` takes the ports below, `free` any that are free, which lets several stacks run beside each other."""
+    temporal_port: Port = 7233
+    """Port of the Temporal frontend."""
+    temporal_ui_port: Port = 8233
+    """Port of Temporal's web interface."""
+    nats_port: Port = 4222
+    """Port of the NATS server."""
+    gateway_port: Port = 50051
+    """gRPC port of the gateway."""
+    gateway_http_port: Port = 8080
+    """HTTP port of the gateway."""
+    registry_port: Port = 50052
+    """gRPC port of the registry."""
+    router_port: Port = 50053
+    """gRPC port of the router."""
+    retrieval_port: Port = 50054
+    """gRPC port of the retrieval service."""
+    llm_worker_port: Port = 50055
+    """gRPC port of the first llm-worker."""
+    llm_worker_fp32_port: Port = 50057
+    """gRPC port of the second llm-worker."""
+    embed_worker_port: Port = 50056
+    """gRPC port of the embed-worker."""
+    metrics_port: Port = 9102
+    """First of the consecutive ports on which the services offer their metrics; 0 turns metrics off."""
+    ready_seconds: Seconds = 120.0
+    """How long the stack may take to become ready before it is stopped again."""
+    grace_seconds: Seconds = 15.0
+    """How long a child may take to end before it is killed."""
+
+    @property
+    def home(self) -> Path:
+        """Where everything is kept."""
+        return (self.directory or self.root / ".olo").resolve()
+
+    @property
+    def models_home(self) -> Path:
+        """Where prepared models are kept."""
+        return (self.models or self.home / "models").resolve()
+
+    @property
+    def checkpoint_home(self) -> Path:
+        """The checkpoint that the text models are made from."""
+        return (self.checkpoint or self.root / "models" / "demo" / "checkpoint").resolve()
+
+    @property
+    def state_file(self) -> Path:
+        """What a running supervisor tells of itself."""
+        return self.home / "stack.json"
+
+    @property
+    def logs(self) -> Path:
+        """One file for each child, and one for the supervisor."""
+        return self.home / "logs"

@@ -1,0 +1,162 @@
+"""The children of the local stack: what they are, what they need, what they are told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from olo_local.errors import StackError
+from olo_local.ports import HOST, Ports
+from olo_local.probes import TEMPORAL_SERVICE, greeting, grpc_health
+from olo_local.types import ChildSpec
+
+INT8_MODEL = "olo-demo"
+FP32_MODEL = "olo-demo-fp32"
+EMBEDDING_MODEL = "all-minilm-l6-v2"
+
+_DYNAMIC_CONFIG = (
+    "history.transferProcessorMaxPollRPS=2000",
+    "history.timerProcessorMaxPollRPS=2000",
+    "history.visibilityProcessorMaxPollRPS=2000",
+    "history.outboundProcessorMaxPollRPS=2000",
+    "system.enableEagerWorkflowStart=true",
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stack keeps its things.
+
+    Attributes:
+        data: Databases, streams and vectors.
+        models: Prepared models, one folder each.
+        vectors: The Qdrant that retrieval uses: `memory`, or `path:` and a folder.
+    """
+
+    data: Path
+    models: Path
+    vectors: str
+
+
+def program(name: str) -> str:
+    """A program that came as a wheel into this environment.
+
+    Raises:
+        StackError: It is missing.
+    """
+    path = Path(sys.executable).parent / name
+    if not path.is_file():
+        raise StackError(f"the program {name} is missing from {path.parent}: run `make setup`")
+    return str(path)
+
+
+def children(ports: Ports, place: Place) -> list[ChildSpec]:
+    """The whole stack, in the order in which it is shown.
+
+    Raises:
+        StackError: A program is missing.
+    """
+    common = {
+        "OLO_NATS_URL": f"nats://{ports.address('nats')}",
+        "TEMPORAL_ADDRESS": ports.address("temporal"),
+    }
+    databases = {name: f"sqlite+aiosqlite:///{place.data / f'{name}.db'}" for name in ("registry", "retrieval")}
+    return [
+        _temporal(ports, place.data),
+        _nats(ports, place.data),
+        _service("registry", ports, common, {"OLO_REGISTRY_DATABASE_URL": databases["registry"]}, needs=("nats",)),
+        _service(
+            "router", ports, common, {"OLO_ROUTER_REGISTRY_TARGET": ports.address("registry")}, needs=("registry",)
+        ),
+        _llm_worker("llm-worker", ports, common, place.models / INT8_MODEL, INT8_MODEL, priority=100, default=True),
+        _llm_worker(
+            "llm-worker-fp32", ports, common, place.models / FP32_MODEL, FP32_MODEL, priority=50, default=False
+        ),
+        _service(
+            "embed-worker",
+            ports,
+            common,
+            {
+                "OLO_EMBED_WORKER_MODEL": str(place.models / EMBEDDING_MODEL),
+                "OLO_EMBED_WORKER_MODEL_ID": EMBEDDING_MODEL,
+                "OLO_EMBED_WORKER_DEFAULT_FLAG": "true",
+            },
+            needs=("temporal", "nats"),
+        ),
+        _service(
+            "retrieval",
+            ports,
+            common,
+            {
+                "OLO_RETRIEVAL_QDRANT": place.vectors,
+                "OLO_RETRIEVAL_DATABASE_URL": databases["retrieval"],
+                "OLO_RETRIEVAL_ROUTER_TARGET": ports.address("router"),
+            },
+            needs=("temporal", "nats", "router"),
+        ),
+        _service(
+            "gateway",
+            ports,
+            common,
+            {
+                "OLO_GATEWAY_HTTP_PORT": str(ports.serving["gateway_http"]),
+                "OLO_GATEWAY_REGISTRY_TARGET": ports.address("registry"),
+                "OLO_GATEWAY_ROUTER_TARGET": ports.address("router"),
+                "OLO_GATEWAY_RETRIEVAL_TARGET": ports.address("retrieval"),
+            },
+            needs=("temporal", "nats", "registry", "router"),
+        ),
+    ]
+
+
+def _temporal(ports: Ports, data: Path) -> ChildSpec:
+    command = [program("temporal"), "server", "start-dev", "--ip", HOST]
+    command += ["--port", str(ports.serving["temporal"]), "--ui-port", str(ports.serving["temporal_ui"])]
+    command += ["--db-filename", str(data / "temporal.db"), "--log-level", "warn"]
+    command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=full"]
+    for value in _DYNAMIC_CONFIG:
+        command += ["--dynamic-config-value", value]
+    address = ports.address("temporal")
+    return ChildSpec("temporal", tuple(command), address, grpc_health(address, TEMPORAL_SERVICE))
+
+
+def _nats(ports: Ports, data: Path) -> ChildSpec:
+    port = ports.serving["nats"]
+    command = (program("nats-server"), "-a", HOST, "-p", str(port), "-js", "-sd", str(data / "nats"))
+    return ChildSpec("nats", command, ports.address("nats"), greeting(HOST, port, b"INFO "))
+
+
+def _llm_worker(
+    name: str, ports: Ports, common: Mapping[str, str], model: Path, model_id: str, *, priority: int, default: bool
+) -> ChildSpec:
+    variables = {
+        "OLO_LLM_WORKER_MODEL_ID": model_id,
+        "OLO_LLM_WORKER_MODEL_DIRECTORY": str(model),
+        "OLO_LLM_WORKER_PRIORITY": str(priority),
+        "OLO_LLM_WORKER_DEFAULT_FLAG": str(default).lower(),
+    }
+    return _service(name, ports, common, variables, needs=("temporal", "nats"), module="llm-worker")
+
+
+def _service(
+    name: str,
+    ports: Ports,
+    common: Mapping[str, str],
+    variables: Mapping[str, str],
+    *,
+    needs: tuple[str, ...],
+    module: str | None = None,
+) -> ChildSpec:
+    """A service of the project: `module` is the folder that it comes from, where that is not its name."""
+    package, part = (module or name).replace("-", "_"), name.replace("-", "_")
+    prefix = f"OLO_{package.upper()}"
+    env = {
+        **common,
+        f"{prefix}_PORT": str(ports.serving[part]),
+        f"{prefix}_METRICS_PORT": str(ports.metrics[part]),
+        **variables,
+    }
+    address = ports.address(part)
+    return ChildSpec(name, (sys.executable, "-m", f"olo_{package}"), address, grpc_health(address), env, needs)

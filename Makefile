@@ -1,0 +1,97 @@
+# Every target is a sentence of the README; `make` alone lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+PACKAGES := olo_common olo_worker olo_contracts olo_testing olo_client olo_local \
+	olo_gateway olo_registry olo_router olo_retrieval olo_llm_worker olo_embed_worker
+STAMP := .venv/.olo-setup
+MEMBERS := $(wildcard pyproject.toml services/*/pyproject.toml libs/*/pyproject.toml clients/python/pyproject.toml deploy/local/pyproject.toml)
+
+# Without a home, caches stay in the checkout.
+export UV_CACHE_DIR ?= $(if $(HOME),$(HOME)/.cache/uv,$(CURDIR)/.tools/cache)
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
+
+##@ Start
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(STAMP) ## Install everything into .venv; needs python3 >= 3.11, make, git
+
+$(STAMP): uv.lock .python-version $(MEMBERS) | .tools/uv
+	@echo "installing into .venv"
+	@.tools/uv sync --quiet --python python3 --locked --all-packages --all-extras
+	@touch $@
+
+.tools/uv: scripts/find-uv.sh
+	@sh scripts/find-uv.sh $(UV_VERSION)
+
+.PHONY: demo
+demo: setup ## Start everything, feed it samples, ask two questions (ARGS="--once --json")
+	@$(BIN)/olo demo $(ARGS)
+
+##@ Local stack
+
+.PHONY: up down status
+up: setup ## Start the local stack in the background
+	@$(BIN)/olo up $(ARGS)
+
+down: setup ## Stop the local stack
+	@$(BIN)/olo down
+
+status: setup ## Show the parts of the local stack
+	@$(BIN)/olo status $(ARGS)
+
+##@ Quality
+
+.PHONY: test
+test: setup ## Run the tests (ARGS="services/router -k order")
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: check
+check: lint types contracts proto-check ## All that is checked without running: lint, types, contracts, generated code
+
+.PHONY: lint format types contracts
+lint: setup ## Check style and formatting, of code and of protos
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/buf lint
+
+format: setup ## Correct style and formatting
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+types: setup ## Check types
+	@$(BIN)/mypy $(addprefix -p ,$(PACKAGES))
+
+contracts: setup ## Check who may import whom
+	@$(BIN)/lint-imports
+
+.PHONY: bench
+bench: setup ## Measure beside floors and peers (ARGS passed on)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+##@ Contracts
+
+.PHONY: proto proto-check
+proto: setup ## Generate the code of the protos
+	@$(BIN)/python libs/protos/generate.py
+
+proto-check: proto ## Fail where the committed generated code is not what the protos give
+	@git diff --exit-code --stat -- libs/protos/src || { echo "the generated code is stale: run 'make proto' and commit it"; exit 1; }
+
+##@ Rest
+
+.PHONY: clean
+clean: ## Stop the local stack; remove .venv, .tools, .olo and caches
+	@if [ -x $(BIN)/olo ]; then $(BIN)/olo down; fi
+	@rm -rf .venv .tools .olo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Retrieval's hold on the world."""

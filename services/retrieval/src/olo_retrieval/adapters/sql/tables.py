@@ -1,0 +1,74 @@
+"""The tables of the document store."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData()
+
+COLLECTIONS = Table(
+    "collections",
+    METADATA,
+    Column("uid", String(32), primary_key=True),
+    Column("tenant", String(128), nullable=False),
+    Column("name", String(63), nullable=False),
+    Column("embedding_model_id", String(128), nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    UniqueConstraint("tenant", "name", name="uq_collections_tenant_name"),
+)
+
+# A deleted document leaves its row behind, so that its versions go on growing if it comes again.
+DOCUMENTS = Table(
+    "documents",
+    METADATA,
+    Column("collection_uid", String(32), primary_key=True),
+    Column("document_id", String(128), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("served_version", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Index("ix_documents_state_updated", "state", "updated_ms"),
+)
+
+VERSIONS = Table(
+    "versions",
+    METADATA,
+    Column("collection_uid", String(32), primary_key=True),
+    Column("document_id", String(128), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("title", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("chunk_count", Integer),
+    Column("content", Text, nullable=False),
+)
+
+REMOVALS = Table(
+    "removals",
+    METADATA,
+    Column("removal_id", Integer, primary_key=True),
+    Column("tenant", String(128), nullable=False),
+    Column("collection_uid", String(32), nullable=False),
+    Column("document_id", String(128)),
+    Column("up_to_version", BigInteger),
+    Column("embedding_model_id", String(128), nullable=False),
+    Column("dimension", Integer, nullable=False),
+)

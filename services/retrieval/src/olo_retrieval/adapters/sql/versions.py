@@ -1,0 +1,174 @@
+"""Versions of documents in SQL, on their way to be served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+
+from olo_retrieval.adapters.sql.clock import now_ms
+from olo_retrieval.adapters.sql.database import Database
+from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
+from olo_retrieval.types import (
+    Collection,
+    DocumentState,
+    EmbeddingModel,
+    Removal,
+    Selection,
+    StoredVersion,
+    VersionRef,
+)
+
+_SAME_DOCUMENT = and_(
+    VERSIONS.c.collection_uid == DOCUMENTS.c.collection_uid, VERSIONS.c.document_id == DOCUMENTS.c.document_id
+)
+
+
+class SqlVersions:
+    """A VersionStore."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def wanted(self, collection: Collection, document_id: str, version: int) -> StoredVersion | None:
+        """The version, if it is the newest or the served one of a document that still exists."""
+        query = (
+            select(VERSIONS.c.title, VERSIONS.c.source, VERSIONS.c.content, VERSIONS.c.chunk_count)
+            .join(DOCUMENTS, _SAME_DOCUMENT)
+            .where(
+                _document(collection, document_id),
+                VERSIONS.c.version == version,
+                or_(DOCUMENTS.c.version == version, DOCUMENTS.c.served_version == version),
+                DOCUMENTS.c.deleted.is_(False),
+            )
+        )
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            return None
+        return StoredVersion(document_id, version, row.title, row.source, row.content, row.chunk_count)
+
+    async def served(self, collection: Collection, after: str, limit: int) -> list[tuple[str, int, int]]:
+        """Document id, version and number of chunks of what is served, by document id."""
+        query = (
+            select(VERSIONS.c.document_id, VERSIONS.c.version, VERSIONS.c.chunk_count)
+            .join(DOCUMENTS, _SAME_DOCUMENT)
+            .where(
+                DOCUMENTS.c.collection_uid == collection.uid,
+                DOCUMENTS.c.served_version == VERSIONS.c.version,
+                DOCUMENTS.c.document_id > after,
+            )
+        )
+        async with self._database.read() as connection:
+            rows = await connection.execute(query.order_by(DOCUMENTS.c.document_id).limit(limit))
+            return [(document_id, version, chunks or 0) for document_id, version, chunks in rows]
+
+    async def served_versions(self, collection: Collection, document_ids: Iterable[str]) -> Mapping[str, int]:
+        """The served version of each of these documents that has one."""
+        wanted = list(document_ids)
+        if not wanted:
+            return {}
+        query = select(DOCUMENTS.c.document_id, DOCUMENTS.c.served_version).where(
+            DOCUMENTS.c.collection_uid == collection.uid,
+            DOCUMENTS.c.document_id.in_(wanted),
+            DOCUMENTS.c.served_version > 0,
+        )
+        async with self._database.read() as connection:
+            rows = await connection.execute(query)
+            return {row.document_id: row.served_version for row in rows}
+
+    async def mark_indexed(self, collection: Collection, document_id: str, version: int, chunks: int) -> None:
+        """Says how many points the version has."""
+        statement = update(VERSIONS).where(
+            VERSIONS.c.collection_uid == collection.uid,
+            VERSIONS.c.document_id == document_id,
+            VERSIONS.c.version == version,
+        )
+        async with self._database.write() as connection:
+            await connection.execute(statement.values(chunk_count=chunks))
+
+    async def swap(self, collection: Collection, document_id: str, version: int) -> bool:
+        """Makes the version the served one; false where it is not the newest any more."""
+        changes = {"served_version": version, "state": DocumentState.READY.value, "error": ""}
+        return await self._change(collection, document_id, version, changes)
+
+    async def note_error(self, collection: Collection, document_id: str, version: int, error: str) -> None:
+        """Says why indexing has not succeeded so far."""
+        await self._change(collection, document_id, version, {"error": error}, DOCUMENTS.c.served_version != version)
+
+    async def mark_failed(self, collection: Collection, document_id: str, version: int, error: str) -> None:
+        """Says that indexing has failed. `error` counts where no attempt has noted one."""
+        unserved = DOCUMENTS.c.served_version != version
+        await self._change(collection, document_id, version, {"error": error}, unserved, DOCUMENTS.c.error == "")
+        await self._change(collection, document_id, version, {"state": DocumentState.FAILED.value}, unserved)
+
+    async def prune(self, collection: Collection, document_id: str) -> None:
+        """Forgets the contents of versions that are neither served nor the newest."""
+        query = select(DOCUMENTS.c.version, DOCUMENTS.c.served_version).where(_document(collection, document_id))
+        async with self._database.write() as connection:
+            row = (await connection.execute(query.with_for_update())).one_or_none()
+            kept = [] if row is None else [row.version, row.served_version]
+            await connection.execute(
+                delete(VERSIONS).where(
+                    VERSIONS.c.collection_uid == collection.uid,
+                    VERSIONS.c.document_id == document_id,
+                    VERSIONS.c.version.not_in(kept),
+                )
+            )
+
+    async def unfinished(self, older_than_seconds: float, limit: int) -> list[VersionRef]:
+        """Versions that have been indexing for longer than this."""
+        query = (
+            select(COLLECTIONS.c.tenant, COLLECTIONS.c.name, DOCUMENTS.c.document_id, DOCUMENTS.c.version)
+            .join(COLLECTIONS, COLLECTIONS.c.uid == DOCUMENTS.c.collection_uid)
+            .where(
+                DOCUMENTS.c.state == DocumentState.INDEXING.value,
+                DOCUMENTS.c.deleted.is_(False),
+                DOCUMENTS.c.updated_ms <= now_ms() - int(older_than_seconds * 1000),
+            )
+        )
+        async with self._database.read() as connection:
+            rows = await connection.execute(query.order_by(DOCUMENTS.c.updated_ms).limit(limit))
+            return [VersionRef(*row) for row in rows]
+
+    async def removals(self, limit: int) -> list[Removal]:
+        """Points that are to be removed."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(REMOVALS).order_by(REMOVALS.c.removal_id).limit(limit))
+            return [
+                Removal(
+                    row.removal_id,
+                    EmbeddingModel(row.embedding_model_id, row.dimension),
+                    Selection(row.tenant, row.collection_uid, row.document_id, up_to_version=row.up_to_version),
+                )
+                for row in rows
+            ]
+
+    async def removed(self, removal_id: int) -> None:
+        """Says that the points are gone."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(REMOVALS).where(REMOVALS.c.removal_id == removal_id))
+
+    async def _change(
+        self,
+        collection: Collection,
+        document_id: str,
+        version: int,
+        changes: dict[str, Any],
+        *conditions: ColumnElement[bool],
+    ) -> bool:
+        """Changes the document, if this version is its newest."""
+        statement = update(DOCUMENTS).where(
+            _document(collection, document_id),
+            DOCUMENTS.c.version == version,
+            DOCUMENTS.c.deleted.is_(False),
+            *conditions,
+        )
+        async with self._database.write() as connection:
+            result = await connection.execute(statement.values(updated_ms=now_ms(), **changes))
+            return bool(result.rowcount)
+
+
+def _document(collection: Collection, document_id: str) -> ColumnElement[bool]:
+    return and_(DOCUMENTS.c.collection_uid == collection.uid, DOCUMENTS.c.document_id == document_id)

@@ -1,0 +1,127 @@
+"""Builds the service in the order of its dependencies and takes it down in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from functools import partial
+
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from olo.retrieval.v1 import retrieval_service_pb2, retrieval_service_pb2_grpc
+from olo_common.errors import Unavailable
+from olo_common.grpc_server import Registration, grpc_server
+from olo_common.health import Health
+from olo_common.lifecycle import Lifetime, background
+from olo_common.logs import logger
+from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
+from olo_contracts.queues import INGEST_QUEUE
+from olo_retrieval.activities import IngestActivities
+from olo_retrieval.adapters.qdrant_store import open_qdrant
+from olo_retrieval.adapters.router_embedder import router_embedder
+from olo_retrieval.adapters.sql.collections import SqlCollections
+from olo_retrieval.adapters.sql.database import Database, open_database
+from olo_retrieval.adapters.sql.documents import SqlDocuments
+from olo_retrieval.adapters.sql.versions import SqlVersions
+from olo_retrieval.adapters.temporal_ingest import TemporalIngestStarter
+from olo_retrieval.chunking import ChunkLimits
+from olo_retrieval.curation import Curation
+from olo_retrieval.ingestion.indexing import Indexer
+from olo_retrieval.ingestion.intake import Intake
+from olo_retrieval.ingestion.recovery import Recovery
+from olo_retrieval.ingestion.upkeep import Upkeep
+from olo_retrieval.searching import Searcher
+from olo_retrieval.servicer import RetrievalServicer
+from olo_retrieval.settings import RetrievalSettings
+from olo_retrieval.workflows.ingest import IngestWorkflow
+
+_DOCUMENTS = "documents"
+_INDEX = "index"
+_CHECK_SECONDS = 2.0
+
+
+@asynccontextmanager
+async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncIterator[str]:
+    """Serves while the context is entered; gives the address of the gRPC server.
+
+    Searching does not need Temporal, so Temporal is no condition of health: its absence is logged, and ingests are
+    refused with UNAVAILABLE.
+    """
+    async with AsyncExitStack() as stack:
+        health = Health([_DOCUMENTS, _INDEX])
+        database = await stack.enter_async_context(open_database(settings.database_url))
+        key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+        vectors = await stack.enter_async_context(open_qdrant(settings.qdrant, key))
+        embedder = await stack.enter_async_context(
+            router_embedder(settings.router_target, timeout=settings.embed_timeout_seconds)
+        )
+        client = await temporal_client(settings.temporal, identity=f"olo-retrieval@{settings.host}:{settings.port}")
+        starter = TemporalIngestStarter(client)
+
+        collections, documents, versions = SqlCollections(database), SqlDocuments(database), SqlVersions(database)
+        limits = ChunkLimits(max_words=settings.chunk_words)
+        indexer = Indexer(collections, versions, vectors, embedder, limits)
+        recovery = Recovery(collections, versions, vectors, indexer)
+        upkeep = Upkeep(
+            recovery=recovery,
+            versions=versions,
+            vectors=vectors,
+            starter=starter,
+            report=partial(health.set, _INDEX),
+            interval_seconds=settings.upkeep_seconds,
+        )
+        servicer = RetrievalServicer(
+            collections=collections,
+            documents=documents,
+            curation=Curation(collections, documents, versions, vectors, embedder),
+            intake=Intake(collections, documents, versions, starter),
+            searcher=Searcher(collections, versions, vectors, embedder, recovery.complete),
+            max_document_bytes=settings.max_document_bytes,
+        )
+
+        make_worker = partial(_worker, client, IngestActivities(indexer), settings.index_concurrency)
+        worker_health = Health([TEMPORAL_CONDITION])
+        await stack.enter_async_context(background(_watch(database, health), "documents", lifetime))
+        await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=worker_health))
+        await stack.enter_async_context(background(upkeep.run(), "upkeep", lifetime))
+        yield await stack.enter_async_context(grpc_server(settings, [_registration(servicer)], health))
+
+
+def _worker(client: Client, activities: IngestActivities, concurrency: int) -> Worker:
+    return Worker(
+        client,
+        task_queue=INGEST_QUEUE,
+        workflows=[IngestWorkflow],
+        activities=[activities.index, activities.swap, activities.remove_stale, activities.mark_failed],
+        # The sandbox imports everything anew for each workflow; tests use it, production trusts them.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_concurrent_activities=concurrency,
+        graceful_shutdown_timeout=timedelta(seconds=5),
+    )
+
+
+def _registration(servicer: RetrievalServicer) -> Registration:
+    return Registration(
+        descriptor=retrieval_service_pb2.DESCRIPTOR.services_by_name["RetrievalService"],
+        add=retrieval_service_pb2_grpc.add_RetrievalServiceServicer_to_server,
+        servicer=servicer,
+    )
+
+
+async def _watch(database: Database, health: Health) -> None:
+    """Keeps the condition `documents`; a database server that was away at first is migrated when it comes."""
+    migrated = database.is_file
+    while True:
+        try:
+            if not migrated:
+                await database.migrate()
+                migrated = True
+            await database.ping()
+            await health.set(_DOCUMENTS, True)
+        except Unavailable:
+            logger(__name__).warning("document_store_unreachable")
+            await health.set(_DOCUMENTS, False)
+        await asyncio.sleep(_CHECK_SECONDS)

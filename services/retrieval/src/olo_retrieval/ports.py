@@ -1,0 +1,160 @@
+"""What the core needs of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from olo_retrieval.types import (
+    Collection,
+    DocumentRecord,
+    Draft,
+    EmbeddingModel,
+    Hit,
+    InputSide,
+    Piece,
+    Removal,
+    Selection,
+    Staging,
+    StoredVersion,
+    Vector,
+    VersionRef,
+)
+
+
+class CollectionStore(Protocol):
+    """Collections, by tenant and name."""
+
+    async def create(self, tenant: str, name: str, model: EmbeddingModel) -> Collection:
+        """Makes an empty one. Raises CollectionExists."""
+        ...
+
+    async def get(self, tenant: str, name: str) -> Collection:
+        """One with its counts. Raises CollectionNotFound."""
+        ...
+
+    async def page(self, tenant: str, after: str, limit: int) -> list[Collection]:
+        """At most `limit` whose name comes after `after`."""
+        ...
+
+    async def everyone(self) -> list[Collection]:
+        """All of all tenants."""
+        ...
+
+    async def delete(self, tenant: str, name: str) -> None:
+        """Deletes the rows and notes the points for removal, in one transaction. Raises CollectionNotFound."""
+        ...
+
+
+class DocumentStore(Protocol):
+    """Documents, as callers see them."""
+
+    async def stage(self, collection: Collection, draft: Draft) -> tuple[DocumentRecord, Staging]:
+        """Stores a draft as the newest version, unless the same is there. Raises CollectionNotFound."""
+        ...
+
+    async def get(self, collection: Collection, document_id: str) -> DocumentRecord:
+        """One document. Raises DocumentNotFound."""
+        ...
+
+    async def page(self, collection: Collection, after: str, limit: int) -> list[DocumentRecord]:
+        """At most `limit` whose id comes after `after`."""
+        ...
+
+    async def delete(self, collection: Collection, document_id: str) -> None:
+        """Deletes the row and notes the points for removal, in one transaction. Raises DocumentNotFound."""
+        ...
+
+
+class VersionStore(Protocol):
+    """Versions of documents on their way to be served."""
+
+    async def wanted(self, collection: Collection, document_id: str, version: int) -> StoredVersion | None:
+        """The version, if it is the newest or the served one of a document that still exists."""
+        ...
+
+    async def served(self, collection: Collection, after: str, limit: int) -> list[tuple[str, int, int]]:
+        """Document id, version and number of chunks of what is served, by document id."""
+        ...
+
+    async def served_versions(self, collection: Collection, document_ids: Iterable[str]) -> Mapping[str, int]:
+        """The served version of each of these documents that has one."""
+        ...
+
+    async def mark_indexed(self, collection: Collection, document_id: str, version: int, chunks: int) -> None:
+        """Says how many points the version has."""
+        ...
+
+    async def swap(self, collection: Collection, document_id: str, version: int) -> bool:
+        """Makes the version the served one, in one transaction; false where it is not the newest any more."""
+        ...
+
+    async def note_error(self, collection: Collection, document_id: str, version: int, error: str) -> None:
+        """Says why indexing has not succeeded so far."""
+        ...
+
+    async def mark_failed(self, collection: Collection, document_id: str, version: int, error: str) -> None:
+        """Says that indexing has failed. `error` counts where no attempt has noted one."""
+        ...
+
+    async def prune(self, collection: Collection, document_id: str) -> None:
+        """Forgets the contents of versions that are neither served nor the newest."""
+        ...
+
+    async def unfinished(self, older_than_seconds: float, limit: int) -> list[VersionRef]:
+        """Versions that have been indexing for longer than this."""
+        ...
+
+    async def removals(self, limit: int) -> list[Removal]:
+        """Points that are to be removed."""
+        ...
+
+    async def removed(self, removal_id: int) -> None:
+        """Says that the points are gone."""
+        ...
+
+
+class VectorStore(Protocol):
+    """Points: vectors with the pieces that they stand for. Each embedding model has its own space."""
+
+    async def upsert(self, model: EmbeddingModel, scope: Selection, points: Sequence[tuple[Piece, Vector]]) -> None:
+        """Writes points into the tenant and collection of the scope; the same piece again replaces its point."""
+        ...
+
+    async def search(
+        self, model: EmbeddingModel, selection: Selection, vector: Vector, limit: int, min_score: float | None
+    ) -> list[Hit]:
+        """The nearest points of the selection, best first."""
+        ...
+
+    async def count(self, model: EmbeddingModel, selection: Selection) -> int:
+        """The number of points in the selection."""
+        ...
+
+    async def delete(self, model: EmbeddingModel, selection: Selection) -> None:
+        """Deletes the points of the selection; none is no error."""
+        ...
+
+    async def is_empty(self, model: EmbeddingModel) -> bool:
+        """Whether the model's space holds no point at all."""
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    async def choose(self, model_id: str) -> EmbeddingModel:
+        """The model of this id, or the default where it is empty. Raises what the router says."""
+        ...
+
+    async def embed(self, model: EmbeddingModel, texts: Sequence[str], side: InputSide) -> list[list[float]]:
+        """One vector for each text. Raises Unavailable, EmbeddingMismatch."""
+        ...
+
+
+class IngestStarter(Protocol):
+    """Starts the durable workflow that indexes a version."""
+
+    async def start(self, ref: VersionRef) -> None:
+        """Starts it, or finds it running. Raises Unavailable."""
+        ...

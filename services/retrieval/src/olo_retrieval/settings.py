@@ -1,0 +1,46 @@
+"""olo-retrieval takes documents in and gives passages out: it chunks, embeds, stores and searches."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+
+from olo_common.settings import Port, Seconds, ServiceSettings, TemporalSettings, settings_config
+
+
+class RetrievalSettings(ServiceSettings):
+    model_config = settings_config("OLO_RETRIEVAL_")
+
+    port: Port = 50054
+    """The gRPC port; 0 takes a free one."""
+    database_url: str = "sqlite:///.olo/retrieval.db"
+    """The document store: an SQLite file, made with its directory, or a Postgres database. It is the truth; vectors are
+    rebuilt from it."""
+    qdrant: str = "memory"
+    """The vector store. `memory`: vectors die with the process and are rebuilt at start; `path:/dir`: they are kept,
+    for one process; `http://host:6333`: a Qdrant server, shared by replicas."""
+    qdrant_api_key: SecretStr | None = None
+    """API key of the Qdrant server, where it asks for one."""
+    router_target: str = "127.0.0.1:50053"
+    """Host and port of the router, which says where texts are embedded."""
+    max_document_bytes: Annotated[int, Field(ge=1, le=8 * 1024 * 1024)] = 1024 * 1024
+    """Longer documents are refused; bytes of UTF-8."""
+    chunk_words: Annotated[int, Field(ge=20, le=1000)] = 90
+    """Words of a passage at most. Longer passages fill the prompt of the model sooner."""
+    index_concurrency: Annotated[int, Field(ge=1, le=256)] = 4
+    """Documents that are indexed at the same time."""
+    embed_timeout_seconds: Annotated[float, Field(gt=0, le=25)] = 20.0
+    """How long one call to the embedding model may take; it is tried twice within a heartbeat of the workflow."""
+    upkeep_seconds: Seconds = 15.0
+    """Time between two rounds of upkeep, which restarts ingests that were lost and removes what is deleted."""
+    temporal: TemporalSettings = Field(default_factory=TemporalSettings)
+
+    @field_validator("qdrant")
+    @classmethod
+    def _location(cls, value: str) -> str:
+        if value == "memory" or value.startswith(("http://", "https://")):
+            return value
+        if value.startswith("path:") and value != "path:":
+            return value
+        raise ValueError("must be `memory`, `path:/dir` or `http://host:6333`")

@@ -1,0 +1,109 @@
+"""A whole retrieval core on fakes: a real SQLite file, a dictionary of vectors, a hashing embedder."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from olo_common.errors import OloError, Unavailable
+from olo_retrieval.adapters.memory_store import MemoryStore
+from olo_retrieval.adapters.sql.collections import SqlCollections
+from olo_retrieval.adapters.sql.database import open_database
+from olo_retrieval.adapters.sql.documents import SqlDocuments
+from olo_retrieval.adapters.sql.versions import SqlVersions
+from olo_retrieval.chunking import ChunkLimits
+from olo_retrieval.curation import Curation
+from olo_retrieval.drafts import make_draft
+from olo_retrieval.ingestion.indexing import Indexer
+from olo_retrieval.ingestion.intake import Intake
+from olo_retrieval.ingestion.recovery import Recovery
+from olo_retrieval.searching import Query, Searcher
+from olo_retrieval.types import Draft, EmbeddingModel, InputSide, VersionRef
+
+MODEL = EmbeddingModel("hashing", 64)
+
+
+def hashed(text: str, dimension: int = 64) -> list[float]:
+    """A bag of words, hashed into a unit vector: texts that share words are near each other."""
+    vector = [0.0] * dimension
+    for word in text.lower().replace(".", " ").replace("?", " ").split():
+        vector[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % dimension] += 1.0
+    norm = math.hypot(*vector) or 1.0
+    return [value / norm for value in vector]
+
+
+@dataclass
+class HashingEmbedder:
+    failures: list[OloError] = field(default_factory=list)
+    """Raised one after the other before anything is embedded."""
+    batches: list[int] = field(default_factory=list)
+
+    async def choose(self, model_id: str) -> EmbeddingModel:
+        return EmbeddingModel(model_id or MODEL.model_id, MODEL.dimension)
+
+    async def embed(self, model: EmbeddingModel, texts: Sequence[str], side: InputSide) -> list[list[float]]:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.batches.append(len(texts))
+        return [hashed(text, model.dimension) for text in texts]
+
+
+@dataclass
+class RecordingStarter:
+    away: bool = False
+    started: list[VersionRef] = field(default_factory=list)
+
+    async def start(self, ref: VersionRef) -> None:
+        if self.away:
+            raise Unavailable("Temporal is not reachable")
+        self.started.append(ref)
+
+
+class House:
+    """Everything between the servicer and the database."""
+
+    def __init__(self, collections: SqlCollections, documents: SqlDocuments, versions: SqlVersions) -> None:
+        self.collections, self.documents, self.versions = collections, documents, versions
+        self.vectors, self.embedder, self.starter = MemoryStore(), HashingEmbedder(), RecordingStarter()
+        self.indexer = Indexer(collections, versions, self.vectors, self.embedder, ChunkLimits())
+        self.recovery = Recovery(collections, versions, self.vectors, self.indexer)
+        self.curation = Curation(collections, documents, versions, self.vectors, self.embedder)
+        self.intake = Intake(collections, documents, versions, self.starter)
+        self.searcher = Searcher(collections, versions, self.vectors, self.embedder, self.recovery.complete)
+
+    def draft(self, content: str, document_id: str = "guide") -> Draft:
+        """A good document."""
+        return make_draft(
+            document_id=document_id, title="", source="guide.md", content=content, metadata={}, max_bytes=100_000
+        )
+
+    async def stage(self, content: str, document_id: str = "guide", tenant: str = "default") -> VersionRef:
+        """Hands a document in; nothing is indexed yet."""
+        return (await self.intake.ingest(tenant, "demo", self.draft(content, document_id))).ref
+
+    async def ingest(self, content: str, document_id: str = "guide", tenant: str = "default") -> VersionRef:
+        """Takes a document through every step."""
+        ref = await self.stage(content, document_id, tenant)
+        await self.indexer.index(ref, lambda _: None)
+        await self.indexer.swap(ref)
+        await self.indexer.remove_stale(ref)
+        return ref
+
+    async def find(self, text: str, tenant: str = "default", top_k: int = 4) -> list[str]:
+        """The texts that a search shows."""
+        hits, _ = await self.searcher.search(Query(tenant, "demo", text, top_k))
+        return [hit.piece.text for hit in hits]
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with open_database(f"sqlite:///{tmp_path}/data/retrieval.db") as database:
+        made = House(SqlCollections(database), SqlDocuments(database), SqlVersions(database))
+        await made.curation.create_collection("default", "demo", "")
+        await made.recovery.run()
+        yield made

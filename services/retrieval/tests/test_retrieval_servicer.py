@@ -1,0 +1,126 @@
+"""The service over a real gRPC channel: fields, pages, outcomes, errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from olo.retrieval.v1 import retrieval_service_pb2 as pb
+from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo_common.errors import OloError
+from olo_common.grpc_client import call, channel
+from olo_common.grpc_server import grpc_server
+from olo_common.health import Health
+from olo_retrieval.app import _registration
+from olo_retrieval.servicer import RetrievalServicer
+from olo_retrieval.settings import RetrievalSettings
+
+if TYPE_CHECKING:
+    from conftest import House
+
+TEXT = "# Ferries\n\nThe ferry leaves at six."
+
+
+@pytest.fixture
+async def stub(house: House) -> AsyncIterator[Any]:
+    servicer = RetrievalServicer(
+        collections=house.collections,
+        documents=house.documents,
+        curation=house.curation,
+        intake=house.intake,
+        searcher=house.searcher,
+        max_document_bytes=100,
+    )
+    settings = RetrievalSettings(port=0, grace_seconds=0.0)
+    async with grpc_server(settings, [_registration(servicer)], Health()) as address, channel(address) as opened:
+        yield RetrievalServiceStub(opened)
+
+
+async def ask(method: Any, request: Any) -> Any:
+    return await call(method, request, peer="retrieval", timeout=5.0)
+
+
+def document(document_id: str = "guide", content: str = TEXT) -> pb.DocumentInput:
+    return pb.DocumentInput(document_id=document_id, source="guide.md", content=content, metadata={"a": "b"})
+
+
+async def test_a_document_from_end_to_end(stub: Any, house: House) -> None:
+    response = await ask(stub.IngestDocument, pb.IngestDocumentRequest(collection="demo", document=document()))
+    assert response.document.state == pb.DOCUMENT_STATE_INDEXING
+    assert response.document.title == "Ferries"
+    assert response.document.workflow_id == "ingest/default/demo/guide/1"
+    await house.ingest(TEXT)
+    [passage] = (await ask(stub.Search, pb.SearchRequest(collection="demo", query="ferry"))).passages
+    assert passage.text == TEXT[passage.start_offset : passage.end_offset] == "The ferry leaves at six."
+    assert (passage.title, passage.source, passage.document_id) == ("Ferries", "guide.md", "guide")
+    found = await ask(stub.GetDocument, pb.GetDocumentRequest(collection="demo", document_id="guide"))
+    assert (found.document.state, found.document.chunk_count) == (pb.DOCUMENT_STATE_READY, 1)
+    await ask(stub.DeleteDocument, pb.DeleteDocumentRequest(collection="demo", document_id="guide"))
+    assert not (await ask(stub.Search, pb.SearchRequest(collection="demo", query="ferry"))).passages
+    await ask(stub.DeleteCollection, pb.DeleteCollectionRequest(name="demo"))
+    assert not (await ask(stub.ListCollections, pb.ListCollectionsRequest())).collections
+
+
+async def test_pages(stub: Any) -> None:
+    documents = [document(f"d{n}") for n in range(5)]
+    await ask(stub.IngestDocuments, pb.IngestDocumentsRequest(collection="demo", documents=documents))
+    seen, token = [], ""
+    while True:
+        request = pb.ListDocumentsRequest(collection="demo", page_size=2, page_token=token)
+        page = await ask(stub.ListDocuments, request)
+        assert len(page.documents) <= 2
+        seen += [item.document_id for item in page.documents]
+        if not (token := page.next_page_token):
+            break
+    assert seen == ["d0", "d1", "d2", "d3", "d4"]
+
+
+async def test_one_bad_document_does_not_stop_the_others(stub: Any) -> None:
+    documents = [document("a"), document("b", " "), document("c", "x" * 101), document("d")]
+    response = await ask(stub.IngestDocuments, pb.IngestDocumentsRequest(collection="demo", documents=documents))
+    assert [result.WhichOneof("outcome") for result in response.results] == ["document", "error", "error", "document"]
+    assert [result.error.reason for result in response.results[1:3]] == ["document_empty", "document_too_large"]
+    assert [response.results[0].document.document_id, response.results[1].error.document_id] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("method", "request_message", "reason", "field"),
+    [
+        ("CreateCollection", pb.CreateCollectionRequest(name="demo"), "collection_exists", "name"),
+        ("CreateCollection", pb.CreateCollectionRequest(name="De mo"), "field_invalid", "name"),
+        ("CreateCollection", pb.CreateCollectionRequest(name="x", tenant="../y"), "field_invalid", "tenant"),
+        ("GetCollection", pb.GetCollectionRequest(name="no"), "collection_not_found", "collection"),
+        ("Search", pb.SearchRequest(collection="no", query="x"), "collection_not_found", "collection"),
+        ("Search", pb.SearchRequest(collection="demo", query=" "), "field_invalid", "query"),
+        ("Search", pb.SearchRequest(collection="demo", query="x" * 8193), "field_invalid", "query"),
+        ("Search", pb.SearchRequest(collection="demo", query="x", top_k=51), "field_invalid", "top_k"),
+        ("Search", pb.SearchRequest(query="x"), "field_invalid", "collection"),
+        (
+            "GetDocument",
+            pb.GetDocumentRequest(collection="demo", document_id="no"),
+            "document_not_found",
+            "document_id",
+        ),
+        ("ListDocuments", pb.ListDocumentsRequest(collection="demo", page_token="?"), "field_invalid", "page_token"),
+        ("ListDocuments", pb.ListDocumentsRequest(collection="demo", page_size=1001), "field_invalid", "page_size"),
+        (
+            "IngestDocument",
+            pb.IngestDocumentRequest(collection="demo", document=document("..")),
+            "field_invalid",
+            "document.document_id",
+        ),
+        (
+            "IngestDocument",
+            pb.IngestDocumentRequest(collection="demo", document=document(content="")),
+            "document_empty",
+            "document.content",
+        ),
+        ("IngestDocuments", pb.IngestDocumentsRequest(collection="demo"), "field_invalid", "documents"),
+    ],
+)
+async def test_bad_requests(stub: Any, method: str, request_message: Any, reason: str, field: str) -> None:
+    with pytest.raises(OloError) as caught:
+        await ask(getattr(stub, method), request_message)
+    assert (caught.value.reason, caught.value.field) == (reason, field)

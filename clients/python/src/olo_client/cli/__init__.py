@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from olo_client.cli.main import run
+from olo_client.cli.program import run
 
 
 def main() -> None:

@@ -1,0 +1,205 @@
+"""A gateway in this process that answers as it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from olo.common.v1.common_pb2 import ModelType, TokenUsage
+from olo.gateway.v1 import gateway_service_pb2 as gw
+from olo.gateway.v1 import run_pb2
+from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
+from olo.inference.v1.inference_service_pb2 import ChatMessage, Role
+from olo.retrieval.v1 import retrieval_service_pb2 as rt
+from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceServicer, add_RetrievalServiceServicer_to_server
+from olo_contracts.vectors import pack
+
+Failure = tuple[grpc.StatusCode, str, str, dict[str, Any]]
+
+
+def fail(context: grpc.ServicerContext, failure: Failure) -> None:
+    """Ends a call as the services do: with ErrorInfo, and a field and a delay where there are some."""
+    code, reason, message, more = failure
+    parts: list[Any] = [error_details_pb2.ErrorInfo(reason=reason, domain="olo", metadata=more.get("metadata", {}))]
+    if "field" in more:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=more["field"])
+        parts.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if "retry_after" in more:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(int(more["retry_after"] * 1000))
+        parts.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    details = []
+    for part in parts:
+        packed = any_pb2.Any()
+        packed.Pack(part)
+        details.append(packed)
+    context.abort_with_status(
+        rpc_status.to_status(status_pb2.Status(code=code.value[0], message=message, details=details))
+    )
+
+
+def response(text: str, run_id: str = "run-1") -> run_pb2.ChatResponse:
+    """A finished answer with one citation."""
+    return run_pb2.ChatResponse(
+        run_id=run_id,
+        model="olo-demo",
+        message=ChatMessage(role=Role.ROLE_ASSISTANT, content=text),
+        citations=[run_pb2.Citation(index=1, title="The tram", source="tram.md", score=0.5, cited=True)],
+    )
+
+
+class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer):
+    """Keeps what it was asked; fails with what stands in `failures`, one for each call, before it answers."""
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.failures: list[Failure] = []
+        self.streams: list[list[gw.ChatStreamResponse | Failure]] = []
+        self.collections: dict[str, dict[str, rt.Document]] = {}
+        self.refused: dict[str, str] = {}
+
+    def _take(self, request: Any, context: grpc.ServicerContext) -> None:
+        self.requests.append(request)
+        if self.failures:
+            fail(context, self.failures.pop(0))
+
+    def Chat(self, request, context):
+        self._take(request, context)
+        return response(f"You said {request.messages[-1].content}", request.request_id)
+
+    def ChatStream(self, request, context):
+        self._take(request, context)
+        for event in self.streams.pop(0):
+            if isinstance(event, tuple):
+                fail(context, event)
+            yield event
+
+    def GetRun(self, request, context):
+        self._take(request, context)
+        run = run_pb2.Run(run_id=request.run_id, state=run_pb2.RUN_STATE_COMPLETED, response=response("42"))
+        return gw.GetRunResponse(run=run)
+
+    def ListRuns(self, request, context):
+        self._take(request, context)
+        page = int(request.page_token or 0)
+        runs = [run_pb2.Run(run_id=f"run-{page * 2 + n}", state=run_pb2.RUN_STATE_TIMED_OUT) for n in range(2)]
+        return gw.ListRunsResponse(runs=runs, next_page_token=str(page + 1) if page < 2 else "")
+
+    def CancelRun(self, request, context):
+        self._take(request, context)
+        return gw.CancelRunResponse(run=run_pb2.Run(run_id=request.run_id, state=run_pb2.RUN_STATE_CANCELLED))
+
+    def ListModels(self, request, context):
+        self._take(request, context)
+        models = [
+            gw.ModelSummary(
+                model_id="olo-demo", model_type=ModelType.MODEL_TYPE_LLM, default_flag=True, available=True
+            ),
+            gw.ModelSummary(model_id="minilm", model_type=ModelType.MODEL_TYPE_EMBEDDING),
+        ]
+        wanted = request.model_type
+        return gw.ListModelsResponse(models=[m for m in models if not wanted or m.model_type == wanted])
+
+    def Embed(self, request, context):
+        self._take(request, context)
+        rows = [[float(len(text)), 0.5] for text in request.texts]
+        return gw.EmbedResponse(model="minilm", vectors=pack(rows), usage=TokenUsage(prompt_tokens=7))
+
+    def CreateCollection(self, request, context):
+        self._take(request, context)
+        if request.name in self.collections:
+            fail(context, (grpc.StatusCode.ALREADY_EXISTS, "collection_exists", f"{request.name} exists", {}))
+        self.collections[request.name] = {}
+        return rt.CreateCollectionResponse(
+            collection=rt.Collection(name=request.name, embedding_model_id=request.embedding_model_id or "minilm")
+        )
+
+    def GetCollection(self, request, context):
+        self._take(request, context)
+        return rt.GetCollectionResponse(collection=rt.Collection(name=request.name))
+
+    def ListCollections(self, request, context):
+        self._take(request, context)
+        return rt.ListCollectionsResponse(collections=[rt.Collection(name=name) for name in sorted(self.collections)])
+
+    def DeleteCollection(self, request, context):
+        self._take(request, context)
+        if self.collections.pop(request.name, None) is None:
+            fail(context, (grpc.StatusCode.NOT_FOUND, "collection_not_found", f"no collection {request.name}", {}))
+        return rt.DeleteCollectionResponse()
+
+    def IngestDocument(self, request, context):
+        self._take(request, context)
+        if not request.document.content.strip():
+            fail(context, (grpc.StatusCode.INVALID_ARGUMENT, "document_empty", "the document is empty", {}))
+        document = rt.Document(
+            document_id=request.document.document_id,
+            collection=request.collection,
+            source=request.document.source,
+            state=rt.DOCUMENT_STATE_INDEXING,
+        )
+        self.collections[request.collection][document.document_id] = document
+        return rt.IngestDocumentResponse(document=document)
+
+    def IngestDocuments(self, request, context):
+        self._take(request, context)
+        results = [
+            rt.IngestDocumentResult(document=rt.Document(document_id=d.document_id))
+            if d.content
+            else rt.IngestDocumentResult(error=rt.IngestError(reason="document_empty"))
+            for d in request.documents
+        ]
+        return rt.IngestDocumentsResponse(results=results)
+
+    def GetDocument(self, request, context):
+        self._take(request, context)
+        document = self.collections[request.collection][request.document_id]
+        if request.document_id in self.refused:
+            document.state, document.error = rt.DOCUMENT_STATE_FAILED, self.refused[request.document_id]
+        else:
+            document.state, document.chunk_count = rt.DOCUMENT_STATE_READY, 3
+        return rt.GetDocumentResponse(document=document)
+
+    def ListDocuments(self, request, context):
+        self._take(request, context)
+        return rt.ListDocumentsResponse(documents=self.collections[request.collection].values())
+
+    def DeleteDocument(self, request, context):
+        self._take(request, context)
+        del self.collections[request.collection][request.document_id]
+        return rt.DeleteDocumentResponse()
+
+    def Search(self, request, context):
+        self._take(request, context)
+        passage = rt.Passage(title="The tram", source="tram.md", score=0.75, text="It began\nin 1908.")
+        return rt.SearchResponse(passages=[passage])
+
+
+class Served:
+    """The fake and where it listens."""
+
+    def __init__(self, gateway: FakeGateway, target: str) -> None:
+        self.gateway = gateway
+        self.target = target
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    gateway = FakeGateway()
+    with ThreadPoolExecutor(8) as threads:
+        server = grpc.server(threads)
+        add_GatewayServiceServicer_to_server(gateway, server)
+        add_RetrievalServiceServicer_to_server(gateway, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        try:
+            yield Served(gateway, f"127.0.0.1:{port}")
+        finally:
+            server.stop(None).wait()

@@ -1,0 +1,183 @@
+"""The command line against a gateway in this process."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import typer
+
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse, RunStarted, TextDelta
+from olo_client.cli import program as cli
+from olo_client.ingestion import document_id_of, files_under
+from olo_testing.ports import free_port
+
+
+@pytest.fixture(autouse=True)
+def _settled(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLO_TARGET", served.target)
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def streamed(text: str) -> list[ChatStreamResponse]:
+    done = ChatStreamResponse()
+    done.completed.message.content = text
+    done.completed.model = "olo-demo"
+    done.completed.citations.add(index=1, title="The tram", source="tram.md", score=0.5, cited=True)
+    return [
+        ChatStreamResponse(started=RunStarted(run_id="r")),
+        ChatStreamResponse(delta=TextDelta(text=text, offset=0)),
+        done,
+    ]
+
+
+def test_chat_streams_the_answer_and_names_its_sources_apart(served: Any, capsys: Any) -> None:
+    served.gateway.streams = [streamed("In 1908.")]
+    assert cli.run(["chat", "When?", "--collection", "demo", "--model", "m"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "In 1908.\n"
+    assert "*[1] The tram (tram.md) 0.500" in err
+    request = served.gateway.requests[0].request
+    assert (request.model, request.rag.collection) == ("m", "demo")
+
+
+def test_chat_writes_json_for_programs(capsys: Any) -> None:
+    assert cli.run(["chat", "Hello", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["message"]["content"] == "You said Hello"
+
+
+def test_chat_without_stream(capsys: Any) -> None:
+    assert cli.run(["chat", "Hello", "--no-stream"]) == 0
+    assert capsys.readouterr().out == "You said Hello\n"
+
+
+def test_a_folder_is_ingested_and_one_bad_file_does_not_stop_the_rest(served: Any, tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "One two.md").write_text("# One")
+    (tmp_path / "three.txt").write_text("three")
+    (tmp_path / "empty.md").write_text("  ")
+    (tmp_path / "latin.md").write_bytes(b"\xe9t\xe9")
+    (tmp_path / "broken.md").write_text("x")
+    (tmp_path / "picture.png").write_bytes(b"png")
+    served.gateway.refused = {"broken.md": "the embedding model is away"}
+    assert cli.run(["ingest", str(tmp_path), "--collection", "demo"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "2 of 5 documents are ready in demo (6 passages)\n"
+    for words in (
+        "empty.md: the document is empty",
+        "latin.md: not UTF-8 text",
+        "broken.md: the embedding model is away",
+    ):
+        assert words in err
+    assert set(served.gateway.collections["demo"]) == {"deep.One-two.md", "three.txt", "broken.md"}
+    assert served.gateway.collections["demo"]["deep.One-two.md"].source == "deep/One two.md"
+
+
+def test_a_file_is_ingested_into_a_collection_that_is_there(served: Any, tmp_path: Path, capsys: Any) -> None:
+    served.gateway.collections["demo"] = {}
+    (tmp_path / "one.md").write_text("# One")
+    assert cli.run(["ingest", str(tmp_path / "one.md"), "--collection", "demo"]) == 0
+    assert list(served.gateway.collections["demo"]) == ["one.md"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["search", "when?", "--collection", "demo"], "It began in 1908."),
+        (["models", "list"], "olo-demo"),
+        (["runs", "list", "--limit", "1"], "timed out"),
+        (["runs", "get", "r"], "42"),
+        (["runs", "cancel", "r"], "r: cancelled"),
+        (["collections", "list"], "demo"),
+        (["collections", "create", "new"], "new is embedded by minilm"),
+        (["collections", "delete", "demo"], "demo is deleted"),
+        (["documents", "list", "--collection", "demo"], "source"),
+        (["version"], "olo "),
+    ],
+)
+def test_each_command_writes_what_it_found(served: Any, capsys: Any, arguments: list[str], expected: str) -> None:
+    served.gateway.collections["demo"] = {}
+    assert cli.run(arguments) == 0
+    assert expected in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["models", "list"], ["runs", "list"], ["collections", "list"], ["search", "x", "--collection", "c"]]
+)
+def test_lists_are_json_for_programs(capsys: Any, arguments: list[str]) -> None:
+    assert cli.run([*arguments, "--json"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), list)
+
+
+def test_an_error_is_one_line_and_exit_code_1(served: Any, capsys: Any) -> None:
+    served.gateway.failures = [
+        (grpc.StatusCode.UNAVAILABLE, "no_model_available", "no model answers", {"retry_after": 2.0})
+    ]
+    assert cli.run(["chat", "Hello", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "olo: no model answers (retry after 2 s)\n")
+
+
+def test_a_gateway_that_is_not_there_is_named(capsys: Any) -> None:
+    target = f"127.0.0.1:{free_port()}"
+    assert cli.run(["models", "list", "--target", target]) == 1
+    assert capsys.readouterr().err == f"olo: no gateway answers at {target}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["chat"], ["chat", "x", "--top-k", "0"], ["ingest", "/no/such", "--collection", "c"], ["nonsense"]]
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
+    assert cli.run(arguments) == 2
+
+
+def test_a_folder_without_texts_is_wrong_usage(tmp_path: Path) -> None:
+    assert cli.run(["ingest", str(tmp_path), "--collection", "demo"]) == 2
+
+
+plugin = typer.Typer()
+
+
+@plugin.command()
+def hello() -> None:
+    typer.echo("hello from a plugin")
+
+
+def more(app: typer.Typer) -> None:
+    app.command("more")(hello)
+
+
+def entry(name: str) -> EntryPoint:
+    class Here(EntryPoint):
+        def load(self) -> Any:
+            return {"plugin": plugin, "more": more}[self.name]
+
+    return Here(name, f"nowhere:{name}", cli.PLUGIN_GROUP)
+
+
+def test_plugins_add_commands_and_a_broken_one_is_named(capsys: Any) -> None:
+    app = cli.build_app([entry("plugin"), entry("more"), entry("broken")])
+    assert "nowhere:broken" in capsys.readouterr().err
+    for command in ("hello", "more"):
+        app([command], standalone_mode=False)
+        assert capsys.readouterr().out == "hello from a plugin\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [("tram.md", "tram.md"), ("a/b c.md", "a.b-c.md"), ("../up.md", "up.md"), ("a/../b.md", "a.b.md")],
+)
+def test_document_ids_are_spelled_from_paths(source: str, expected: str) -> None:
+    assert document_id_of(source) == expected
+
+
+def test_hidden_files_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "note.md").write_text("x")
+    (tmp_path / "note.md").write_text("x")
+    assert files_under(tmp_path) == [tmp_path / "note.md"]

@@ -1,0 +1,174 @@
+"""Both clients against a gateway in this process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse, RunStarted, TextDelta
+from olo.gateway.v1.run_pb2 import RUN_STATE_CANCELLED
+from olo_client import (
+    AsyncOlo,
+    ConflictError,
+    ExhaustedError,
+    InvalidRequestError,
+    NotFoundError,
+    Olo,
+    OloError,
+    TimeoutError,
+    UnavailableError,
+)
+from olo_testing.ports import free_port
+
+AWAY = (grpc.StatusCode.UNAVAILABLE, "dependency_unavailable", "the router is away", {})
+
+
+@pytest.fixture
+def olo(served: Any) -> Iterator[Olo]:
+    with Olo(served.target, timeout=10) as client:
+        yield client
+
+
+@pytest.fixture
+async def async_olo(served: Any) -> AsyncIterator[AsyncOlo]:
+    async with AsyncOlo(served.target, timeout=10) as client:
+        yield client
+
+
+def events(*parts: str | tuple[Any, ...], final: str | None = None) -> list[Any]:
+    out: list[Any] = [ChatStreamResponse(started=RunStarted(run_id="r"))]
+    at = 0
+    for part in parts:
+        if isinstance(part, str):
+            out.append(ChatStreamResponse(delta=TextDelta(text=part, offset=at)))
+            at += len(part.encode())
+        else:
+            out.append(part)
+    if final is not None:
+        done = ChatStreamResponse()
+        done.completed.message.content = final
+        out.append(done)
+    return out
+
+
+async def test_chat_carries_every_option(served: Any, async_olo: AsyncOlo) -> None:
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
+    answer = await async_olo.chat(
+        messages, model="m", collection="demo", top_k=3, max_tokens=9, temperature=0.0, stop=["x"], timeout=7
+    )
+    assert answer.message.content == "You said Hello"
+    request = served.gateway.requests[0]
+    assert re.fullmatch(r"[0-9a-f]{32}", request.request_id)
+    assert (request.model, request.rag.collection, request.rag.top_k) == ("m", "demo", 3)
+    assert (request.sampling.max_tokens, request.sampling.temperature, list(request.sampling.stop)) == (9, 0.0, ["x"])
+    assert request.sampling.HasField("temperature")
+    assert not request.sampling.HasField("top_p")
+    assert request.timeout.seconds == 7
+
+
+def test_what_is_away_in_passing_is_tried_again_with_the_same_request_id(served: Any, olo: Olo) -> None:
+    served.gateway.failures = [AWAY, AWAY]
+    assert olo.chat("Hello").message.content == "You said Hello"
+    assert len(served.gateway.requests) == 3
+    assert len({request.request_id for request in served.gateway.requests}) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequestError),
+        (grpc.StatusCode.NOT_FOUND, NotFoundError),
+        (grpc.StatusCode.ALREADY_EXISTS, ConflictError),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, ExhaustedError),
+        (grpc.StatusCode.UNAVAILABLE, UnavailableError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, TimeoutError),
+        (grpc.StatusCode.INTERNAL, OloError),
+    ],
+)
+async def test_each_status_is_an_error_with_its_details(
+    served: Any, olo: Olo, async_olo: AsyncOlo, code: grpc.StatusCode, kind: type[OloError]
+) -> None:
+    more = {"field": "messages", "retry_after": 1.5, "metadata": {"model": "m"}}
+    served.gateway.failures = [(code, "some_reason", "no luck", more)] * 2
+    with pytest.raises(kind) as blocking:
+        olo.chat("Hello")
+    with pytest.raises(kind) as waiting:
+        await async_olo.chat("Hello")
+    for caught in (blocking.value, waiting.value):
+        assert type(caught) is kind
+        assert (caught.code, caught.reason, caught.message) == (code.name, "some_reason", "no luck")
+        assert (caught.field, caught.retry_after, caught.metadata) == ("messages", 1.5, {"model": "m"})
+    assert len(served.gateway.requests) == 2, "a lasting failure is not tried again"
+
+
+def test_a_gateway_that_is_not_there_is_named() -> None:
+    target = f"127.0.0.1:{free_port()}"
+    with Olo(target, attempts=1) as olo, pytest.raises(UnavailableError, match=f"no gateway answers at {target}"):
+        olo.chat("Hello")
+
+
+async def test_a_stream_that_breaks_goes_on_where_it_was(served: Any, olo: Olo, async_olo: AsyncOlo) -> None:
+    served.gateway.streams = [events("one ", AWAY), events("one ", "two", final="one two")] * 2
+    blocking = list(olo.chat_stream("Hello"))
+    waiting = [event async for event in async_olo.chat_stream("Hello")]
+    for seen in (blocking, waiting):
+        assert [event.WhichOneof("event") for event in seen] == ["started", "delta", "delta", "completed"]
+        assert "".join(event.delta.text for event in seen) == "one two"
+    first, second, *_ = served.gateway.requests
+    assert first.request.request_id == second.request.request_id
+
+
+def test_a_stream_without_an_end_is_an_error(served: Any) -> None:
+    served.gateway.streams = [events("one ")]
+    with Olo(served.target, attempts=1) as olo, pytest.raises(UnavailableError, match="before the answer was complete"):
+        list(olo.chat_stream("Hello"))
+
+
+async def test_lists_walk_over_all_pages_up_to_the_limit(olo: Olo, async_olo: AsyncOlo) -> None:
+    assert [run.run_id for run in olo.runs.list()] == [f"run-{n}" for n in range(6)]
+    assert [run.run_id async for run in async_olo.runs.list(limit=3)] == ["run-0", "run-1", "run-2"]
+
+
+async def test_runs_models_and_vectors(olo: Olo, async_olo: AsyncOlo) -> None:
+    assert olo.runs.get("r").response.message.content == "42"
+    assert (await async_olo.runs.cancel("r")).state == RUN_STATE_CANCELLED
+    assert [model.model_id for model in olo.models.list("embedding")] == ["minilm"]
+    embeddings = await async_olo.embed(["a", "abc"])
+    assert (embeddings.model, embeddings.vectors, embeddings.prompt_tokens) == ("minilm", [[1.0, 0.5], [3.0, 0.5]], 7)
+
+
+def test_collections_and_documents(served: Any, olo: Olo) -> None:
+    assert olo.collections.create("demo").embedding_model_id == "minilm"
+    with pytest.raises(ConflictError):
+        olo.collections.create("demo")
+    assert [collection.name for collection in olo.collections.list()] == ["demo"]
+    document = olo.documents.ingest("demo", "text", document_id="d", source="d.md")
+    assert olo.documents.get("demo", document.document_id).chunk_count == 3
+    assert [found.document_id for found in olo.documents.list("demo")] == ["d"]
+    assert olo.search("demo", "when?", top_k=2)[0].score == 0.75
+    assert not served.gateway.requests[-1].HasField("min_score")
+    olo.documents.delete("demo", "d")
+    olo.collections.delete("demo")
+    with pytest.raises(NotFoundError):
+        olo.collections.delete("demo")
+
+
+def test_what_is_not_safe_to_repeat_is_not_repeated(served: Any, olo: Olo) -> None:
+    served.gateway.failures = [AWAY]
+    with pytest.raises(UnavailableError):
+        olo.collections.create("demo")
+    assert len(served.gateway.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("messages", "options", "field"),
+    [([{"role": "wizard", "content": "x"}], {}, "messages.role"), ("x", {"max_tokens": -1}, None)],
+)
+def test_values_that_no_request_can_carry_are_invalid(olo: Olo, messages: Any, options: Any, field: str | None) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        olo.chat(messages, **options)
+    assert caught.value.field == field

@@ -1,0 +1,1 @@
+"""The registry's ports, filled: SQL, NATS, the clock."""

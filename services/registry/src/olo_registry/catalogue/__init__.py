@@ -1,0 +1,1 @@
+"""The catalogue: which models exist, and what the operator has decided about them."""

@@ -1,0 +1,48 @@
+"""What the registry refuses.
+
+OloError
++-- ModelNotFound           NOT_FOUND            model_not_found
++-- InstanceNotFound        NOT_FOUND            instance_not_found
++-- RegistrationRejected    FAILED_PRECONDITION  registration_rejected
++-- RegistryFull            RESOURCE_EXHAUSTED   registry_full
++-- CatalogueUnavailable    UNAVAILABLE          catalogue_unavailable
+"""
+
+from __future__ import annotations
+
+from olo_common.errors import ErrorCode, OloError
+
+
+class ModelNotFound(OloError):
+    """The catalogue has no such model."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "model_not_found"
+
+
+class InstanceNotFound(OloError):
+    """No live lease has this instance."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "instance_not_found"
+
+
+class RegistrationRejected(OloError):
+    """The instance contradicts what is known to be alive."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "registration_rejected"
+
+
+class RegistryFull(OloError):
+    """The registry holds as many instances as it may."""
+
+    code = ErrorCode.RESOURCE_EXHAUSTED
+    reason = "registry_full"
+
+
+class CatalogueUnavailable(OloError):
+    """The database of the catalogue does not answer."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "catalogue_unavailable"

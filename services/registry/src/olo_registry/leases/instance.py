@@ -1,0 +1,56 @@
+"""A live instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from olo_registry.types import Announcement, HardwareType, ModelType, Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One process that serves one model, as its last event left it."""
+
+    instance_id: str
+    model_id: str
+    model_type: ModelType
+    address: str
+    task_queue: str
+    max_concurrency: int
+    context_limit: int
+    embedding_dimension: int
+    hardware_type: HardwareType
+    announce_time: datetime
+    stamp: Stamp
+    in_flight: int
+    draining: bool
+
+    @property
+    def facts(self) -> tuple[ModelType, int, int]:
+        """What all live instances of one model have in common."""
+        return self.model_type, self.context_limit, self.embedding_dimension
+
+    @property
+    def lasting(self) -> tuple[object, ...]:
+        """What heartbeats do not change all the time; a difference is worth telling."""
+        return (*self.facts, self.model_id, self.address, self.max_concurrency, self.hardware_type, self.draining)
+
+
+def instance_of(said: Announcement, types: tuple[ModelType, HardwareType], now: datetime) -> Instance:
+    """The instance that a valid announcement describes."""
+    return Instance(
+        instance_id=said.instance_id,
+        model_id=said.model_id,
+        model_type=types[0],
+        address=said.address,
+        task_queue=said.task_queue,
+        max_concurrency=said.max_concurrency,
+        context_limit=said.context_limit,
+        embedding_dimension=said.embedding_dimension,
+        hardware_type=types[1],
+        announce_time=now,
+        stamp=said.stamp,
+        in_flight=said.in_flight,
+        draining=said.draining,
+    )

@@ -1,0 +1,136 @@
+"""The catalogue on disk: SQLite always, Postgres where its server is installed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+
+from olo_common.errors import StartupError
+from olo_registry.adapters.sql_store import sql_store
+from olo_registry.catalogue.entry import Entry
+from olo_registry.errors import CatalogueUnavailable
+from olo_registry.types import HardwareType, ModelType
+from olo_testing.ports import free_port
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+ENTRY = Entry("m", "Ein Modell ✓", ModelType.LLM, 100, True, True, 2048, HardwareType.CPU, 0, NOW, NOW)
+
+
+def _postgres_binaries() -> Path | None:
+    return next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
+
+
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    binaries = _postgres_binaries()
+    if binaries is None:
+        pytest.skip("no Postgres server under /usr/lib/postgresql")
+    prefix: list[str] = []
+    directory = Path(mkdtemp(prefix="olo-postgres-", dir="/tmp"))
+    if os.geteuid() == 0:
+        try:
+            owner = pwd.getpwnam("postgres")
+        except KeyError:
+            owner = pwd.getpwnam("nobody")
+        os.chown(directory, owner.pw_uid, owner.pw_gid)
+        prefix = ["runuser", "-u", owner.pw_name, "--"]
+    data, port = directory / "data", free_port()
+
+    def run(*command: str) -> None:
+        subprocess.run([*prefix, *command], check=True, capture_output=True, cwd="/tmp", timeout=60)
+
+    try:
+        run(str(binaries / "initdb"), "-D", str(data), "-U", "olo", "-A", "trust", "--no-sync")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory} -c fsync=off"
+        run(
+            str(binaries / "pg_ctl"),
+            "-D",
+            str(data),
+            "-w",
+            "-t",
+            "30",
+            "-l",
+            f"{directory}/log",
+            "-o",
+            options,
+            "start",
+        )
+        try:
+            yield f"postgresql+asyncpg://olo@127.0.0.1:{port}/postgres"
+        finally:
+            run(str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/deep/below/registry.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+async def test_what_was_saved_is_there_after_a_restart(database_url: str) -> None:
+    changed = replace(ENTRY, priority=7, enabled=False)
+    embedding = replace(
+        ENTRY, model_id="org/e:1", model_type=ModelType.EMBEDDING, hardware_type=HardwareType.GPU, embedding_dimension=8
+    )
+    async with sql_store(database_url) as store:
+        await store.save([ENTRY, embedding])
+        await store.save([changed])
+    async with sql_store(database_url) as store:
+        assert sorted(await store.load(), key=lambda entry: entry.model_id) == [changed, embedding]
+        await store.save([replace(changed, default_flag=False)])
+
+
+async def test_the_default_moves_in_one_transaction_whatever_the_order(database_url: str) -> None:
+    first, second = replace(ENTRY, model_id="a"), replace(ENTRY, model_id="b", default_flag=False)
+    async with sql_store(database_url) as store:
+        await store.save([replace(entry, default_flag=False) for entry in await store.load()])
+        await store.save([first, second])
+        await store.save([replace(second, default_flag=True), replace(first, default_flag=False)])
+        assert [entry.model_id for entry in await store.load() if entry.default_flag] == ["b"]
+
+
+async def test_the_database_itself_allows_one_default_of_a_type_and_keeps_nothing_of_a_failed_save(
+    tmp_path: Path,
+) -> None:
+    async with sql_store(f"sqlite+aiosqlite:///{tmp_path}/registry.db") as store:
+        await store.save([ENTRY])
+        with pytest.raises(CatalogueUnavailable):
+            await store.save([replace(ENTRY, priority=1), replace(ENTRY, model_id="other")])
+        assert await store.load() == [ENTRY]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite+aiosqlite:////proc/nowhere/registry.db",
+        "sqlite+aiosqlite:////proc/version",
+        "postgresql+asyncpg://olo:secret@127.0.0.1:1/olo",
+        "sqlite+aiosqlite:nonsense",
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_one_clear_sentence(url: str) -> None:
+    with pytest.raises(StartupError) as caught:
+        async with sql_store(url):
+            pass
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_file_that_is_no_database_is_one_clear_sentence(tmp_path: Path) -> None:
+    (tmp_path / "registry.db").write_text("this is not a database, and never was one; it is long enough to be read")
+    with pytest.raises(StartupError, match="database"):
+        async with sql_store(f"sqlite+aiosqlite:///{tmp_path}/registry.db"):
+            pass

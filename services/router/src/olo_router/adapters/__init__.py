@@ -1,0 +1,1 @@
+"""What feeds the router: the registry over gRPC, the instances over NATS."""

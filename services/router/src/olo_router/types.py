@@ -1,0 +1,108 @@
+"""Models and what is known of their instances, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+
+class ModelType(Enum):
+    """What a model does; the value is what people call it."""
+
+    LLM = "text"
+    EMBEDDING = "embedding"
+
+
+class Stamp(NamedTuple):
+    """The place of an event in the life of its instance: later events compare greater."""
+
+    epoch: int
+    """Grows with each start of the process."""
+    seq: int
+    """Grows with each event of one epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """An entry of the catalogue."""
+
+    model_id: str
+    model_type: ModelType
+    priority: int
+    default_flag: bool
+    enabled: bool
+    context_limit: int
+    task_queue: str
+    embedding_dimension: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance as the registry lists it."""
+
+    instance_id: str
+    model_id: str
+    stamp: Stamp
+    address: str
+    max_concurrency: int
+    in_flight: int
+    draining: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """An instance is alive, and this busy."""
+
+    instance_id: str
+    model_id: str
+    stamp: Stamp
+    in_flight: int
+    draining: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """An instance has ended."""
+
+    instance_id: str
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueUpdate:
+    """What the registry says: everything (`snapshot`), or the models that have changed, as they are now."""
+
+    version: int
+    registry_epoch: str
+    snapshot: bool
+    models: tuple[tuple[Model, tuple[Instance, ...]], ...]
+    removed_model_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy the instances of one model are, all that live taken together."""
+
+    ready: int = 0
+    """Instances that live and take work."""
+    draining: int = 0
+    """Instances that live and take nothing new."""
+    capacity: int = 0
+    """Slots of the ready ones."""
+    in_flight: int = 0
+    """Requests on the ready ones, those just handed out included."""
+    best_instance_id: str = ""
+    """The ready one with the most free slots."""
+    best_address: str = ""
+    """Its gRPC address."""
+
+    @property
+    def free_slots(self) -> int:
+        """Requests that could start now."""
+        return max(0, self.capacity - self.in_flight)
+
+    @property
+    def at_capacity(self) -> bool:
+        """Whether a request would wait."""
+        return self.in_flight >= self.capacity

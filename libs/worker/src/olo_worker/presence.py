@@ -66,10 +66,11 @@ class Presence:
         self._seq = 0
         self._present = False
         self._draining = False
+        self._left = False
 
     async def announce(self) -> None:
-        """Says everything, if the worker can work."""
-        if not self._able():
+        """Says everything, if the worker can work and has not left."""
+        if self._left or not self._able():
             return
         said = self._advertisement
         await self._publish(
@@ -94,7 +95,8 @@ class Presence:
         self._present = True
 
     async def leave(self, reason: str) -> None:
-        """Ends the lease at once."""
+        """Ends the lease at once, for good."""
+        self._left = True
         if not self._present:
             return
         self._present = False

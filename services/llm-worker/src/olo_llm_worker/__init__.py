@@ -1,0 +1,1 @@
+"""Serves one text model: over gRPC, and as Temporal activities on the model's own task queue."""

@@ -1,0 +1,143 @@
+"""The `generate` activity: a generation that heartbeats its progress, streams its text, and resumes after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from temporalio import activity
+
+from olo.inference.v1 import inference_service_pb2 as pb
+from olo_common.errors import OloError
+from olo_common.temporal import to_application_error
+from olo_contracts.queues import GENERATE_ACTIVITY
+from olo_contracts.subjects import stream_subject
+from olo_llm_worker.convert import Answering, Identity, answering, shortest, to_job
+from olo_llm_worker.errors import WorkerStopping
+from olo_llm_worker.generation.engine import EngineInfo
+from olo_llm_worker.generation.generation import Generation
+from olo_llm_worker.generation.slot import ModelSlot
+from olo_llm_worker.ports import Publisher
+
+HEARTBEAT_SECONDS: Final = 0.4
+_LAST_CHUNK_SECONDS: Final = 1.0
+"""How long a finished answer waits for its last chunk to be published: chunks are hints, the result is the truth."""
+
+
+class GenerateActivities:
+    """Activities of the model's task queue.
+
+    Args:
+        slot: Where the scheduler is.
+        identity: Who answers.
+        publisher: Where token chunks go.
+    """
+
+    def __init__(self, slot: ModelSlot, identity: Identity, publisher: Publisher) -> None:
+        self._slot = slot
+        self._identity = identity
+        self._publisher = publisher
+
+    @activity.defn(name=GENERATE_ACTIVITY)
+    async def generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
+        """Generates an answer; from the second attempt on it continues what the last one has heartbeaten."""
+        with structlog.contextvars.bound_contextvars(request_id=request.request_id, run_id=activity.info().workflow_id):
+            try:
+                return await self._generate(request)
+            except OloError as error:
+                raise to_application_error(error) from error
+            except asyncio.CancelledError:
+                if activity.is_worker_shutdown():
+                    raise to_application_error(WorkerStopping()) from None
+                raise
+
+    async def _generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
+        info, scheduler = activity.info(), self._slot.scheduler
+        answer = answering(request, self._identity, info.attempt)
+        prefix = usable_prefix(_progress(info), scheduler.info) if info.attempt > 1 else None
+        job = to_job(request, answer.request_id, timeout=_time_left(info, request), prefix=prefix or None)
+        async with scheduler.generation(job) as generation, _heartbeats(generation, info.attempt):
+            if not request.stream:
+                return answer.response(await generation.result())
+            async with self._published(generation, answer):
+                return answer.response(await generation.result())
+
+    @contextlib.asynccontextmanager
+    async def _published(self, generation: Generation, answer: Answering) -> AsyncIterator[None]:
+        """Publishes chunks beside the body; a body that succeeds is followed by the last chunk."""
+        task = asyncio.create_task(self._publish(generation, answer), name="chunks")
+        try:
+            yield
+            await asyncio.wait({task}, timeout=_LAST_CHUNK_SECONDS)
+        finally:
+            await _end(task)
+
+    async def _publish(self, generation: Generation, answer: Answering) -> None:
+        subject = stream_subject(answer.request_id)
+        # What ended the generation is told by its result.
+        with contextlib.suppress(OloError):
+            async for chunk in generation.chunks():
+                await self._publisher.publish(subject, answer.chunk(chunk).SerializeToString())
+
+
+@contextlib.asynccontextmanager
+async def _heartbeats(generation: Generation, attempt: int) -> AsyncIterator[None]:
+    """Heartbeats beside the body. The last one, at the end, tells all that a later attempt can resume from."""
+    task = asyncio.create_task(_heartbeat(generation, attempt), name="heartbeats")
+    try:
+        yield
+    except BaseException:
+        _say(generation, attempt)
+        raise
+    finally:
+        await _end(task)
+
+
+async def _heartbeat(generation: Generation, attempt: int) -> None:
+    """Says that work goes on, but only while it does: an engine that hangs must be found out."""
+    said = -1
+    while True:
+        tokens = len(generation.token_ids)
+        if generation.waiting or tokens != said:
+            said = tokens
+            _say(generation, attempt)
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def _say(generation: Generation, attempt: int) -> None:
+    token_ids: Sequence[int] = generation.token_ids or generation.job.prefix_token_ids
+    activity.heartbeat(pb.GenerateProgress(token_ids=token_ids, attempt=attempt))
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def usable_prefix(token_ids: Iterable[int], info: EngineInfo) -> list[int]:
+    """The beginning of an answer that can be continued: up to the first token that is no text of this model."""
+    prefix: list[int] = []
+    for token_id in token_ids:
+        if token_id >= info.vocabulary_size or token_id in info.control_ids:
+            break
+        prefix.append(token_id)
+    return prefix
+
+
+def _progress(info: activity.Info) -> list[int]:
+    details = info.heartbeat_details
+    return list(details[0].token_ids) if details and isinstance(details[0], pb.GenerateProgress) else []
+
+
+def _time_left(info: activity.Info, request: pb.GenerateRequest) -> float | None:
+    """Seconds: the request's own time began when the activity was scheduled, that of the attempt begins now."""
+    own = None
+    if request.HasField("timeout"):
+        elapsed = (datetime.now(UTC) - info.scheduled_time).total_seconds()
+        own = request.timeout.ToTimedelta().total_seconds() - max(0.0, elapsed)
+    attempt = info.start_to_close_timeout.total_seconds() if info.start_to_close_timeout else None
+    return shortest(own, attempt)

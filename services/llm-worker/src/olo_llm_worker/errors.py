@@ -1,0 +1,119 @@
+"""What can go wrong here.
+
+OloError
++-- InvalidField        (common) a field of the request is wrong
++-- MessagesMissing     there is nothing to answer
++-- ContextTooLong      the prompt leaves no room in the model's context
++-- ModelNotFound       another model is meant than the one served
++-- ModelUnavailable    the model is not loaded yet, or the engine has failed
++-- QueueFull           too many requests wait already
++-- GenerationAborted   somebody called Abort
++-- WorkerStopping      the process ends before the answer does
++-- DeadlineExceeded    the time of the request is over
++-- EmptyOutput         the model has answered with nothing
+ModelDirectoryError     a directory is not a sound model directory, or cannot be made
+"""
+
+from __future__ import annotations
+
+from olo_common.errors import ErrorCode, OloError
+
+
+class MessagesMissing(OloError):
+    """There is nothing to answer."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "messages_missing"
+
+    def __init__(self) -> None:
+        super().__init__("messages: at least one is needed", field="messages")
+
+
+class ContextTooLong(OloError):
+    """The prompt leaves no room in the model's context."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "context_too_long"
+
+    def __init__(self, tokens: int, limit: int) -> None:
+        super().__init__(
+            f"messages: the prompt has {tokens} tokens and the context limit of the model is {limit}, answer included",
+            field="messages",
+            metadata={"prompt_tokens": str(tokens), "context_limit": str(limit)},
+        )
+
+
+class ModelNotFound(OloError):
+    """Another model is meant than the one served."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "model_not_found"
+
+    def __init__(self, served: str) -> None:
+        super().__init__(f"model_id: this instance serves {served}", field="model_id")
+
+
+class ModelUnavailable(OloError):
+    """The model cannot answer now."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "model_unavailable"
+
+
+class QueueFull(OloError):
+    """Too many requests wait already."""
+
+    code = ErrorCode.RESOURCE_EXHAUSTED
+    reason = "queue_full"
+
+    def __init__(self, waiting: int, retry_after: float) -> None:
+        super().__init__(f"{waiting} requests wait already", retry_after=retry_after)
+
+
+class GenerationAborted(OloError):
+    """Somebody called Abort."""
+
+    code = ErrorCode.ABORTED
+    reason = "aborted"
+
+    def __init__(self) -> None:
+        super().__init__("the generation was aborted")
+
+    @property
+    def retryable(self) -> bool:
+        """It was meant to end: trying again would undo that."""
+        return False
+
+
+class WorkerStopping(OloError):
+    """The process ends before the answer does."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "worker_stopping"
+
+    def __init__(self) -> None:
+        super().__init__("the worker is stopping", retry_after=0.0)
+
+
+class DeadlineExceeded(OloError):
+    """The time of the request is over."""
+
+    code = ErrorCode.DEADLINE_EXCEEDED
+    reason = "deadline_exceeded"
+
+    def __init__(self) -> None:
+        super().__init__("the deadline has passed before the answer was complete")
+
+
+class EmptyOutput(OloError):
+    """The model has answered with nothing."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "empty_output"
+
+    def __init__(self) -> None:
+        super().__init__("the model has generated no text")
+
+
+class ModelDirectoryError(Exception):
+    """A directory is not a sound model directory, or cannot be made; the message says why in one sentence."""

@@ -1,0 +1,1 @@
+"""The core: admits, orders, runs and ends generations over any engine."""

@@ -1,0 +1,89 @@
+"""Validates what a caller asks for, and fills in what was left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+from olo_common.errors import InvalidField
+from olo_llm_worker.errors import MessagesMissing
+from olo_llm_worker.generation.engine import EngineInfo
+from olo_llm_worker.generation.types import Decoding, Job, Sampling
+
+ROLES: Final = ("system", "user", "assistant", "tool")
+MAX_STOPS: Final = 16
+MAX_STOP_LENGTH: Final = 256
+
+_T = TypeVar("_T")
+
+
+def validate(job: Job, info: EngineInfo) -> None:
+    """Checks all that can be checked before the prompt is tokenised.
+
+    Raises:
+        InvalidField: Naming the field.
+        MessagesMissing: There is no message.
+    """
+    if not job.messages:
+        raise MessagesMissing
+    for number, message in enumerate(job.messages):
+        if message.role not in ROLES:
+            raise InvalidField(f"messages[{number}].role", "must be system, user, assistant or tool")
+    _validate_sampling(job.sampling)
+    _validate_prefix(job.prefix_token_ids, info)
+
+
+def resolve(sampling: Sampling, defaults: Sampling, *, room: int, max_tokens_default: int) -> Decoding:
+    """The options to decode with.
+
+    Args:
+        sampling: What the caller has set; validated.
+        defaults: What the model directory says.
+        room: Tokens that the context leaves for the answer.
+        max_tokens_default: Length of the answer where nobody says one.
+    """
+    wanted = _first(sampling.max_tokens, defaults.max_tokens, max_tokens_default)
+    return Decoding(
+        max_tokens=min(wanted, room),
+        temperature=_first(sampling.temperature, defaults.temperature, 0.0),
+        top_p=_first(sampling.top_p, defaults.top_p, 1.0),
+        top_k=sampling.top_k if sampling.top_k is not None else defaults.top_k,
+        repetition_penalty=_first(sampling.repetition_penalty, defaults.repetition_penalty, 1.0),
+        seed=sampling.seed,
+    )
+
+
+def _validate_sampling(sampling: Sampling) -> None:
+    _range("sampling.temperature", sampling.temperature, "must be from 0 to 2", low=0.0, high=2.0)
+    _range("sampling.top_p", sampling.top_p, "must be above 0 and at most 1", above=0.0, high=1.0)
+    _range("sampling.repetition_penalty", sampling.repetition_penalty, "must be above 0", above=0.0)
+    _range("sampling.max_tokens", sampling.max_tokens, "must be at least 1", low=1)
+    _range("sampling.top_k", sampling.top_k, "must be at least 1", low=1)
+    if len(sampling.stop) > MAX_STOPS:
+        raise InvalidField("sampling.stop", f"at most {MAX_STOPS} strings are allowed")
+    for number, stop in enumerate(sampling.stop):
+        if not 1 <= len(stop) <= MAX_STOP_LENGTH:
+            raise InvalidField(f"sampling.stop[{number}]", f"must have 1 to {MAX_STOP_LENGTH} characters")
+
+
+def _range(
+    field: str,
+    value: float | None,
+    problem: str,
+    *,
+    low: float = -math.inf,
+    above: float = -math.inf,
+    high: float = math.inf,
+) -> None:
+    if value is not None and not (math.isfinite(value) and low <= value <= high and value > above):
+        raise InvalidField(field, problem)
+
+
+def _validate_prefix(prefix: Sequence[int], info: EngineInfo) -> None:
+    if any(token >= info.vocabulary_size or token in info.control_ids for token in prefix):
+        raise InvalidField("prefix_token_ids", "holds a token that cannot be part of an answer of this model")
+
+
+def _first(*values: _T | None) -> _T:
+    return next(value for value in values if value is not None)

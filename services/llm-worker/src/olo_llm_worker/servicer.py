@@ -1,0 +1,73 @@
+"""`olo.inference.v1.InferenceService`: translates and calls inward. A caller that goes away ends its generation."""
+
+# ruff: noqa: N802  gRPC gives the methods their names
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from olo.common.v1.common_pb2 import HARDWARE_TYPE_CPU, HARDWARE_TYPE_GPU
+from olo.inference.v1 import inference_service_pb2 as pb
+from olo.inference.v1 import inference_service_pb2_grpc as rpc
+from olo_llm_worker.convert import Identity, answering, to_job, to_messages
+from olo_llm_worker.generation.slot import ModelSlot
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class InferenceServicer(rpc.InferenceServiceServicer):
+    """Serves one model.
+
+    Args:
+        slot: Where the scheduler is.
+        identity: Who answers.
+    """
+
+    def __init__(self, slot: ModelSlot, identity: Identity) -> None:
+        self._slot = slot
+        self._identity = identity
+
+    async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
+        """Answers in one message."""
+        answer = answering(request, self._identity)
+        job = to_job(request, answer.request_id, timeout=context.time_remaining())
+        async with self._slot.scheduler.generation(job) as generation:
+            return answer.response(await generation.result())
+
+    async def GenerateStream(
+        self, request: pb.GenerateStreamRequest, context: Context
+    ) -> AsyncIterator[pb.GenerateStreamResponse]:
+        """Answers in chunks."""
+        answer = answering(request.request, self._identity)
+        job = to_job(request.request, answer.request_id, timeout=context.time_remaining())
+        async with self._slot.scheduler.generation(job) as generation:
+            async for chunk in generation.chunks():
+                yield pb.GenerateStreamResponse(chunk=answer.chunk(chunk))
+
+    async def CountTokens(self, request: pb.CountTokensRequest, context: Context) -> pb.CountTokensResponse:
+        """Counts the tokens of the rendered prompt."""
+        scheduler = self._slot.scheduler
+        tokens = await scheduler.count_tokens(to_messages(request.messages))
+        return pb.CountTokensResponse(prompt_tokens=tokens, context_limit=scheduler.info.context_limit)
+
+    async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
+        """Describes the model."""
+        info = self._slot.scheduler.info
+        return pb.GetModelInfoResponse(
+            model_id=self._identity.model_id,
+            model_name=self._identity.model_name,
+            family=info.family,
+            quantization=info.quantization,
+            context_limit=info.context_limit,
+            max_concurrency=self._identity.max_concurrency,
+            hardware_type=HARDWARE_TYPE_GPU if info.hardware == "gpu" else HARDWARE_TYPE_CPU,
+            instance_id=self._identity.instance_id,
+            task_queue=self._identity.task_queue,
+            license=info.license,
+        )
+
+    async def Abort(self, request: pb.AbortRequest, context: Context) -> pb.AbortResponse:
+        """Ends what runs or waits under the id."""
+        return pb.AbortResponse(aborted=self._slot.scheduler.abort(request.request_id))

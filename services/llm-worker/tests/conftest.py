@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
+from olo_llm_worker.adapters.fake_engine import FakeEngine
+from olo_llm_worker.convert import Identity
+from olo_llm_worker.generation.scheduler import Scheduler
+from olo_llm_worker.model_directory import ModelDirectory, convert
+
+
+@pytest.fixture(scope="session")
+def checkpoint() -> Path:
+    return Path(__file__).parents[3] / "models/demo/checkpoint"
+
+
+@pytest.fixture(scope="session")
+def demo_directory(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelDirectory:
+    target = tmp_path_factory.mktemp("models") / "olo-demo"
+    return convert(checkpoint, target, quantization="int8", name="olo-demo", license_name="Apache-2.0")
+
+
+@pytest.fixture(scope="session")
+def demo_engine(demo_directory: ModelDirectory) -> Iterator[CTranslate2Engine]:
+    engine = CTranslate2Engine(demo_directory, replicas=2)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def identity() -> Identity:
+    return Identity("olo-demo", "Demo", "host-1", "llm.olo-demo", 2)
+
+
+@pytest_asyncio.fixture
+async def schedule() -> AsyncIterator[Callable[..., Scheduler]]:
+    """Makes schedulers that come to rest after the test."""
+    async with AsyncExitStack() as stack:
+
+        def make(engine: Any, *, max_concurrency: int = 1, max_queue: int = 4) -> Scheduler:
+            scheduler = Scheduler(engine, max_concurrency=max_concurrency, max_queue=max_queue)
+            stack.push_async_callback(scheduler.close)
+            if isinstance(engine, FakeEngine):
+                # A stepwise engine must not wait for permits when the test is over: callbacks run in reverse order.
+                stack.callback(engine.permit, 100_000)
+            return scheduler
+
+        yield make

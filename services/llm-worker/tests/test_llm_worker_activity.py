@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from olo.inference.v1 import inference_service_pb2 as pb
+from olo_llm_worker.activities import GenerateActivities
+from olo_llm_worker.adapters.fake_engine import FakeEngine
+from olo_llm_worker.convert import Identity
+from olo_llm_worker.generation.scheduler import Scheduler
+from olo_llm_worker.generation.slot import ModelSlot
+
+Schedule = Callable[..., Scheduler]
+MESSAGES = [pb.ChatMessage(role=pb.ROLE_USER, content="hi")]
+
+
+class Wire:
+    """A publisher that remembers, and may hang."""
+
+    def __init__(self, *, hangs: bool = False) -> None:
+        self.chunks: list[pb.TokenChunk] = []
+        self.subjects: set[str] = set()
+        self._hangs = hangs
+
+    async def publish(self, subject: str, payload: bytes) -> bool:
+        if self._hangs:
+            await asyncio.Event().wait()
+        self.subjects.add(subject)
+        self.chunks.append(pb.TokenChunk.FromString(payload))
+        return True
+
+
+class Bench:
+    """The activity in Temporal's test environment."""
+
+    def __init__(self, scheduler: Scheduler, identity: Identity, wire: Wire, **info: Any) -> None:
+        slot = ModelSlot()
+        slot.fill(scheduler)
+        self._activities = GenerateActivities(slot, identity, wire)
+        self.beats: list[pb.GenerateProgress] = []
+        self.environment = ActivityEnvironment()
+        self.environment.on_heartbeat = self.beats.append
+        start = {"scheduled_time": datetime.now(UTC), "start_to_close_timeout": timedelta(seconds=30)}
+        self.environment.info = dataclasses.replace(self.environment.info, **{**start, **info})
+
+    async def run(self, **request: Any) -> pb.GenerateResponse:
+        message = pb.GenerateRequest(request_id="r-1", messages=MESSAGES, **request)
+        response: pb.GenerateResponse = await self.environment.run(self._activities.generate, message)
+        return response
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_it_answers_and_publishes_only_when_asked(schedule: Schedule, identity: Identity) -> None:
+    wire = Wire()
+    bench = Bench(schedule(FakeEngine("Grüße.")), identity, wire)
+    response = await bench.run(candidate=1)
+    assert (response.text, response.attempt, response.candidate) == ("Grüße.", 1, 1)
+    assert wire.chunks == []
+
+
+async def test_chunks_are_contiguous_and_end_with_reason_and_usage(schedule: Schedule, identity: Identity) -> None:
+    wire = Wire()
+    bench = Bench(schedule(FakeEngine("Grüße.")), identity, wire, attempt=3)
+    response = await bench.run(stream=True, candidate=2)
+    assert wire.subjects == {"olo.stream.v1.r-1"}
+    offset = 0
+    for seq, chunk in enumerate(wire.chunks):
+        assert (chunk.seq, chunk.offset, chunk.attempt, chunk.candidate) == (seq, offset, 3, 2)
+        offset += len(chunk.text.encode())
+    assert "".join(chunk.text for chunk in wire.chunks) == response.text
+    assert wire.chunks[-1].finish_reason == pb.FINISH_REASON_STOP
+    assert wire.chunks[-1].usage == response.usage
+
+
+async def test_a_hanging_bus_does_not_hold_up_the_answer(schedule: Schedule, identity: Identity) -> None:
+    bench = Bench(schedule(FakeEngine("ok")), identity, Wire(hangs=True))
+    async with asyncio.timeout(10):
+        assert (await bench.run(stream=True)).text == "ok"
+
+
+async def test_a_later_attempt_resumes_from_the_heartbeat(schedule: Schedule, identity: Identity) -> None:
+    engine, wire = FakeEngine("Hello there."), Wire()
+    progress = pb.GenerateProgress(token_ids=list(b"Hello"), attempt=1)
+    bench = Bench(schedule(engine), identity, wire, attempt=2, heartbeat_details=[progress])
+    response = await bench.run(stream=True, sampling=pb.SamplingOptions(max_tokens=50))
+    assert (response.text, response.usage.completion_tokens, response.attempt) == ("Hello there.", 12, 2)
+    assert engine.dispatched[0].max_tokens == 45
+    assert (wire.chunks[0].offset, "".join(chunk.text for chunk in wire.chunks)) == (0, "Hello there.")
+
+
+@pytest.mark.parametrize("details", [[], ["rubbish"], [pb.GenerateProgress(token_ids=[9999])]])
+async def test_a_heartbeat_that_is_no_use_means_starting_again(
+    schedule: Schedule, identity: Identity, details: list[Any]
+) -> None:
+    bench = Bench(schedule(FakeEngine("Hello.")), identity, Wire(), attempt=2, heartbeat_details=details)
+    assert (await bench.run()).text == "Hello."
+
+
+async def test_a_first_attempt_takes_the_prefix_of_the_request(schedule: Schedule, identity: Identity) -> None:
+    engine = FakeEngine("Hello.")
+    bench = Bench(schedule(engine), identity, Wire())
+    response = await bench.run(prefix_token_ids=list(b"Hel"), sampling=pb.SamplingOptions(max_tokens=10))
+    assert (response.text, engine.dispatched[0].max_tokens) == ("Hello.", 7)
+
+
+async def test_it_heartbeats_while_waiting_and_what_was_generated(schedule: Schedule, identity: Identity) -> None:
+    engine = FakeEngine("ok", stepwise=True)
+    scheduler = schedule(engine)
+    first, second = (Bench(scheduler, identity, Wire()) for _ in range(2))
+    running = asyncio.create_task(first.run())
+    await until(lambda: scheduler.running == 1)
+    waiting = asyncio.create_task(second.run())
+    await until(lambda: len(second.beats) >= 2)
+    engine.permit()
+    await until(lambda: bool(first.beats) and list(first.beats[-1].token_ids) == list(b"o"))
+    said = len(first.beats)
+    await until(lambda: len(second.beats) >= 4)
+    assert len(first.beats) == said, "an engine that makes no progress is silent"
+    engine.permit(3)
+    assert ((await running).text, (await waiting).text) == ("ok", "ok")
+
+
+async def test_cancelling_ends_the_generation_and_leaves_its_progress(schedule: Schedule, identity: Identity) -> None:
+    engine = FakeEngine("ok", stepwise=True)
+    scheduler = schedule(engine)
+    bench = Bench(scheduler, identity, Wire())
+    task = asyncio.create_task(bench.run())
+    engine.permit()
+    await until(lambda: scheduler.running == 1 and bool(bench.beats))
+    bench.environment.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    engine.permit()
+    await until(lambda: scheduler.running == 0)
+    assert list(bench.beats[-1].token_ids) == list(b"o")
+
+
+@pytest.mark.parametrize(
+    ("answer", "request_", "reason", "final"),
+    [
+        ("ok", {"model_id": "other"}, "model_not_found", True),
+        ("ok", {"sampling": pb.SamplingOptions(top_p=7)}, "field_invalid", True),
+        ("", {}, "empty_output", False),
+    ],
+)
+async def test_errors_carry_their_reason_and_whether_to_retry(
+    schedule: Schedule, identity: Identity, answer: str, request_: dict[str, Any], reason: str, final: bool
+) -> None:
+    with pytest.raises(ApplicationError) as failed:
+        await Bench(schedule(FakeEngine(answer)), identity, Wire()).run(**request_)
+    assert (failed.value.type, failed.value.non_retryable) == (reason, final)
+
+
+async def test_an_aborted_run_is_not_retried(schedule: Schedule, identity: Identity) -> None:
+    scheduler = schedule(FakeEngine("ok", stepwise=True))
+    task = asyncio.create_task(Bench(scheduler, identity, Wire()).run())
+    await until(lambda: scheduler.running == 1)
+    assert scheduler.abort("r-1")
+    with pytest.raises(ApplicationError) as failed:
+        await task
+    assert (failed.value.type, failed.value.non_retryable) == ("aborted", True)
+
+
+async def test_time_spent_before_the_worker_took_it_counts(schedule: Schedule, identity: Identity) -> None:
+    engine = FakeEngine("ok")
+    bench = Bench(schedule(engine), identity, Wire(), scheduled_time=datetime.now(UTC) - timedelta(seconds=60))
+    request = pb.GenerateRequest()
+    request.timeout.FromSeconds(30)
+    with pytest.raises(ApplicationError) as failed:
+        await bench.run(timeout=request.timeout)
+    assert failed.value.type == "deadline_exceeded"
+    assert engine.dispatched == []

@@ -182,3 +182,16 @@ async def test_time_spent_before_the_worker_took_it_counts(schedule: Schedule, i
         await bench.run(timeout=request.timeout)
     assert failed.value.type == "deadline_exceeded"
     assert engine.dispatched == []
+
+
+async def test_a_stopping_worker_hands_the_run_to_another(schedule: Schedule, identity: Identity) -> None:
+    engine = FakeEngine("ok", stepwise=True)
+    scheduler = schedule(engine)
+    bench = Bench(scheduler, identity, Wire())
+    task = asyncio.create_task(bench.run())
+    await until(lambda: scheduler.running == 1)
+    bench.environment.worker_shutdown()
+    bench.environment.cancel()
+    with pytest.raises(ApplicationError) as failed:
+        await task
+    assert (failed.value.type, failed.value.non_retryable) == ("worker_stopping", False)

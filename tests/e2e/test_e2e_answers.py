@@ -1,0 +1,135 @@
+"""A question goes in, a grounded answer comes out, in every dialect that works today."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from openai import OpenAI
+
+from olo_client import Olo
+from olo_testing.stack import Stack
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+FACTS = [
+    ("When did the harbour tram of Saltmere begin to run?", "tram.md", "began to run in 1908"),
+    ("Who built the great telescope of the observatory?", "observatory.md", "built by Ottilie Brandmark"),
+    ("Where does the drinking water of Saltmere come from?", "waterworks.md", "three springs on Gull Hill"),
+]
+REFUSAL = "The passages do not say."
+RAG = {"collection": "demo", "top_k": 4}
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", re.sub(r"\[\d+\]", " ", text.lower()))
+
+
+def made_of(answer: str, passages: list[str]) -> bool:
+    """Whether the answer refuses, or nearly all of its word pairs stand in the passages."""
+    if answer.strip().startswith(REFUSAL):
+        return True
+    given = [words(passage) for passage in passages]
+    pairs = {pair for passage in given for pair in zip(passage, passage[1:], strict=False)}
+    said = words(answer)
+    asked = list(zip(said, said[1:], strict=False))
+    return bool(asked) and sum(pair in pairs for pair in asked) >= 0.8 * len(asked)
+
+
+@pytest.fixture(scope="module")
+def openai_client(stack: Stack) -> OpenAI:
+    return OpenAI(base_url=f"{stack.url}/v1", api_key="unused", max_retries=0)
+
+
+@pytest.mark.parametrize(("question", "source", "fact"), FACTS)
+def test_the_passage_with_the_fact_comes_first(stack: Stack, question: str, source: str, fact: str) -> None:
+    with Olo(stack.target) as olo:
+        answer = olo.chat(question, collection="demo", top_k=4)
+    first = answer.citations[0]
+    assert first.source.endswith(source)
+    assert fact in first.text
+    assert [citation.index for citation in answer.citations] == [1, 2, 3, 4]
+    assert made_of(answer.message.content, [citation.text for citation in answer.citations])
+    assert answer.model == "olo-demo"
+    assert answer.selection.candidates[answer.selection.chosen_index].explanation
+    assert answer.usage.prompt_tokens > 0
+    assert answer.usage.completion_tokens > 0
+
+
+def test_the_history_shows_retrieve_select_generate(stack: Stack) -> None:
+    with Olo(stack.target) as olo:
+        answer = olo.chat(FACTS[0][0], collection="demo")
+        run = olo.runs.get(answer.run_id)
+    assert run.response.message.content == answer.message.content
+    for step in (answer.timings.retrieve, answer.timings.select, answer.timings.generate, answer.timings.total):
+        assert step.ToTimedelta().total_seconds() > 0
+    assert [attempt.model_id for attempt in answer.attempts] == ["olo-demo"]
+
+
+def test_the_openai_client_as_it_is(openai_client: OpenAI) -> None:
+    question, source, fact = FACTS[1]
+    completion = openai_client.chat.completions.create(
+        model="auto", messages=[{"role": "user", "content": question}], extra_body={"rag": RAG}
+    )
+    extra = completion.model_dump()["olo"]
+    assert completion.model == "olo-demo"
+    assert completion.choices[0].finish_reason in ("stop", "length")
+    assert extra["run_id"]
+    assert extra["selection"]
+    assert extra["citations"][0]["source"].endswith(source)
+    assert fact in extra["citations"][0]["text"]
+    assert made_of(completion.choices[0].message.content or "", [c["text"] for c in extra["citations"]])
+    assert completion.usage is not None
+    assert completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens
+
+
+def test_the_openai_client_streams_what_is_stored(stack: Stack, openai_client: OpenAI) -> None:
+    chunks = list(
+        openai_client.chat.completions.create(
+            model="olo-demo",
+            messages=[{"role": "user", "content": FACTS[0][0]}],
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_body={"rag": RAG},
+        )
+    )
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    last = next(chunk for chunk in reversed(chunks) if chunk.choices)
+    run_id = last.model_dump()["olo"]["run_id"]
+    assert last.choices[0].finish_reason in ("stop", "length")
+    assert chunks[-1].usage is not None
+    with Olo(stack.target) as olo:
+        assert olo.runs.get(run_id).response.message.content == text
+
+
+def test_the_other_model_when_it_is_named(openai_client: OpenAI) -> None:
+    completion = openai_client.chat.completions.create(
+        model="olo-demo-fp32", messages=[{"role": "user", "content": FACTS[0][0]}], extra_body={"rag": RAG}
+    )
+    assert completion.model == "olo-demo-fp32"
+
+
+def test_models_are_listed(openai_client: OpenAI) -> None:
+    assert {model.id for model in openai_client.models.list()} >= {"olo-demo", "olo-demo-fp32"}
+
+
+def test_the_command_line_answers(stack: Stack) -> None:
+    said = json.loads(stack.olo("chat", FACTS[0][0], "--collection", "demo", "--json"))
+    assert said["citations"][0]["source"].endswith("tram.md")
+    assert said["model"] == "olo-demo"
+
+
+def test_one_request_id_is_one_run(stack: Stack) -> None:
+    with Olo(stack.target) as olo:
+        first = olo.chat(FACTS[0][0], collection="demo", request_id="e2e-same")
+        second = olo.chat(FACTS[0][0], collection="demo", request_id="e2e-same")
+    assert first == second
+
+
+def test_embeddings_through_the_edge(stack: Stack) -> None:
+    with Olo(stack.target) as olo:
+        embedded = olo.embed(["a harbour tram", "a tram at the harbour", "income tax"])
+    near = sum(a * b for a, b in zip(embedded.vectors[0], embedded.vectors[1], strict=True))
+    far = sum(a * b for a, b in zip(embedded.vectors[0], embedded.vectors[2], strict=True))
+    assert near > 0.8 > far

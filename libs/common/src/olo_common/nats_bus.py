@@ -32,6 +32,7 @@ class Subscription:
         self.subject = subject
         self.handler = handler
         self.inner: NatsSubscription | None = None
+        self.attached = False
         self.closed = False
 
     async def close(self) -> None:
@@ -48,6 +49,7 @@ class NatsBus:
     def __init__(self) -> None:
         self._client = Client()
         self._subscriptions: list[Subscription] = []
+        self._attaching = False
         self._connected = asyncio.Event()
         self._on_connect: list[Callable[[], Awaitable[None]]] = []
         self._log = logger(__name__)
@@ -90,7 +92,7 @@ class NatsBus:
         subscription = Subscription(subject, handler)
         self._subscriptions = [s for s in self._subscriptions if not s.closed]
         self._subscriptions.append(subscription)
-        if self._connected.is_set():
+        if self._attaching:
             await self._attach(subscription)
         return subscription
 
@@ -99,6 +101,11 @@ class NatsBus:
         self._dropped.add(1, {"cause": cause})
 
     async def _attach(self, subscription: Subscription) -> None:
+        # Said before the first await: whoever subscribes while the connection comes up is attached here or there, once.
+        if subscription.attached or subscription.closed:
+            return
+        subscription.attached = True
+
         async def deliver(message: Msg) -> None:
             try:
                 await subscription.handler(message.subject, message.data)
@@ -132,6 +139,9 @@ class NatsBus:
             self._dropped.add(1, {"cause": "client_error"})
             self._log.debug("nats_error", error=repr(problem))
 
+        self._attaching = False
+        for subscription in self._subscriptions:
+            subscription.attached = False
         await self._client.connect(
             servers=[settings.url],
             name=name,
@@ -145,9 +155,9 @@ class NatsBus:
             disconnected_cb=disconnected,
             error_cb=error,
         )
-        for subscription in self._subscriptions:
-            if not subscription.closed:
-                await self._attach(subscription)
+        self._attaching = True
+        for subscription in list(self._subscriptions):
+            await self._attach(subscription)
         await self._client.flush()
         self._connected.set()
         self._log.info("nats_connected", url=settings.url)

@@ -65,6 +65,9 @@ class SecuritySettings(BaseSettings):
 class ServiceSettings(BaseSettings):
     """What each service can be told. Subclasses set the prefix, the port and their own fields."""
 
+    # A class's docstrings are read when it is made, so the subclass's own configuration comes too late for these.
+    model_config = settings_config("OLO_")
+
     host: str = "127.0.0.1"
     """The address to bind. Other than loopback needs OLO_ALLOW_INSECURE=true: callers are not authenticated."""
     port: Port

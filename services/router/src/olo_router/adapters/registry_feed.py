@@ -17,7 +17,7 @@ from olo_router.ports import Fed
 from olo_router.types import CatalogueUpdate, Instance, Model, ModelType, Stamp
 
 _FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 1.0
 
 _MODEL_TYPES = {
     common_pb2.MODEL_TYPE_LLM: ModelType.LLM,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
+from olo_router.fleet.group import Group
 from olo_router.fleet.member import Member, Presence, joining
 from olo_router.types import Departure, Heartbeat, Instance, Load
 
@@ -20,7 +21,7 @@ class Members:
     def __init__(self, lease_seconds: float) -> None:
         self._lease_seconds = lease_seconds
         self._all: dict[str, Member] = {}
-        self._of_model: dict[str, dict[str, Member]] = {}
+        self._groups: dict[str, Group] = {}
         self._registry_epoch = ""
 
     def list(self, model_id: str, instances: Iterable[Instance], registry_epoch: str, now: float) -> set[str]:
@@ -43,20 +44,21 @@ class Members:
                 self._add(joining(facts, registry_epoch, now))
             else:
                 known.list(facts, registry_epoch, now)
-        for member in list(self._of_model.get(model_id, {}).values()):
+                self._groups[model_id].count(known)
+        for member in self._of_model(model_id):
             if member.facts.instance_id not in listed and member.listed_in == registry_epoch:
                 self._remove(member)
         return concerned
 
     def drop_model(self, model_id: str) -> None:
         """Forgets a model's instances."""
-        for member in list(self._of_model.get(model_id, {}).values()):
+        for member in self._of_model(model_id):
             self._remove(member)
 
     def beat(self, heartbeat: Heartbeat, now: float) -> set[str]:
         """Renews a lease."""
         member = self._all.get(heartbeat.instance_id)
-        return {member.facts.model_id} if member is not None and member.beat(heartbeat, now) else set()
+        return self._changed(member) if member is not None and member.beat(heartbeat, now) else set()
 
     def leave(self, departure: Departure) -> set[str]:
         """Ends a lease at once."""
@@ -64,7 +66,7 @@ class Members:
         if member is None or departure.stamp <= member.stamp:
             return set()
         member.stamp, member.presence = departure.stamp, Presence.LEFT
-        return {member.facts.model_id}
+        return self._changed(member)
 
     def expire(self, now: float) -> set[str]:
         """Ends the leases that have run out, and the counts of requests that were on their way for a whole lease."""
@@ -73,7 +75,7 @@ class Members:
             silence = now - member.heard_at
             if member.presence is Presence.LIVE and silence >= self._lease_seconds:
                 member.presence = Presence.SILENT
-                concerned.add(member.facts.model_id)
+                concerned |= self._changed(member)
             # Whom this life of the registry lists, it will also strike off its list.
             if silence >= _KEPT_LEASES * self._lease_seconds and member.listed_in != self._registry_epoch:
                 self._remove(member)
@@ -92,45 +94,36 @@ class Members:
         if member is None:
             return set()
         member.hand_out(now)
-        return {member.facts.model_id}
+        return self._changed(member)
 
     def load_of(self, model_id: str) -> Load:
         """How busy a model is."""
-        ready = draining = capacity = in_flight = 0
-        best: Member | None = None
-        most_free = 0
-        for member in self._of_model.get(model_id, _NONE).values():
-            if member.presence is not Presence.LIVE:
-                continue
-            if member.draining:
-                draining += 1
-                continue
-            slots, busy = member.facts.max_concurrency, member.in_flight + member.pending
-            ready, capacity, in_flight = ready + 1, capacity + slots, in_flight + busy
-            if best is None or slots - busy > most_free:
-                best, most_free = member, slots - busy
-        if best is None:
-            return Load(draining=draining)
-        return Load(ready, draining, capacity, in_flight, best.facts.instance_id, best.facts.address)
+        group = self._groups.get(model_id)
+        return Load() if group is None else group.load()
 
     def _settle(self, now: float) -> set[str]:
         concerned: set[str] = set()
         for member in self._all.values():
             if member.pending and now - member.pending_since >= self._lease_seconds:
                 member.pending = 0
-                concerned.add(member.facts.model_id)
+                concerned |= self._changed(member)
         return concerned
+
+    def _changed(self, member: Member) -> set[str]:
+        self._groups[member.facts.model_id].count(member)
+        return {member.facts.model_id}
+
+    def _of_model(self, model_id: str) -> tuple[Member, ...]:
+        group = self._groups.get(model_id)
+        return () if group is None else tuple(group.members.values())
 
     def _add(self, member: Member) -> None:
         self._all[member.facts.instance_id] = member
-        self._of_model.setdefault(member.facts.model_id, {})[member.facts.instance_id] = member
+        self._groups.setdefault(member.facts.model_id, Group()).add(member)
 
     def _remove(self, member: Member) -> None:
         del self._all[member.facts.instance_id]
-        siblings = self._of_model[member.facts.model_id]
-        del siblings[member.facts.instance_id]
-        if not siblings:
-            del self._of_model[member.facts.model_id]
-
-
-_NONE: Mapping[str, Member] = {}
+        group = self._groups[member.facts.model_id]
+        group.remove(member.facts.instance_id)
+        if not group.members:
+            del self._groups[member.facts.model_id]

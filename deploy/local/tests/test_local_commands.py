@@ -157,7 +157,7 @@ def test_every_need_is_a_child_and_ports_are_distinct(tmp_path: Path) -> None:
     specs = children(ports, Place(tmp_path, tmp_path, "memory"))
     names = [spec.name for spec in specs]
     assert len(set(names)) == len(names) == 9
-    assert all(need in names for spec in specs for need in spec.needs)
+    assert all(need in names for spec in specs for need in (*spec.needs, *spec.uses))
     assert len(set(ports.serving.values())) == len(ports.serving)
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -102,6 +103,14 @@ async def test_children_start_after_what_they_need_and_stop_before_it(story: Sto
     assert log.endswith(" hello from first\n") and log[:4].isdigit()
 
 
+async def test_what_is_only_used_may_start_later_but_ends_later_too(story: Story) -> None:
+    user = replace(story.child("user"), uses=("used",))
+    supervisor = Supervisor([user, story.child("used")], story.logs, story.changed, FAST)
+    await supervisor.start()
+    await supervisor.stop()
+    assert story.lines()[-2:] == ["stopped user", "stopped used"]
+
+
 async def test_a_killed_child_comes_back_and_the_others_stay(story: Story) -> None:
     supervisor = Supervisor([story.child("a"), story.child("b", "a")], story.logs, story.changed, FAST)
     try:
@@ -164,6 +173,7 @@ def test_killing_the_supervisor_leaves_nothing(tmp_path: Path) -> None:
     script = f"""
 import asyncio, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
+from dataclasses import replace
 from pathlib import Path
 from test_local_supervisor import FAST, Story
 from olo_local.supervisor import Supervisor

@@ -67,8 +67,11 @@ def up(ports: PortChoice = None) -> None:
 def down() -> None:
     """Stops the local stack and waits until all of it has ended."""
     with _plain_errors():
+        settings = _settings()
         with Progress(Console(stderr=True)) as progress:
-            stopped = daemon.stop(_settings(), progress.told)
+            if (state := read_state(settings.state_file)) is not None:
+                progress.knows(state)
+            stopped = daemon.stop(settings, progress.told)
         print("the stack is stopped" if stopped else "no stack is running")
 
 

@@ -19,7 +19,7 @@ from olo_local.settings import LocalSettings
 COLLECTION = "demo"
 QUESTIONS = (
     "When did the harbour tram of Saltmere begin to run?",
-    "Who built the great telescope of the observatory?",
+    "When is the library closed?",
 )
 
 

@@ -30,6 +30,11 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._spinner.stop()
 
+    def knows(self, state: StackState) -> None:
+        """Takes a state that needs no telling."""
+        self._seen = {child.name: (child.state, child.restarts) for child in state.children}
+        self._phase, self._step = state.phase, state.step
+
     def told(self, state: StackState) -> None:
         """Takes the newest state."""
         if state.step and state.step != self._step:

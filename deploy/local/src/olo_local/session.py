@@ -90,8 +90,8 @@ async def _started(
     try:
         async with _patience(settings.ready_seconds, state):
             await supervisor.start()
-            tell(step="waiting for the models to register")
-            await _registered(ports.address("gateway"))
+            async for missing in _unregistered(ports.address("gateway")):
+                tell(step=f"waiting for {', '.join(sorted(missing))} to register")
         yield ports
     finally:
         tell("stopping")
@@ -105,21 +105,23 @@ async def _patience(seconds: float, state: StackState) -> AsyncIterator[None]:
             yield
     except TimeoutError:
         late = [child.name for child in state.children if child.state is not ChildState.READY]
-        who = ", ".join(late) or "the gateway's list of models"
+        who = ", ".join(late) or state.step
         raise StackError(
             f"not ready after {seconds:g} s: {who}; the logs may say why, or set OLO_LOCAL_READY_SECONDS"
         ) from None
 
 
-async def _registered(gateway: str) -> None:
-    """Waits until the gateway knows every model of the stack."""
-    wanted = {INT8_MODEL, FP32_MODEL, EMBEDDING_MODEL}
+async def _unregistered(gateway: str) -> AsyncIterator[frozenset[str]]:
+    """The models that the gateway does not offer yet, whenever they change; ends when there are none."""
+    missing = frozenset((INT8_MODEL, FP32_MODEL, EMBEDDING_MODEL))
+    yield missing
     async with AsyncOlo(gateway, timeout=2.0, attempts=1) as olo:
-        while True:
+        while missing:
             with contextlib.suppress(OloError):
-                wanted -= {model.model_id async for model in olo.models.list() if model.available}
-            if not wanted:
-                return
+                left = missing - {model.model_id async for model in olo.models.list() if model.available}
+                if left and left != missing:
+                    yield left
+                missing = left
             await asyncio.sleep(0.1)
 
 

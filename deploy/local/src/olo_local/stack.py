@@ -16,6 +16,9 @@ INT8_MODEL = "olo-demo"
 FP32_MODEL = "olo-demo-fp32"
 EMBEDDING_MODEL = "all-minilm-l6-v2"
 
+_SERVERS = ("temporal", "nats")
+"""What every service needs. They wait for each other by themselves, so that all of them start at once."""
+
 _DYNAMIC_CONFIG = (
     "history.transferProcessorMaxPollRPS=2000",
     "history.timerProcessorMaxPollRPS=2000",
@@ -66,9 +69,9 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
     return [
         _temporal(ports, place.data),
         _nats(ports, place.data),
-        _service("registry", ports, common, {"OLO_REGISTRY_DATABASE_URL": databases["registry"]}, needs=("nats",)),
+        _service("registry", ports, common, {"OLO_REGISTRY_DATABASE_URL": databases["registry"]}),
         _service(
-            "router", ports, common, {"OLO_ROUTER_REGISTRY_TARGET": ports.address("registry")}, needs=("registry",)
+            "router", ports, common, {"OLO_ROUTER_REGISTRY_TARGET": ports.address("registry")}, uses=("registry",)
         ),
         _llm_worker("llm-worker", ports, common, place.models / INT8_MODEL, INT8_MODEL, priority=100, default=True),
         _llm_worker(
@@ -83,7 +86,6 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
                 "OLO_EMBED_WORKER_MODEL_ID": EMBEDDING_MODEL,
                 "OLO_EMBED_WORKER_DEFAULT_FLAG": "true",
             },
-            needs=("temporal", "nats"),
         ),
         _service(
             "retrieval",
@@ -94,7 +96,7 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
                 "OLO_RETRIEVAL_DATABASE_URL": databases["retrieval"],
                 "OLO_RETRIEVAL_ROUTER_TARGET": ports.address("router"),
             },
-            needs=("temporal", "nats", "router"),
+            uses=("router", "embed-worker"),
         ),
         _service(
             "gateway",
@@ -106,7 +108,7 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
                 "OLO_GATEWAY_ROUTER_TARGET": ports.address("router"),
                 "OLO_GATEWAY_RETRIEVAL_TARGET": ports.address("retrieval"),
             },
-            needs=("temporal", "nats", "registry", "router"),
+            uses=("registry", "router", "retrieval"),
         ),
     ]
 
@@ -137,7 +139,7 @@ def _llm_worker(
         "OLO_LLM_WORKER_PRIORITY": str(priority),
         "OLO_LLM_WORKER_DEFAULT_FLAG": str(default).lower(),
     }
-    return _service(name, ports, common, variables, needs=("temporal", "nats"), module="llm-worker")
+    return _service(name, ports, common, variables, module="llm-worker")
 
 
 def _service(
@@ -146,7 +148,7 @@ def _service(
     common: Mapping[str, str],
     variables: Mapping[str, str],
     *,
-    needs: tuple[str, ...],
+    uses: tuple[str, ...] = (),
     module: str | None = None,
 ) -> ChildSpec:
     """A service of the project: `module` is the folder that it comes from, where that is not its name."""
@@ -159,4 +161,4 @@ def _service(
         **variables,
     }
     address = ports.address(part)
-    return ChildSpec(name, (sys.executable, "-m", f"olo_{package}"), address, grpc_health(address), env, needs)
+    return ChildSpec(name, (sys.executable, "-m", f"olo_{package}"), address, grpc_health(address), env, _SERVERS, uses)

@@ -67,7 +67,7 @@ class Supervisor:
     """Supervises a set of children.
 
     Args:
-        specs: The children; each name in `needs` is that of another one.
+        specs: The children; each name in `needs` and `uses` is that of another one.
         logs: The folder of their log files.
         changed: Called with the status of a child whenever it changes.
         pace: Times.
@@ -110,7 +110,7 @@ class Supervisor:
 
     async def _stop(self, child: _Child) -> None:
         for other in self._children.values():
-            if child.spec.name in other.spec.needs:
+            if child.spec.name in (*other.spec.needs, *other.spec.uses):
                 await other.stopped.wait()
         # Said before the signal, so that the end is not taken for a crash.
         child.stopping = True

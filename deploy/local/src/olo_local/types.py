@@ -21,6 +21,7 @@ class ChildSpec:
         probe: Whether it serves now.
         env: What is added to the environment of the supervisor.
         needs: Children that must be ready before it starts, and that end after it.
+        uses: Children that it can wait for by itself, and that end after it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ChildSpec:
     probe: Probe
     env: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
 
 
 class ChildState(enum.StrEnum):

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -33,7 +34,8 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     if not console.is_terminal:
-        console.width = max(console.measure(table).maximum, 1)
+        unbounded = console.options.update(max_width=10_000)
+        console.width = Measurement.get(console, unbounded, table).maximum
     console.print(table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 
@@ -31,9 +32,9 @@ def made_of(answer: str, passages: list[str]) -> bool:
     if answer.strip().startswith(REFUSAL):
         return True
     given = [words(passage) for passage in passages]
-    pairs = {pair for passage in given for pair in zip(passage, passage[1:], strict=False)}
+    pairs = {pair for passage in given for pair in itertools.pairwise(passage)}
     said = words(answer)
-    asked = list(zip(said, said[1:], strict=False))
+    asked = list(itertools.pairwise(said))
     return bool(asked) and sum(pair in pairs for pair in asked) >= 0.8 * len(asked)
 
 

@@ -40,7 +40,7 @@ def test_the_table_is_complete() -> None:
 @pytest.mark.parametrize(("name", "status", "http", "openai_type", "retryable"), ROWS)
 def test_row(name: str, status: grpc.StatusCode, http: int, openai_type: str, retryable: bool) -> None:
     row = ErrorCode[name].value
-    assert (row.grpc, row.http, row.openai_type, row.retryable) == (status, http, openai_type, retryable)
+    assert (row.grpc, row.http, row.openai_type, row.retryable) == (status.value[0], http, openai_type, retryable)
 
 
 class Failing(health_pb2_grpc.HealthServicer):

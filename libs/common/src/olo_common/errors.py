@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, Final
 
-import grpc
-
 ERROR_DOMAIN: Final = "olo"
 
 
@@ -23,7 +21,8 @@ ERROR_DOMAIN: Final = "olo"
 class ErrorRow:
     """One row of the table."""
 
-    grpc: grpc.StatusCode
+    grpc: int
+    """Number of the canonical gRPC status code."""
     http: int
     openai_type: str
     retryable: bool
@@ -33,23 +32,20 @@ class ErrorRow:
 class ErrorCode(Enum):
     """The codes, named as gRPC names them."""
 
-    INVALID_ARGUMENT = ErrorRow(grpc.StatusCode.INVALID_ARGUMENT, 400, "invalid_request_error", False)
-    FAILED_PRECONDITION = ErrorRow(grpc.StatusCode.FAILED_PRECONDITION, 412, "invalid_request_error", False)
-    OUT_OF_RANGE = ErrorRow(grpc.StatusCode.OUT_OF_RANGE, 416, "invalid_request_error", False)
-    UNAUTHENTICATED = ErrorRow(grpc.StatusCode.UNAUTHENTICATED, 401, "authentication_error", False)
-    PERMISSION_DENIED = ErrorRow(grpc.StatusCode.PERMISSION_DENIED, 403, "permission_error", False)
-    NOT_FOUND = ErrorRow(grpc.StatusCode.NOT_FOUND, 404, "not_found_error", False)
-    ALREADY_EXISTS = ErrorRow(grpc.StatusCode.ALREADY_EXISTS, 409, "conflict_error", False)
-    ABORTED = ErrorRow(grpc.StatusCode.ABORTED, 409, "conflict_error", True)
-    RESOURCE_EXHAUSTED = ErrorRow(grpc.StatusCode.RESOURCE_EXHAUSTED, 429, "rate_limit_error", True)
-    CANCELLED = ErrorRow(grpc.StatusCode.CANCELLED, 499, "cancelled_error", False)
-    INTERNAL = ErrorRow(grpc.StatusCode.INTERNAL, 500, "server_error", False)
-    UNIMPLEMENTED = ErrorRow(grpc.StatusCode.UNIMPLEMENTED, 501, "invalid_request_error", False)
-    UNAVAILABLE = ErrorRow(grpc.StatusCode.UNAVAILABLE, 503, "server_error", True)
-    DEADLINE_EXCEEDED = ErrorRow(grpc.StatusCode.DEADLINE_EXCEEDED, 504, "timeout_error", False)
-
-
-CODE_BY_GRPC: Final[Mapping[grpc.StatusCode, ErrorCode]] = {code.value.grpc: code for code in ErrorCode}
+    INVALID_ARGUMENT = ErrorRow(3, 400, "invalid_request_error", False)
+    FAILED_PRECONDITION = ErrorRow(9, 412, "invalid_request_error", False)
+    OUT_OF_RANGE = ErrorRow(11, 416, "invalid_request_error", False)
+    UNAUTHENTICATED = ErrorRow(16, 401, "authentication_error", False)
+    PERMISSION_DENIED = ErrorRow(7, 403, "permission_error", False)
+    NOT_FOUND = ErrorRow(5, 404, "not_found_error", False)
+    ALREADY_EXISTS = ErrorRow(6, 409, "conflict_error", False)
+    ABORTED = ErrorRow(10, 409, "conflict_error", True)
+    RESOURCE_EXHAUSTED = ErrorRow(8, 429, "rate_limit_error", True)
+    CANCELLED = ErrorRow(1, 499, "cancelled_error", False)
+    INTERNAL = ErrorRow(13, 500, "server_error", False)
+    UNIMPLEMENTED = ErrorRow(12, 501, "invalid_request_error", False)
+    UNAVAILABLE = ErrorRow(14, 503, "server_error", True)
+    DEADLINE_EXCEEDED = ErrorRow(4, 504, "timeout_error", False)
 
 
 class OloError(Exception):

@@ -33,6 +33,11 @@ class Health:
         """The conditions that do not hold."""
         return [name for name, holds in self._conditions.items() if not holds]
 
+    @property
+    def serving(self) -> bool:
+        """Whether every condition holds and nothing is draining."""
+        return self._serving.is_set()
+
     async def cover(self, names: Iterable[str]) -> None:
         """Begins to serve these service names."""
         self._names += names

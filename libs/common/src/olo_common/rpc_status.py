@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from olo_common.errors import CODE_BY_GRPC, ERROR_DOMAIN, ErrorCode, OloError, RemoteError
+from olo_common.errors import ERROR_DOMAIN, ErrorCode, OloError, RemoteError
+
+_CODE_BY_NUMBER: Final = {code.value.grpc: code for code in ErrorCode}
 
 
 def to_status(error: OloError) -> status_pb2.Status:
@@ -30,7 +32,7 @@ def to_status(error: OloError) -> status_pb2.Status:
         retry_info = error_details_pb2.RetryInfo()
         retry_info.retry_delay.FromTimedelta(timedelta(seconds=error.retry_after))
         add(retry_info)
-    return status_pb2.Status(code=error.code.value.grpc.value[0], message=error.message, details=details)
+    return status_pb2.Status(code=error.code.value.grpc, message=error.message, details=details)
 
 
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: OloError) -> None:
@@ -45,7 +47,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, *, peer: str) -> OloError:
     A status without details (the peer is away, the deadline has passed) becomes one with the reason
     `dependency_unavailable` or the code's own name; `peer` then names who did not answer.
     """
-    code = CODE_BY_GRPC.get(error.code(), ErrorCode.INTERNAL)
+    code = _CODE_BY_NUMBER.get(error.code().value[0], ErrorCode.INTERNAL)
     message = error.details() or f"{peer} failed with {error.code().name}"
     reason, field, retry_after = code.name.lower(), None, None
     metadata: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,8 @@ from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.types import VersionRef
 from olo_retrieval.workflows import steps
 
+_HEARTBEAT_SECONDS = 2.0
+
 
 class IngestActivities:
     """Runs the steps on an indexer."""
@@ -26,9 +29,9 @@ class IngestActivities:
     async def index(self, request: IngestWorkflowInput) -> IngestWorkflowResult:
         """Writes the points of the version; a later attempt goes on where this one has stopped."""
         details = activity.info().heartbeat_details
-        start_at = int(details[0]) if details else 0
-        async with _failures():
-            chunks = await self._indexer.index(_ref(request), activity.heartbeat, start_at)
+        progress = _Progress(int(details[0]) if details else 0)
+        async with _failures(), progress.told():
+            chunks = await self._indexer.index(_ref(request), progress, progress.done)
         return IngestWorkflowResult(chunk_count=chunks)
 
     @activity.defn(name=steps.SWAP)
@@ -51,6 +54,34 @@ class IngestActivities:
         async with _failures():
             await self._indexer.fail(_ref(request))
         return IngestWorkflowResult()
+
+
+class _Progress:
+    """The number of chunks written, told to Temporal as it grows and, as a sign of life, while a batch takes its time.
+
+    A batch cannot hang: each call in it has a timeout of its own.
+    """
+
+    def __init__(self, done: int) -> None:
+        self.done = done
+
+    def __call__(self, done: int) -> None:
+        self.done = done
+        activity.heartbeat(done)
+
+    @asynccontextmanager
+    async def told(self) -> AsyncIterator[None]:
+        """Tells it every few seconds while the context is entered."""
+        task = asyncio.create_task(self._tell())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _tell(self) -> None:
+        while True:
+            activity.heartbeat(self.done)
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
 
 
 def _ref(request: IngestWorkflowInput) -> VersionRef:

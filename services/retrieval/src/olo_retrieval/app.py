@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from importlib.metadata import version
 
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -98,6 +99,8 @@ def _worker(client: Client, activities: IngestActivities, concurrency: int) -> W
         activities=[activities.index, activities.swap, activities.remove_stale, activities.mark_failed],
         # The sandbox imports everything anew for each workflow; tests use it, production trusts them.
         workflow_runner=UnsandboxedWorkflowRunner(),
+        # Without one the SDK hashes the code of every loaded module, which stops the event loop for seconds.
+        build_id=f"olo-retrieval-{version('olo-retrieval')}",
         max_concurrent_activities=concurrency,
         graceful_shutdown_timeout=timedelta(seconds=5),
     )

@@ -82,7 +82,7 @@ def page_of(size: int, token: str) -> tuple[int, str]:
     if size > LARGEST_PAGE:
         raise InvalidField("page_size", f"more than {LARGEST_PAGE}")
     try:
-        return size or DEFAULT_PAGE, base64.urlsafe_b64decode(token.encode()).decode()
+        return size or DEFAULT_PAGE, base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise InvalidField("page_token", "is not one that was given out") from None
 

@@ -30,8 +30,8 @@ class RetrievalSettings(ServiceSettings):
     """Words of a passage at most. Longer passages fill the prompt of the model sooner."""
     index_concurrency: Annotated[int, Field(ge=1, le=256)] = 4
     """Documents that are indexed at the same time."""
-    embed_timeout_seconds: Annotated[float, Field(gt=0, le=25)] = 20.0
-    """How long one call to the embedding model may take; it is tried twice within a heartbeat of the workflow."""
+    embed_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
+    """How long one call to the embedding model may take before another instance is asked, once."""
     upkeep_seconds: Seconds = 15.0
     """Time between two rounds of upkeep, which restarts ingests that were lost and removes what is deleted."""
     temporal: TemporalSettings = Field(default_factory=TemporalSettings)

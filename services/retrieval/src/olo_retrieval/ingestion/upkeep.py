@@ -11,7 +11,7 @@ from olo_retrieval.ingestion.recovery import Recovery
 from olo_retrieval.ingestion.removal import remove_points
 from olo_retrieval.ports import IngestStarter, VectorStore, VersionStore
 
-_UNFINISHED_AFTER_SECONDS = 60.0
+_UNFINISHED_AFTER_SECONDS = 10.0
 _RESTARTS = 100
 _FAST_RETRY_SECONDS = 1.0
 

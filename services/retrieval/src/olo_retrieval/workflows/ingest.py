@@ -16,11 +16,11 @@ with workflow.unsafe.imports_passed_through():
 INDEX_DEADLINE = timedelta(hours=1)
 """How long an embedding model may be away before a document is given up."""
 INDEX_ATTEMPT_TIMEOUT = timedelta(minutes=30)
-INDEX_HEARTBEAT_TIMEOUT = timedelta(minutes=1)
+INDEX_HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 INDEX_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=10)
 )
-ROW_TIMEOUT = timedelta(seconds=30)
+ROW_TIMEOUT = timedelta(seconds=10)
 ROW_DEADLINE = timedelta(days=1)
 ROW_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=30)

@@ -1,0 +1,1 @@
+"""The edge: gRPC and OpenAI-compatible HTTP in front of durable chat runs."""

@@ -1,0 +1,56 @@
+"""The local activities of the chat workflow: short calls to other services."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from temporalio import activity
+
+from olo.retrieval.v1.retrieval_service_pb2 import SearchRequest, SearchResponse
+from olo.router.v1.router_service_pb2 import SelectModelsRequest, SelectModelsResponse
+from olo_common.errors import ErrorCode, OloError, Unavailable
+from olo_common.grpc_client import call
+from olo_common.grpc_interceptors import REQUEST_ID_KEY
+from olo_common.temporal import to_application_error
+from olo_contracts.queues import RETRIEVE_ACTIVITY, SELECT_ACTIVITY
+
+if TYPE_CHECKING:  # these classes exist for type checkers alone
+    from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceAsyncStub
+    from olo.router.v1.router_service_pb2_grpc import RouterServiceAsyncStub
+
+RETRIEVE_SECONDS: Final = 5.0
+SELECT_SECONDS: Final = 2.0
+
+
+class ChatActivities:
+    """What the chat workflow asks of retrieval and router."""
+
+    def __init__(self, retrieval: RetrievalServiceAsyncStub, router: RouterServiceAsyncStub) -> None:
+        self._retrieval = retrieval
+        self._router = router
+
+    @activity.defn(name=RETRIEVE_ACTIVITY)
+    async def retrieve(self, request: SearchRequest) -> SearchResponse:
+        """Finds the passages for a question."""
+        response: SearchResponse = await _ask(
+            self._retrieval.Search, request, "the retrieval service", RETRIEVE_SECONDS
+        )
+        return response
+
+    @activity.defn(name=SELECT_ACTIVITY)
+    async def select(self, request: SelectModelsRequest) -> SelectModelsResponse:
+        """Orders the models that may answer."""
+        response: SelectModelsResponse = await _ask(self._router.SelectModels, request, "the router", SELECT_SECONDS)
+        return response
+
+
+async def _ask(method: Any, request: Any, peer: str, seconds: float) -> Any:
+    metadata = ((REQUEST_ID_KEY, activity.info().workflow_id or ""),)
+    try:
+        return await call(method, request, peer=peer, timeout=seconds, metadata=metadata)
+    except OloError as error:
+        if error.code is ErrorCode.DEADLINE_EXCEEDED:
+            # The peer was slow; the run's own deadline is another matter.
+            error = Unavailable(f"{peer} does not answer", retry_after=1.0)
+        # A peer that is away may be back in a moment. One that says that nobody can answer has answered.
+        raise to_application_error(error, retryable=error.reason == Unavailable.reason) from error

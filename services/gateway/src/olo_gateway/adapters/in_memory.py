@@ -1,0 +1,119 @@
+"""The ports without any server: for tests, and for trying the edge alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from olo.common.v1.common_pb2 import ModelType
+from olo.gateway.v1 import gateway_service_pb2 as gateway
+from olo.gateway.v1.run_pb2 import (
+    RUN_STATE_CANCELLED,
+    RUN_STATE_COMPLETED,
+    RUN_STATE_RUNNING,
+    ChatRequest,
+    ChatResponse,
+    Run,
+)
+from olo_gateway.errors import DeadlineExceeded, ModelNotFound, RequestIdConflict, RunNotFound
+from olo_gateway.ports import Chunks
+from olo_gateway.streaming.events import Chunk
+
+Answering = Callable[[str, ChatRequest], Awaitable[ChatResponse]]
+
+
+class InMemoryTokenStreams:
+    """Delivers what is said to whoever listens."""
+
+    def __init__(self) -> None:
+        self._listening: dict[str, list[Chunks]] = {}
+
+    def say(self, run_id: str, chunk: Chunk) -> None:
+        """Delivers a chunk."""
+        for chunks in self._listening.get(run_id, ()):
+            chunks.put_nowait(chunk)
+
+    @asynccontextmanager
+    async def listen(self, run_id: str) -> AsyncIterator[Chunks]:
+        """See `ports.TokenStreams`."""
+        chunks: Chunks = asyncio.Queue()
+        self._listening.setdefault(run_id, []).append(chunks)
+        try:
+            yield chunks
+        finally:
+            self._listening[run_id].remove(chunks)
+
+
+class InMemoryRuns:
+    """Runs that end with this process.
+
+    Args:
+        answering: Makes the answer of a run.
+    """
+
+    def __init__(self, answering: Answering) -> None:
+        self._answering = answering
+        self._tasks: dict[str, asyncio.Task[ChatResponse]] = {}
+        self._fingerprints: dict[str, str] = {}
+        self.started: list[tuple[str, ChatRequest]] = []
+
+    async def start(self, run_id: str, request: ChatRequest, fingerprint: str) -> None:
+        """See `ports.Runs`."""
+        if self._fingerprints.setdefault(run_id, fingerprint) != fingerprint:
+            raise RequestIdConflict
+        if run_id not in self._tasks:
+            self.started.append((run_id, request))
+            self._tasks[run_id] = asyncio.ensure_future(self._answering(run_id, request))
+
+    async def result(self, run_id: str, timeout: float) -> ChatResponse:
+        """See `ports.Runs`."""
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._task(run_id)), timeout)
+        except TimeoutError:
+            raise DeadlineExceeded("the run has not ended in time") from None
+
+    async def cancel(self, run_id: str) -> Run:
+        """See `ports.Runs`."""
+        self._task(run_id).cancel()
+        await asyncio.wait([self._task(run_id)])
+        return await self.get(run_id)
+
+    async def get(self, run_id: str) -> Run:
+        """See `ports.Runs`."""
+        task = self._task(run_id)
+        if not task.done():
+            return Run(run_id=run_id, state=RUN_STATE_RUNNING)
+        if task.cancelled():
+            return Run(run_id=run_id, state=RUN_STATE_CANCELLED)
+        return Run(run_id=run_id, state=RUN_STATE_COMPLETED, response=task.result())
+
+    async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
+        """See `ports.Runs`. Knows no pages."""
+        return [await self.get(run_id) for run_id in self._tasks], ""
+
+    def _task(self, run_id: str) -> asyncio.Task[ChatResponse]:
+        if run_id not in self._tasks:
+            raise RunNotFound
+        return self._tasks[run_id]
+
+
+class InMemoryCatalogue:
+    """A fixed set of models."""
+
+    def __init__(self, models: list[gateway.ModelSummary]) -> None:
+        self._models = models
+
+    async def list(self, page_size: int, page_token: str, model_type: ModelType) -> gateway.ListModelsResponse:
+        """See `ports.Catalogue`. The page token is a position."""
+        first = int(page_token or 0)
+        last = first + (page_size or len(self._models))
+        following = str(last) if last < len(self._models) else ""
+        return gateway.ListModelsResponse(models=self._models[first:last], next_page_token=following)
+
+    async def get(self, model_id: str) -> gateway.ModelSummary:
+        """See `ports.Catalogue`."""
+        for model in self._models:
+            if model.model_id == model_id:
+                return model
+        raise ModelNotFound

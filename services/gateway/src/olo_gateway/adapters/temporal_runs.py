@@ -1,0 +1,170 @@
+"""Runs as Temporal workflows: the run's id is the workflow's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import CancelledError, TerminatedError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from olo.gateway.v1.run_pb2 import RUN_STATE_COMPLETED, RUN_STATE_RUNNING, ChatRequest, ChatResponse, Run, RunError
+from olo_common.errors import InvalidField, OloError, Unavailable
+from olo_common.temporal import from_failure
+from olo_contracts.queues import CHAT_QUEUE, CHAT_WORKFLOW
+from olo_gateway.adapters.page_tokens import unwrapped, wrapped
+from olo_gateway.adapters.run_states import run_of
+from olo_gateway.errors import DeadlineExceeded, Overloaded, RequestIdConflict, RunCancelled, RunNotFound
+
+EXECUTION_GRACE: Final = timedelta(seconds=5)
+"""The workflow keeps its deadline itself; Temporal ends it this much later if it cannot."""
+
+RPC_SECONDS: Final = 5.0
+"""A short outage of Temporal is waited out; after a longer one the caller is told to come back."""
+
+_RETRY_AFTER: Final = 2.0
+_ASK_AGAIN_SECONDS: Final = 0.5
+_MEMO_KEY: Final = "fingerprint"
+_QUERY: Final = f"WorkflowType = '{CHAT_WORKFLOW}'"
+
+_Handle = WorkflowHandle[object, ChatResponse]
+
+
+class TemporalRuns:
+    """Starts, awaits and shows runs.
+
+    Args:
+        client: The client, which the workflow worker of this process shares.
+        eager: Whether there is such a worker, so that a start can hand it the first task at once.
+    """
+
+    def __init__(self, client: Client, *, eager: bool) -> None:
+        self._client = client
+        self._eager = eager
+
+    async def start(self, run_id: str, request: ChatRequest, fingerprint: str) -> None:
+        """See `ports.Runs`."""
+        with contextlib.suppress(WorkflowAlreadyStartedError), _temporal_errors():
+            async with asyncio.timeout(RPC_SECONDS):
+                await self._client.start_workflow(
+                    CHAT_WORKFLOW,
+                    request,
+                    id=run_id,
+                    task_queue=CHAT_QUEUE,
+                    execution_timeout=request.timeout.ToTimedelta() + EXECUTION_GRACE,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    memo={_MEMO_KEY: fingerprint},
+                    request_eager_start=self._eager,
+                    rpc_timeout=timedelta(seconds=RPC_SECONDS),
+                )
+        # An id that the caller has chosen may be in use already, by this request or by another one.
+        if request.request_id and await self._memo(run_id) != fingerprint:
+            raise RequestIdConflict
+
+    async def result(self, run_id: str, timeout: float) -> ChatResponse:
+        """See `ports.Runs`. Outages of Temporal are waited out: the run goes on when it is back."""
+        handle: _Handle = self._client.get_workflow_handle(run_id, result_type=ChatResponse)
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    try:
+                        return await handle.result(follow_runs=False)
+                    except RPCError as error:
+                        if error.status is RPCStatusCode.NOT_FOUND:
+                            raise RunNotFound from error
+                    except RuntimeError:
+                        # The lazy client has not been able to connect.
+                        pass
+                    await asyncio.sleep(_ASK_AGAIN_SECONDS)
+        except WorkflowFailureError as failure:
+            raise _error_of(failure) from failure
+        except TimeoutError as error:
+            raise DeadlineExceeded("the run has not ended in time", metadata={"run_id": run_id}) from error
+
+    async def cancel(self, run_id: str) -> Run:
+        """See `ports.Runs`."""
+        description = await self._describe(run_id)
+        if run_of(description).state == RUN_STATE_RUNNING:
+            with _temporal_errors(), contextlib.suppress(RunNotFound):
+                await self._client.get_workflow_handle(run_id).cancel(rpc_timeout=timedelta(seconds=RPC_SECONDS))
+            description = await self._describe(run_id)
+        return run_of(description)
+
+    async def get(self, run_id: str) -> Run:
+        """See `ports.Runs`."""
+        run = run_of(await self._describe(run_id))
+        if run.state == RUN_STATE_RUNNING:
+            return run
+        try:
+            response = await self.result(run_id, RPC_SECONDS)
+        except OloError as error:
+            if run.state == RUN_STATE_COMPLETED:
+                raise
+            run.error.CopyFrom(RunError(reason=error.reason, message=error.message))
+        else:
+            run.response.CopyFrom(response)
+        return run
+
+    async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
+        """See `ports.Runs`."""
+        pages = self._client.list_workflows(
+            _QUERY,
+            page_size=page_size,
+            next_page_token=unwrapped(page_token),
+            rpc_timeout=timedelta(seconds=RPC_SECONDS),
+        )
+        with _temporal_errors():
+            async with asyncio.timeout(RPC_SECONDS):
+                await pages.fetch_next_page()
+        return [run_of(execution) for execution in pages.current_page or ()], wrapped(pages.next_page_token)
+
+    async def _memo(self, run_id: str) -> object:
+        return await (await self._describe(run_id)).memo_value(_MEMO_KEY, None)
+
+    async def _describe(self, run_id: str) -> WorkflowExecutionDescription:
+        with _temporal_errors():
+            async with asyncio.timeout(RPC_SECONDS):
+                handle = self._client.get_workflow_handle(run_id)
+                description = await handle.describe(rpc_timeout=timedelta(seconds=RPC_SECONDS))
+        if description.workflow_type != CHAT_WORKFLOW:
+            raise RunNotFound
+        return description
+
+
+def _error_of(failure: WorkflowFailureError) -> OloError:
+    match failure.cause:
+        case CancelledError():
+            return RunCancelled("the run was cancelled")
+        case TerminatedError():
+            return RunCancelled("the run was terminated by an operator")
+        case cause:
+            return from_failure(cause)
+
+
+@contextlib.contextmanager
+def _temporal_errors() -> Iterator[None]:
+    """Makes Temporal's errors ours."""
+    try:
+        yield
+    except RPCError as error:
+        match error.status:
+            case RPCStatusCode.NOT_FOUND:
+                raise RunNotFound from error
+            case RPCStatusCode.INVALID_ARGUMENT:
+                raise InvalidField("request", "the workflow service does not take it") from error
+            case RPCStatusCode.RESOURCE_EXHAUSTED:
+                raise Overloaded("the workflow service is overloaded", retry_after=_RETRY_AFTER) from error
+            case _:
+                raise _away() from error
+    except (RuntimeError, TimeoutError) as error:
+        raise _away() from error
+
+
+def _away() -> OloError:
+    return Unavailable("the workflow service does not answer", retry_after=_RETRY_AFTER)

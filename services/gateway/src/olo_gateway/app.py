@@ -1,0 +1,117 @@
+"""The composition root: what the gateway is made of, in the order in which it starts and, reversed, stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import grpc
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from olo.gateway.v1.gateway_service_pb2 import DESCRIPTOR as GATEWAY_FILE
+from olo.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from olo.retrieval.v1.retrieval_service_pb2 import DESCRIPTOR as RETRIEVAL_FILE
+from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo.router.v1.router_service_pb2_grpc import RouterServiceStub
+from olo_common.grpc_client import channel
+from olo_common.grpc_server import Registration, grpc_server
+from olo_common.health import Health
+from olo_common.lifecycle import Lifetime, background
+from olo_common.nats_bus import nats_bus
+from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
+from olo_gateway.activities import ChatActivities
+from olo_gateway.adapters.nats_tokens import NatsTokenStreams
+from olo_gateway.adapters.registry_catalogue import RegistryCatalogue
+from olo_gateway.adapters.routed_embedding import RoutedEmbedding
+from olo_gateway.adapters.temporal_runs import TemporalRuns
+from olo_gateway.chats import Chats
+from olo_gateway.forwarding import forwarded
+from olo_gateway.http.app import http_app
+from olo_gateway.http.server import http_server
+from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.validation import TimeLimits
+from olo_gateway.servicer import GatewayServicer
+from olo_gateway.settings import GatewaySettings
+from olo_gateway.workers import chat_worker
+
+_CHECK_SECONDS = 2.0
+
+
+@asynccontextmanager
+async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterator[str]:
+    """Serves while entered; gives the gRPC address. Waits for no peer: what is away shows in the health.
+
+    Raises:
+        StartupError: A port is taken.
+    """
+    async with AsyncExitStack() as stack:
+        health = Health([TEMPORAL_CONDITION])
+        client = await temporal_client(settings.temporal, f"gateway-{socket.gethostname()}-{os.getpid()}")
+        router = await stack.enter_async_context(channel(settings.router_target))
+        retrieval = await stack.enter_async_context(channel(settings.retrieval_target))
+        if settings.role == "edge":
+            await stack.enter_async_context(background(_watch(client, health), "temporal-watch", lifetime))
+        else:
+            activities = ChatActivities(RetrievalServiceStub(retrieval), RouterServiceStub(router))
+
+            def make_worker() -> Worker:
+                return chat_worker(
+                    client,
+                    activities,
+                    concurrency=settings.max_concurrent_workflow_tasks,
+                    grace_seconds=settings.grace_seconds,
+                )
+
+            await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=health))
+        registrations: list[Registration] = []
+        if settings.role != "worker":
+            registrations = await _edge(
+                settings, stack, client=client, router=router, retrieval=retrieval, health=health, lifetime=lifetime
+            )
+        yield await stack.enter_async_context(grpc_server(settings, registrations, health))
+
+
+async def _edge(
+    settings: GatewaySettings,
+    stack: AsyncExitStack,
+    *,
+    client: Client,
+    router: grpc.aio.Channel,
+    retrieval: grpc.aio.Channel,
+    health: Health,
+    lifetime: Lifetime,
+) -> list[Registration]:
+    """Builds what callers see, and serves its HTTP side; gives its gRPC side."""
+    bus = await stack.enter_async_context(nats_bus(settings.nats, "gateway"))
+    registry = await stack.enter_async_context(channel(settings.registry_target))
+    catalogue = RegistryCatalogue(RegistryServiceStub(registry))
+    embedding = RoutedEmbedding(RouterServiceStub(router))
+    stack.push_async_callback(embedding.close)
+    runs = TemporalRuns(client, eager=settings.role == "all")
+    chats = Chats(
+        runs,
+        NatsTokenStreams(bus),
+        Admission(settings.max_runs_in_flight),
+        TimeLimits(settings.default_timeout, settings.max_timeout),
+    )
+    stack.push_async_callback(chats.close)
+    application = http_app(chats, catalogue, health, keep_alive_seconds=settings.keep_alive)
+    await stack.enter_async_context(
+        http_server(application, settings.host, settings.http_port, settings.grace_seconds, lifetime)
+    )
+    servicer = GatewayServicer(chats, runs, catalogue, embedding)
+    return [
+        Registration(GATEWAY_FILE.services_by_name["GatewayService"], add_GatewayServiceServicer_to_server, servicer),
+        forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),
+    ]
+
+
+async def _watch(client: Client, health: Health) -> None:
+    while True:
+        await health.set(TEMPORAL_CONDITION, await reachable(client))
+        await asyncio.sleep(_CHECK_SECONDS)

@@ -1,0 +1,78 @@
+"""What can go wrong at the gateway itself.
+
+OloError
++-- NoModelAvailable, ModelUnavailable     nobody can answer now
++-- Overloaded                             too many runs at once
++-- RunNotFound, ModelNotFound
++-- RequestIdConflict                      one request_id, two requests
++-- DeadlineExceeded, RunCancelled         the run ended without an answer
+"""
+
+from __future__ import annotations
+
+from olo_common.errors import ErrorCode, OloError
+
+
+class NoModelAvailable(OloError):
+    """No model can answer now."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "no_model_available"
+
+
+class ModelUnavailable(OloError):
+    """The model that the caller has named cannot answer now, and no other may."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "model_unavailable"
+
+
+class Overloaded(OloError):
+    """Too many runs are in flight."""
+
+    code = ErrorCode.RESOURCE_EXHAUSTED
+    reason = "overloaded"
+
+
+class RunNotFound(OloError):
+    """There is no run with this id, or no longer."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "run_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no run with this id", field="run_id")
+
+
+class ModelNotFound(OloError):
+    """There is no model with this id."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "model_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no model with this id", field="model")
+
+
+class RequestIdConflict(OloError):
+    """The request_id belongs to a run of another request."""
+
+    code = ErrorCode.ALREADY_EXISTS
+    reason = "request_id_conflict"
+
+    def __init__(self) -> None:
+        super().__init__("this request_id was used for another request", field="request_id")
+
+
+class DeadlineExceeded(OloError):
+    """The run's time is over."""
+
+    code = ErrorCode.DEADLINE_EXCEEDED
+    reason = "deadline_exceeded"
+
+
+class RunCancelled(OloError):
+    """The run was cancelled."""
+
+    code = ErrorCode.CANCELLED
+    reason = "run_cancelled"

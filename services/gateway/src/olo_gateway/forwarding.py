@@ -1,0 +1,53 @@
+"""RetrievalService at the edge: every call is passed on as it is, in the caller's name."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message_factory import GetMessageClass
+
+from olo_common.grpc_client import call
+from olo_common.grpc_interceptors import REQUEST_ID_KEY
+from olo_common.grpc_server import Registration
+from olo_contracts.identifiers import DEFAULT_TENANT
+
+MAX_SECONDS: Final = 60.0
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+def forwarded(service: ServiceDescriptor, channel: grpc.aio.Channel, peer: str) -> Registration:
+    """A registration that passes each unary call of a service on over the channel.
+
+    Args:
+        service: The service; each of its requests has a field `tenant`, which is set here.
+        channel: Where its real server is.
+        peer: Who that is, for messages.
+    """
+    handlers = {method.name: _handler(method, channel, peer) for method in service.methods}
+
+    def add(_: Any, server: grpc.aio.Server) -> None:
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, handlers)])
+
+    return Registration(service, add, None)
+
+
+def _handler(method: MethodDescriptor, channel: grpc.aio.Channel, peer: str) -> grpc.RpcMethodHandler[Any, Any]:
+    request_class, response_class = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+    remote = channel.unary_unary(
+        f"/{method.containing_service.full_name}/{method.name}",
+        request_serializer=request_class.SerializeToString,
+        response_deserializer=response_class.FromString,
+    )
+
+    async def forward(request: Any, context: Context) -> Any:
+        request.tenant = DEFAULT_TENANT
+        seconds = min(context.time_remaining() or MAX_SECONDS, MAX_SECONDS)
+        metadata = tuple((k, v) for k, v in context.invocation_metadata() or () if k == REQUEST_ID_KEY)
+        return await call(remote, request, peer=peer, timeout=seconds, metadata=metadata)
+
+    return grpc.unary_unary_rpc_method_handler(
+        forward, request_deserializer=request_class.FromString, response_serializer=response_class.SerializeToString
+    )

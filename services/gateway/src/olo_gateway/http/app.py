@@ -1,0 +1,58 @@
+"""The HTTP application: the OpenAI dialect, health and the description of both."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Response
+
+from olo_common.health import Health
+from olo_gateway.chats import Chats
+from olo_gateway.http import docs, errors
+from olo_gateway.http.body import MAX_BODY_BYTES, DeclaredBodyLimit
+from olo_gateway.http.chat_routes import chat_routes
+from olo_gateway.http.model_routes import model_routes
+from olo_gateway.http.request_ids import RequestIds
+from olo_gateway.http.schemas import HealthAnswer
+from olo_gateway.ports import Catalogue
+
+_DESCRIPTION = "Durable answers from self-hosted models, for the clients that you already use."
+
+
+def http_app(chats: Chats, catalogue: Catalogue, health: Health, *, keep_alive_seconds: float) -> FastAPI:
+    """The application.
+
+    Args:
+        chats: Answers.
+        catalogue: The models.
+        health: What must hold for the gateway to serve.
+        keep_alive_seconds: Silence after which a stream sends a comment.
+    """
+    app = FastAPI(
+        title="Open LLM Orchestrator",
+        version="0.1.0",
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    errors.install(app)
+    docs.install(app)
+    app.include_router(chat_routes(chats, keep_alive_seconds))
+    app.include_router(model_routes(catalogue))
+
+    @app.get(
+        "/healthz",
+        tags=["health"],
+        summary="Whether the gateway can serve",
+        responses={503: {"model": HealthAnswer, "description": "A condition does not hold, or it is stopping."}},
+    )
+    async def healthz(response: Response) -> HealthAnswer:
+        if health.serving:
+            return HealthAnswer(status="ok", missing=[])
+        response.status_code = 503
+        return HealthAnswer(status="unavailable", missing=health.missing)
+
+    app.add_middleware(DeclaredBodyLimit, refusal=errors.refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
+    app.add_middleware(RequestIds)
+    return app

@@ -1,0 +1,84 @@
+"""Requests of the dialect as orders."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from olo_common.errors import InvalidField
+from olo_gateway.http.schemas import ChatCompletionRequest, ChatMessage
+from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
+
+_UNSUPPORTED: Final = "unsupported_parameter"
+
+
+def order_of(body: ChatCompletionRequest, idempotency_key: str | None) -> ChatOrder:
+    """The order that a request body asks for.
+
+    Raises:
+        InvalidField: A parameter whose meaning cannot be kept; its name is the field.
+    """
+    refuse_unsupported(body)
+    if idempotency_key is not None and not idempotency_key:
+        raise InvalidField("Idempotency-Key", "must not be empty")
+    stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+    return ChatOrder(
+        turns=tuple(_turn(position, message) for position, message in enumerate(body.messages)),
+        model=body.model or "",
+        sampling=Sampling(
+            max_tokens=body.max_completion_tokens if body.max_completion_tokens is not None else body.max_tokens,
+            temperature=body.temperature,
+            top_p=body.top_p,
+            top_k=body.top_k,
+            repetition_penalty=body.repetition_penalty,
+            seed=body.seed,
+            stop=stop,
+        ),
+        rag=Rag(body.rag.collection, body.rag.top_k) if body.rag else None,
+        timeout=body.timeout,
+        allow_fallback=bool(body.allow_fallback),
+        request_id=idempotency_key or "",
+    )
+
+
+def refuse_unsupported(body: ChatCompletionRequest) -> None:
+    """Refuses what would silently mean something else.
+
+    Raises:
+        InvalidField: Naming the first such parameter.
+    """
+    meant = {
+        "n": body.n not in (None, 1),
+        "tools": bool(body.tools),
+        "tool_choice": body.tool_choice not in (None, "none", "auto"),
+        "functions": bool(body.functions),
+        "function_call": body.function_call not in (None, "none", "auto"),
+        "response_format": body.response_format is not None and body.response_format.get("type") != "text",
+        "logprobs": bool(body.logprobs),
+        "top_logprobs": bool(body.top_logprobs),
+        "logit_bias": bool(body.logit_bias),
+        "presence_penalty": bool(body.presence_penalty),
+        "frequency_penalty": bool(body.frequency_penalty),
+        "modalities": body.modalities not in (None, [], ["text"]),
+        "audio": body.audio is not None,
+        "prediction": body.prediction is not None,
+    }
+    for name, refused in meant.items():
+        if refused:
+            raise InvalidField(name, "this value is not supported", reason=_UNSUPPORTED)
+
+
+def _turn(position: int, message: ChatMessage) -> Turn:
+    if message.tool_calls:
+        raise InvalidField(f"messages[{position}].tool_calls", "tool calls are not supported", reason=_UNSUPPORTED)
+    role = Role.SYSTEM if message.role == "developer" else Role(message.role)
+    if message.content is None or isinstance(message.content, str):
+        return Turn(role, message.content or "")
+    texts = []
+    for number, part in enumerate(message.content):
+        field = f"messages[{position}].content[{number}]"
+        if part.type != "text":
+            raise InvalidField(f"{field}.type", "only text parts are supported", reason=_UNSUPPORTED)
+        if part.text is None:
+            raise InvalidField(f"{field}.text", "is missing")
+        texts.append(part.text)
+    return Turn(role, "\n".join(texts))

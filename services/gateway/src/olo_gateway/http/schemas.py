@@ -1,0 +1,231 @@
+"""The shapes of the OpenAI dialect, as far as the gateway speaks it, and what it adds.
+
+Unknown keys of a request are ignored, so that newer clients work. Known ones whose meaning the gateway could not keep
+are refused by `unsupported`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore", use_attribute_docstrings=True)
+
+
+class ContentPart(_Request):
+    type: str
+    """Only `text` is supported."""
+    text: str | None = None
+
+
+class ChatMessage(_Request):
+    role: Literal["developer", "system", "user", "assistant", "tool"]
+    """`developer` means `system`, which only the first message may be."""
+    content: str | list[ContentPart] | None = None
+    tool_calls: list[Any] | None = None
+    """Not supported."""
+
+
+class StreamOptions(_Request):
+    include_usage: bool | None = None
+    """Whether one more chunk, before the end, tells the tokens that were used."""
+
+
+class RagOptions(_Request):
+    collection: str
+    """The collection whose passages are put before the model."""
+    top_k: Annotated[int, Field(ge=1, le=50)] = 4
+    """How many passages."""
+
+
+class ChatCompletionRequest(_Request):
+    messages: list[ChatMessage]
+    model: str | None = None
+    """A model id; `auto`, or none: the router chooses."""
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    """The newer name of `max_tokens`; it wins where both are given."""
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: Annotated[int, Field(ge=1, le=2**31)] | None = None
+    repetition_penalty: float | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    stop: str | list[str] | None = None
+    rag: RagOptions | None = None
+    """Ask for an answer from the passages of a collection."""
+    timeout: float | None = None
+    """Seconds that the whole run may take."""
+    allow_fallback: bool | None = None
+    """Whether another model may answer where the named one cannot."""
+    n: int | None = None
+    """Only 1 is supported."""
+    tools: list[Any] | None = None
+    """Not supported."""
+    tool_choice: Any = None
+    """Only `none` and `auto` are supported."""
+    functions: list[Any] | None = None
+    """Not supported."""
+    function_call: Any = None
+    """Only `none` and `auto` are supported."""
+    response_format: dict[str, Any] | None = None
+    """Only `{"type": "text"}` is supported."""
+    logprobs: bool | None = None
+    """Only `false` is supported."""
+    top_logprobs: int | None = None
+    """Only 0 is supported."""
+    logit_bias: dict[str, Any] | None = None
+    """Not supported."""
+    presence_penalty: float | None = None
+    """Only 0 is supported; see `repetition_penalty`."""
+    frequency_penalty: float | None = None
+    """Only 0 is supported; see `repetition_penalty`."""
+    modalities: list[str] | None = None
+    """Only `["text"]` is supported."""
+    audio: Any = None
+    """Not supported."""
+    prediction: Any = None
+    """Not supported."""
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
+
+
+class Usage(_Answer):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: dict[str, int]
+
+
+class AnswerMessage(_Answer):
+    role: Literal["assistant"] = "assistant"
+    content: str
+    refusal: None = None
+
+
+class Choice(_Answer):
+    index: int = 0
+    message: AnswerMessage
+    logprobs: None = None
+    finish_reason: Literal["stop", "length"]
+
+
+class Candidate(_Answer):
+    model_id: str
+    score: float
+    reason: str
+    """Which step of the order put it in its place: `requested`, `default`, `priority`, `available`."""
+    explanation: str
+    at_capacity: bool
+
+
+class Rejection(_Answer):
+    model_id: str
+    filter: str
+    detail: str
+
+
+class Selection(_Answer):
+    chosen_index: int
+    """Position in `candidates` of the one that answered."""
+    candidates: list[Candidate]
+    rejections: list[Rejection]
+
+
+class Citation(_Answer):
+    index: int
+    """The number that marks the passage in the answer, from 1."""
+    document_id: str
+    title: str
+    source: str
+    chunk_id: str
+    score: float
+    text: str
+    cited: bool
+    """Whether the answer marks it as its source."""
+
+
+class Timings(_Answer):
+    """Milliseconds."""
+
+    retrieve: float
+    select: float
+    generate: float
+    """Waiting for a free slot included."""
+    total: float
+
+
+class Attempt(_Answer):
+    candidate: int
+    """Number of the candidate, from 1."""
+    model_id: str
+    failure_reason: str | None
+    duration: float
+    """Milliseconds."""
+
+
+class RunDetails(_Answer):
+    """What the gateway adds to an answer."""
+
+    run_id: str
+    model: str
+    selection: Selection
+    citations: list[Citation]
+    timings: Timings
+    attempts: list[Attempt]
+
+
+class ChatCompletion(_Answer):
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    """The model that answered."""
+    choices: list[Choice]
+    usage: Usage
+    olo: RunDetails
+
+
+class Model(_Answer):
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "olo"
+    name: str
+    type: Literal["llm", "embedding", "unknown"]
+    context_length: int
+    priority: int
+    default: bool
+    available: bool
+    """Whether it can be asked now."""
+    instances: int
+
+
+class ModelList(_Answer):
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class ErrorBody(_Answer):
+    message: str
+    type: str
+    param: str | None = None
+    """The field of the request that is wrong."""
+    code: str | None = None
+    """A stable reason for programs."""
+
+
+class ErrorAnswer(_Answer):
+    error: ErrorBody
+
+
+class HealthAnswer(_Answer):
+    status: Literal["ok", "unavailable"]
+    missing: list[str]
+    """The conditions that do not hold."""

@@ -1,0 +1,83 @@
+"""The HTTP server, inside the loop of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from olo_common.errors import StartupError
+from olo_common.lifecycle import Lifetime
+from olo_common.logs import logger
+
+_MAX_HEADER_BYTES = 16 * 1024
+_BACKLOG = 2048
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Captures none."""
+        yield
+
+
+@asynccontextmanager
+async def http_server(
+    app: ASGIApp, host: str, port: int, grace_seconds: float, lifetime: Lifetime
+) -> AsyncIterator[str]:
+    """Serves while entered; gives `host:port`. Leaving it lets running requests finish within the grace.
+
+    Raises:
+        StartupError: The port is taken.
+    """
+    listener = _listener(host, port)
+    address = f"{host}:{listener.getsockname()[1]}"
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+        timeout_graceful_shutdown=max(1, int(grace_seconds)),
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="http-server")
+    task.add_done_callback(lambda done: _report(done, lifetime))
+    logger(__name__).info("http_listening", address=address)
+    try:
+        yield address
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(Exception):
+            await task
+        listener.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise StartupError(
+            f"HTTP port {port} on {host} cannot be bound; stop what listens there or set OLO_GATEWAY_HTTP_PORT"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def _report(task: asyncio.Task[None], lifetime: Lifetime) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        lifetime.fail(error)

@@ -1,0 +1,139 @@
+"""A run's events as chunks of the dialect."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from olo_common.errors import OloError
+from olo_common.logs import logger
+from olo_gateway.chats import ChatEvent, Completed, Started
+from olo_gateway.http.answers import completion_id, details_of, finish_reason_of, usage_of
+from olo_gateway.http.errors import answer_of
+from olo_gateway.streaming.events import Delta, Reset
+
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+DONE: Final = b"data: [DONE]\n\n"
+
+
+@dataclass
+class ChunkEncoder:
+    """Encodes the events of one run.
+
+    Args:
+        run_id: The run.
+        model: What the caller has asked for; the model that answers is known at the end.
+        created: Seconds since the epoch.
+        include_usage: Whether the caller wants the usage.
+    """
+
+    run_id: str
+    model: str
+    created: int
+    include_usage: bool
+    _begun: bool = field(default=False, init=False)
+
+    def encode(self, event: ChatEvent) -> list[bytes]:
+        """The chunks of one event."""
+        match event:
+            case Started():
+                return []
+            case Delta(text):
+                return [*self._role(), self._chunk({"content": text})]
+            case Reset(reason):
+                return [self._chunk({}, olo={"reset": reason})]
+            case Completed(response):
+                self.model = response.model
+                reason = finish_reason_of(response.finish_reason)
+                olo = details_of(response).model_dump()
+                chunks = [*self._role(), self._chunk({}, finish_reason=reason, olo=olo)]
+                if self.include_usage:
+                    chunks.append(self._data(choices=[], usage=usage_of(response.usage).model_dump()))
+                return chunks
+
+    def _role(self) -> list[bytes]:
+        if self._begun:
+            return []
+        self._begun = True
+        return [self._chunk({"role": "assistant", "content": ""})]
+
+    def _chunk(self, delta: dict[str, str], finish_reason: str | None = None, **extra: Any) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        if self.include_usage:
+            extra["usage"] = None
+        return self._data(choices=[choice], **extra)
+
+    def _data(self, **fields: Any) -> bytes:
+        chunk = {
+            "id": completion_id(self.run_id),
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.model,
+            **fields,
+        }
+        return b"data: " + orjson.dumps(chunk) + b"\n\n"
+
+
+async def sse(
+    first: ChatEvent | None, events: AsyncGenerator[ChatEvent | None, None], encoder: ChunkEncoder
+) -> AsyncGenerator[bytes, None]:
+    """The body of a streamed answer: `first`, then the rest, then the end mark. None is a silence.
+
+    The status line is out by now, so that an error is told as a last event.
+    """
+    async with aclosing(events):
+        try:
+            for chunk in _encoded(first, encoder):
+                yield chunk
+            async for event in events:
+                for chunk in _encoded(event, encoder):
+                    yield chunk
+        except OloError as error:
+            logger(__name__).info("stream_failed", run_id=encoder.run_id, reason=error.reason)
+            yield b"data: " + orjson.dumps(answer_of(error).model_dump()) + b"\n\n"
+        except Exception as error:
+            logger(__name__).error("stream_crashed", run_id=encoder.run_id, exc_info=error)
+            internal = OloError("internal error; the log of the service has the details")
+            yield b"data: " + orjson.dumps(answer_of(internal).model_dump()) + b"\n\n"
+        yield DONE
+
+
+def _encoded(event: ChatEvent | None, encoder: ChunkEncoder) -> list[bytes]:
+    return [KEEP_ALIVE] if event is None else encoder.encode(event)
+
+
+async def with_silences(
+    events: AsyncGenerator[ChatEvent, None], seconds: float
+) -> AsyncGenerator[ChatEvent | None, None]:
+    """The events, and None after each `seconds` without one."""
+    pending: asyncio.Task[ChatEvent] | None = None
+    try:
+        while True:
+            if pending is None:
+                pending = asyncio.create_task(_next(events))
+            done, _ = await asyncio.wait({pending}, timeout=seconds)
+            if not done:
+                yield None
+                continue
+            task, pending = pending, None
+            try:
+                event = task.result()
+            except StopAsyncIteration:
+                return
+            yield event
+    finally:
+        if pending is not None:
+            pending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await pending
+        await events.aclose()
+
+
+async def _next(events: AsyncGenerator[ChatEvent, None]) -> ChatEvent:
+    return await anext(events)

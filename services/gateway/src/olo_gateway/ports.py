@@ -1,0 +1,76 @@
+"""What the gateway needs of the world, in its own words. Failures are `OloError`s."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeAlias
+
+from olo.common.v1.common_pb2 import ModelType
+from olo.gateway.v1 import gateway_service_pb2 as gateway
+from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run
+from olo_gateway.streaming.events import Chunk
+
+Chunks: TypeAlias = "asyncio.Queue[Chunk | None]"
+"""Chunks as they arrive; None, put in by the listener, ends the reading."""
+
+
+class Runs(Protocol):
+    """Durable runs."""
+
+    async def start(self, run_id: str, request: ChatRequest, fingerprint: str) -> None:
+        """Returns once the run is certain to run, or to have run.
+
+        Raises:
+            RequestIdConflict: A run of another request has this id.
+            Unavailable: Nobody can say whether it will run.
+        """
+
+    async def result(self, run_id: str, timeout: float) -> ChatResponse:
+        """Waits for the answer.
+
+        Raises:
+            OloError: Why the run has failed.
+            DeadlineExceeded: It has not ended in time.
+        """
+        ...
+
+    async def cancel(self, run_id: str) -> Run:
+        """Asks a run to stop; one that has ended is left as it is."""
+        ...
+
+    async def get(self, run_id: str) -> Run:
+        """One run, with its answer or its error."""
+        ...
+
+    async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
+        """Runs, newest first, and the token of the next page."""
+        ...
+
+
+class TokenStreams(Protocol):
+    """Chunks of runs, as models generate them. They may be lost."""
+
+    def listen(self, run_id: str) -> AbstractAsyncContextManager[Chunks]:
+        """Hears the chunks of a run while entered."""
+        ...
+
+
+class Catalogue(Protocol):
+    """The models that can be asked for."""
+
+    async def list(self, page_size: int, page_token: str, model_type: ModelType) -> gateway.ListModelsResponse:
+        """One page of models."""
+        ...
+
+    async def get(self, model_id: str) -> gateway.ModelSummary:
+        """One model."""
+        ...
+
+
+class Embedding(Protocol):
+    """Vectors of texts."""
+
+    async def embed(self, request: gateway.EmbedRequest) -> gateway.EmbedResponse:
+        """One vector for each text."""
+        ...

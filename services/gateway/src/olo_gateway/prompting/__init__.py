@@ -1,0 +1,1 @@
+"""The prompt that carries passages, and the marks by which an answer cites them."""

@@ -1,0 +1,64 @@
+"""What a caller asks for, whatever the dialect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+
+class Role(Enum):
+    """Who speaks."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to decode; None leaves it to the model."""
+
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    repetition_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rag:
+    """Which passages to put before the model."""
+
+    collection: str
+    top_k: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOrder:
+    """A request for one answer."""
+
+    turns: tuple[Turn, ...]
+    model: str = ""
+    sampling: Sampling = Sampling()
+    rag: Rag | None = None
+    timeout: float | None = None
+    """Seconds that the run may take; None: the default."""
+    allow_fallback: bool = False
+    request_id: str = ""
+
+    def within(self, seconds: float | None) -> ChatOrder:
+        """The order with no more time than the caller's transport will wait."""
+        if seconds is None or (self.timeout is not None and self.timeout <= seconds):
+            return self
+        return replace(self, timeout=max(seconds, 0.001))

@@ -1,0 +1,109 @@
+"""Which orders are accepted, and what they are once they are: defaults filled in, spellings made one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+from olo_common.errors import InvalidField
+from olo_contracts.identifiers import AUTO_MODEL, COLLECTION, MODEL_ID, REQUEST_ID, is_valid
+from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
+
+MAX_CONTENT_BYTES: Final = 256 * 1024
+MAX_MESSAGES: Final = 1024
+MAX_TOP_K: Final = 50
+DEFAULT_TOP_K: Final = 4
+MAX_TOKENS: Final = 1_048_576
+MAX_STOPS: Final = 16
+MAX_STOP_LENGTH: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """Seconds that a run takes by default and at most."""
+
+    default: float
+    maximum: float
+
+
+def accepted(order: ChatOrder, limits: TimeLimits) -> ChatOrder:
+    """The order as it is run.
+
+    Raises:
+        InvalidField: Naming the field that is wrong.
+    """
+    if order.request_id and not is_valid(REQUEST_ID, order.request_id):
+        raise InvalidField("request_id", "1 to 128 letters, digits and ._:- are allowed")
+    model = "" if order.model == AUTO_MODEL else order.model
+    if model and not is_valid(MODEL_ID, model):
+        raise InvalidField("model", "1 to 128 letters, digits and ._:/- are allowed, beginning with a letter or digit")
+    _check_turns(order.turns)
+    _check_sampling(order.sampling)
+    rag = None if order.rag is None else _accepted_rag(order.rag, order.turns)
+    return replace(order, model=model, rag=rag, timeout=_accepted_timeout(order.timeout, limits))
+
+
+def _check_turns(turns: tuple[Turn, ...]) -> None:
+    if not turns:
+        raise InvalidField("messages", "at least one message is needed", reason="messages_missing")
+    if len(turns) > MAX_MESSAGES:
+        raise InvalidField("messages", f"at most {MAX_MESSAGES} messages are allowed")
+    size = 0
+    for position, turn in enumerate(turns):
+        if turn.role is Role.SYSTEM and position > 0:
+            raise InvalidField(f"messages[{position}].role", "only the first message may be a system message")
+        if turn.role is not Role.ASSISTANT and not turn.content.strip():
+            raise InvalidField(f"messages[{position}].content", "the text is empty")
+        size += _utf8_length(f"messages[{position}].content", turn.content)
+    if size > MAX_CONTENT_BYTES:
+        raise InvalidField(
+            "messages", f"together the messages hold {size} bytes; at most {MAX_CONTENT_BYTES} are allowed"
+        )
+
+
+def _utf8_length(field: str, text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidField(field, "the text is not valid UTF-8", reason="text_not_utf8") from None
+
+
+def _check_sampling(sampling: Sampling) -> None:
+    if sampling.max_tokens is not None and not 1 <= sampling.max_tokens <= MAX_TOKENS:
+        raise InvalidField("sampling.max_tokens", f"must be from 1 to {MAX_TOKENS}")
+    # Each comparison is false for NaN, so that NaN is refused by it.
+    if sampling.temperature is not None and not 0 <= sampling.temperature <= 2:
+        raise InvalidField("sampling.temperature", "must be from 0 to 2")
+    if sampling.top_p is not None and not 0 < sampling.top_p <= 1:
+        raise InvalidField("sampling.top_p", "must be above 0 and at most 1")
+    if sampling.top_k is not None and sampling.top_k < 1:
+        raise InvalidField("sampling.top_k", "must be at least 1")
+    if sampling.repetition_penalty is not None and not 0 < sampling.repetition_penalty <= 10:
+        raise InvalidField("sampling.repetition_penalty", "must be above 0 and at most 10")
+    if len(sampling.stop) > MAX_STOPS:
+        raise InvalidField("sampling.stop", f"at most {MAX_STOPS} strings are allowed")
+    for position, stop in enumerate(sampling.stop):
+        if not 1 <= len(stop) <= MAX_STOP_LENGTH:
+            raise InvalidField(f"sampling.stop[{position}]", f"must have 1 to {MAX_STOP_LENGTH} characters")
+        _utf8_length(f"sampling.stop[{position}]", stop)
+
+
+def _accepted_rag(rag: Rag, turns: tuple[Turn, ...]) -> Rag:
+    if not is_valid(COLLECTION, rag.collection):
+        raise InvalidField(
+            "rag.collection", "1 to 63 of a-z, 0-9, _ and - are allowed, beginning with a letter or digit"
+        )
+    if not 0 <= rag.top_k <= MAX_TOP_K:
+        raise InvalidField("rag.top_k", f"must be from 1 to {MAX_TOP_K}")
+    if all(turn.role is not Role.USER for turn in turns):
+        raise InvalidField("messages", "with rag, one message must be the user's question")
+    return replace(rag, top_k=rag.top_k or DEFAULT_TOP_K)
+
+
+def _accepted_timeout(timeout: float | None, limits: TimeLimits) -> float:
+    if timeout is None:
+        return limits.default
+    if not (math.isfinite(timeout) and 0 < timeout <= limits.maximum):
+        raise InvalidField("timeout", f"must be above 0 and at most {limits.maximum:g} seconds")
+    return timeout

@@ -1,0 +1,89 @@
+"""GatewayService over gRPC."""
+
+# ruff: noqa: N802  (the methods have the names of the contract)
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, Final
+
+import grpc
+
+from olo.gateway.v1 import gateway_service_pb2 as gateway
+from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
+from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
+from olo_common.errors import InvalidField
+from olo_gateway.chats import ChatEvent, Chats, Completed, Started
+from olo_gateway.convert import order_of
+from olo_gateway.ports import Catalogue, Embedding, Runs
+from olo_gateway.streaming.events import Delta, Reset
+
+MAX_RUNS_PER_PAGE: Final = 100
+DEFAULT_RUNS_PER_PAGE: Final = 20
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class GatewayServicer(GatewayServiceServicer):
+    """Translates calls and answers."""
+
+    def __init__(self, chats: Chats, runs: Runs, catalogue: Catalogue, embedding: Embedding) -> None:
+        self._chats = chats
+        self._runs = runs
+        self._catalogue = catalogue
+        self._embedding = embedding
+
+    async def Chat(self, request: ChatRequest, context: Context) -> ChatResponse:
+        """Runs a request and waits for its answer."""
+        return await self._chats.answer(order_of(request).within(context.time_remaining()))
+
+    async def ChatStream(
+        self, request: gateway.ChatStreamRequest, context: Context
+    ) -> AsyncIterator[gateway.ChatStreamResponse]:
+        """Runs a request and sends its answer as it comes into being."""
+        order = order_of(request.request).within(context.time_remaining())
+        async with aclosing(self._chats.stream(order)) as events:
+            async for event in events:
+                yield _message_of(event)
+
+    async def GetRun(self, request: gateway.GetRunRequest, context: Context) -> gateway.GetRunResponse:
+        """Returns one run."""
+        return gateway.GetRunResponse(run=await self._runs.get(_run_id(request.run_id)))
+
+    async def ListRuns(self, request: gateway.ListRunsRequest, context: Context) -> gateway.ListRunsResponse:
+        """Lists runs, newest first."""
+        if request.page_size > MAX_RUNS_PER_PAGE:
+            raise InvalidField("page_size", f"must be from 1 to {MAX_RUNS_PER_PAGE}")
+        runs, following = await self._runs.list(request.page_size or DEFAULT_RUNS_PER_PAGE, request.page_token)
+        return gateway.ListRunsResponse(runs=runs, next_page_token=following)
+
+    async def CancelRun(self, request: gateway.CancelRunRequest, context: Context) -> gateway.CancelRunResponse:
+        """Asks a run to stop."""
+        return gateway.CancelRunResponse(run=await self._runs.cancel(_run_id(request.run_id)))
+
+    async def ListModels(self, request: gateway.ListModelsRequest, context: Context) -> gateway.ListModelsResponse:
+        """Lists the models that can be asked for."""
+        return await self._catalogue.list(request.page_size, request.page_token, request.model_type)
+
+    async def Embed(self, request: gateway.EmbedRequest, context: Context) -> gateway.EmbedResponse:
+        """Returns one vector for each text."""
+        return await self._embedding.embed(request)
+
+
+def _run_id(run_id: str) -> str:
+    if not run_id:
+        raise InvalidField("run_id", "must not be empty")
+    return run_id
+
+
+def _message_of(event: ChatEvent) -> gateway.ChatStreamResponse:
+    match event:
+        case Started(run_id):
+            return gateway.ChatStreamResponse(started=gateway.RunStarted(run_id=run_id))
+        case Delta(text, offset):
+            return gateway.ChatStreamResponse(delta=gateway.TextDelta(text=text, offset=offset))
+        case Reset(reason):
+            return gateway.ChatStreamResponse(reset=gateway.TextReset(reason=reason))
+        case Completed(response):
+            return gateway.ChatStreamResponse(completed=response)

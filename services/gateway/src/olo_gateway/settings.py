@@ -1,0 +1,51 @@
+"""The gateway: gRPC and OpenAI-compatible HTTP in front of durable chat runs, and the worker of their workflow."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from olo_common.settings import (
+    NatsSettings,
+    Port,
+    Seconds,
+    ServiceSettings,
+    TemporalSettings,
+    settings_config,
+)
+
+
+class GatewaySettings(ServiceSettings):
+    model_config = settings_config("OLO_GATEWAY_")
+
+    port: Port = 50051
+    """The gRPC port; 0 takes a free one."""
+    http_port: Port = 8080
+    """The port of /v1, /docs and /healthz; 0 takes a free one. It binds the same address as gRPC."""
+    role: Literal["edge", "worker", "all"] = "all"
+    """`edge` answers callers, `worker` runs workflows, `all` does both: then each run starts without a round trip."""
+    registry_target: str = "127.0.0.1:50052"
+    """Host and port of the registry; while it is away, models cannot be listed."""
+    router_target: str = "127.0.0.1:50053"
+    """Host and port of the router; while it is away, runs wait some seconds for it and then fail with 503."""
+    retrieval_target: str = "127.0.0.1:50054"
+    """Host and port of the retrieval service; while it is away, runs with `rag` and document calls fail with 503."""
+    default_timeout: Annotated[float, Field(gt=0)] = 120.0
+    """Seconds that a run may take whose caller says nothing."""
+    max_timeout: Annotated[float, Field(gt=0)] = 600.0
+    """The most seconds that a caller may ask for; more is refused."""
+    max_runs_in_flight: Annotated[int, Field(ge=1)] = 256
+    """Calls for answers that this process serves at once; further ones are refused with 429 until one has ended."""
+    max_concurrent_workflow_tasks: Annotated[int, Field(ge=4, le=256)] = 4
+    """Workflow steps that run at once; more than a few per core makes Temporal take slow steps for deadlocks."""
+    keep_alive: Annotated[Seconds, Field(gt=0)] = 10.0
+    """Seconds of silence after which a stream sends a comment, so that proxies keep it open."""
+    nats: NatsSettings = Field(default_factory=NatsSettings)
+    temporal: TemporalSettings = Field(default_factory=TemporalSettings)
+
+    @model_validator(mode="after")
+    def _default_fits(self) -> GatewaySettings:
+        if self.default_timeout > self.max_timeout:
+            raise ValueError("OLO_GATEWAY_DEFAULT_TIMEOUT must not be above OLO_GATEWAY_MAX_TIMEOUT")
+        return self

@@ -1,0 +1,45 @@
+"""The Temporal worker that runs the chat workflow."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from olo_contracts.queues import CHAT_QUEUE
+from olo_gateway.activities import ChatActivities
+from olo_gateway.workflows.chat import ChatWorkflow
+
+_MAX_LOCAL_ACTIVITIES: Final = 64
+_MAX_CACHED_WORKFLOWS: Final = 1000
+
+
+def chat_worker(client: Client, activities: ChatActivities, *, concurrency: int, grace_seconds: float) -> Worker:
+    """A worker on the chat queue.
+
+    Args:
+        client: The client that also starts the runs, so that they begin without a round trip.
+        activities: The local activities.
+        concurrency: Workflow tasks that run at once.
+        grace_seconds: How long steps may take to finish when the worker shuts down.
+    """
+    return Worker(
+        client,
+        task_queue=CHAT_QUEUE,
+        workflows=[ChatWorkflow],
+        activities=[activities.retrieve, activities.select],
+        # The sandbox nearly doubles the cost of a run; tests run the workflow inside it and replay recorded histories.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        # A bug fails the run; without this, Temporal would try its step again until the deadline. The worker is told,
+        # and not the workflow, so that a replay still reports a changed workflow instead of failing the run with it.
+        workflow_failure_exception_types=[Exception],
+        max_concurrent_workflow_tasks=concurrency,
+        max_concurrent_workflow_task_polls=min(concurrency, 5),
+        nonsticky_to_sticky_poll_ratio=0.5,
+        max_concurrent_local_activities=_MAX_LOCAL_ACTIVITIES,
+        max_cached_workflows=_MAX_CACHED_WORKFLOWS,
+        no_remote_activities=True,
+        graceful_shutdown_timeout=timedelta(seconds=grace_seconds),
+    )

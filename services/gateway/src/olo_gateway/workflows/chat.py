@@ -1,0 +1,210 @@
+"""The chat workflow: retrieve passages, select models, let the first one answer that can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, TimeoutError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from olo.common.v1.common_pb2 import MODEL_TYPE_LLM
+    from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
+    from olo.inference.v1.inference_service_pb2 import (
+        ROLE_ASSISTANT,
+        ChatMessage,
+        GenerateRequest,
+        GenerateResponse,
+    )
+    from olo.retrieval.v1.retrieval_service_pb2 import SearchRequest, SearchResponse
+    from olo.router.v1.router_service_pb2 import Candidate, SelectModelsRequest, SelectModelsResponse
+    from olo_common.errors import OloError, Unavailable
+    from olo_common.temporal import from_failure, to_application_error
+    from olo_contracts.queues import CHAT_WORKFLOW, GENERATE_ACTIVITY, RETRIEVE_ACTIVITY, SELECT_ACTIVITY
+    from olo_gateway.convert import citation_of, duration_of, messages_of, turns_of
+    from olo_gateway.errors import DeadlineExceeded
+    from olo_gateway.prompting.citations import cited_numbers
+    from olo_gateway.prompting.passages import grounded, query_of
+    from olo_gateway.runs.attempts import (
+        NOT_AGAIN_ON_THE_SAME_MODEL,
+        Verdict,
+        conclusion,
+        verdict,
+        worth_another_round,
+    )
+
+MAX_CANDIDATES: Final = 3
+
+STEP_TIMEOUT: Final = timedelta(seconds=6)
+STEPS_TIMEOUT: Final = timedelta(seconds=15)
+STEP_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=1), maximum_attempts=8
+)
+"""Long enough for a peer that is being restarted."""
+
+FREE_SLOT_TIMEOUT: Final = timedelta(seconds=5)
+"""How long a model that had a free slot may take to begin; then it is taken for dead."""
+HEARTBEAT_TIMEOUT: Final = timedelta(seconds=4)
+GENERATE_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=100),
+    maximum_attempts=2,
+    non_retryable_error_types=NOT_AGAIN_ON_THE_SAME_MODEL,
+)
+"""The second attempt resumes on another instance of the model, or on the same one after a restart."""
+
+R = TypeVar("R")
+
+
+@workflow.defn(name=CHAT_WORKFLOW)
+class ChatWorkflow:
+    """One durable run."""
+
+    @workflow.run
+    async def run(self, request: ChatRequest) -> ChatResponse:
+        """Answers, or fails with the error that the caller gets."""
+        self._request = request
+        self._deadline: datetime = workflow.info().start_time + request.timeout.ToTimedelta()
+        self._response = ChatResponse(run_id=workflow.info().workflow_id)
+        try:
+            messages = await self._retrieve() if request.HasField("rag") else list(request.messages)
+            generated = await self._generate(messages)
+        except OloError as error:
+            raise to_application_error(error, retryable=False) from error
+        return self._complete(generated)
+
+    async def _retrieve(self) -> list[ChatMessage]:
+        """Finds the passages; gives the conversation with them in it."""
+        began = workflow.now()
+        turns, rag = turns_of(self._request.messages), self._request.rag
+        query = SearchRequest(
+            collection=rag.collection, query=query_of(turns), top_k=rag.top_k, tenant=self._request.tenant
+        )
+        found = await self._step(RETRIEVE_ACTIVITY, query, SearchResponse)
+        self._response.citations.extend(citation_of(number, p) for number, p in enumerate(found.passages, 1))
+        self._response.timings.retrieve.CopyFrom(duration_of(workflow.now() - began))
+        return messages_of(grounded(turns, [passage.text for passage in found.passages]))
+
+    async def _generate(self, messages: Sequence[ChatMessage]) -> GenerateResponse:
+        """Lets the candidates try, one after the other, until one has answered.
+
+        Where none has, and waiting may help, the router is asked once more: what is dead has lost its lease by then,
+        and what is alive but busy is waited for.
+        """
+        failures: list[OloError] = []
+        for patient in (False, True):
+            for number, candidate in await self._select():
+                outcome = await self._attempt(number, candidate, messages, patient=patient)
+                if isinstance(outcome, GenerateResponse):
+                    return outcome
+                failures.append(outcome)
+                if verdict(outcome, other_models=self._others_may_answer) is Verdict.GIVE_UP:
+                    raise outcome
+            if not worth_another_round(failures):
+                break
+        raise conclusion(failures, named=not self._others_may_answer)
+
+    async def _select(self) -> list[tuple[int, Candidate]]:
+        """Asks the router; gives the candidates with their numbers, which grow over the whole run."""
+        began = workflow.now()
+        wish = SelectModelsRequest(
+            model_type=MODEL_TYPE_LLM,
+            model=self._request.model,
+            max_candidates=MAX_CANDIDATES,
+            allow_fallback=self._request.allow_fallback,
+        )
+        selected = await self._step(SELECT_ACTIVITY, wish, SelectModelsResponse)
+        selection = self._response.selection
+        first = len(selection.candidates) + 1
+        for candidate in selected.candidates:
+            # Callers learn which model, not where it is.
+            candidate.ClearField("address")
+        selection.candidates.extend(selected.candidates)
+        del selection.rejections[:]
+        selection.rejections.extend(selected.rejections)
+        spent = self._response.timings.select.ToTimedelta() + (workflow.now() - began)
+        self._response.timings.select.CopyFrom(duration_of(spent))
+        return list(enumerate(selected.candidates, first))
+
+    async def _attempt(
+        self, number: int, candidate: Candidate, messages: Sequence[ChatMessage], *, patient: bool
+    ) -> GenerateResponse | OloError:
+        """Lets one candidate try, and records how it went."""
+        began, left = workflow.now(), self._left()
+        wait = left if patient or candidate.at_capacity or not candidate.free_slots else min(FREE_SLOT_TIMEOUT, left)
+        task = GenerateRequest(
+            request_id=self._response.run_id,
+            model_id=candidate.model_id,
+            messages=messages,
+            sampling=self._request.sampling,
+            candidate=number,
+            stream=self._request.stream,
+            timeout=duration_of(left),
+        )
+        outcome: GenerateResponse | OloError
+        try:
+            outcome = await workflow.execute_activity(
+                GENERATE_ACTIVITY,
+                task,
+                result_type=GenerateResponse,
+                task_queue=candidate.task_queue,
+                schedule_to_start_timeout=wait,
+                start_to_close_timeout=left,
+                schedule_to_close_timeout=left,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
+                retry_policy=GENERATE_RETRY,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            outcome = from_failure(error)
+        attempt = self._response.attempts.add(candidate=number, model_id=candidate.model_id)
+        attempt.failure_reason = outcome.reason if isinstance(outcome, OloError) else ""
+        attempt.duration.CopyFrom(duration_of(workflow.now() - began))
+        return outcome
+
+    def _complete(self, generated: GenerateResponse) -> ChatResponse:
+        response = self._response
+        response.model = generated.model_id
+        response.message.CopyFrom(ChatMessage(role=ROLE_ASSISTANT, content=generated.text))
+        response.finish_reason = generated.finish_reason
+        response.usage.CopyFrom(generated.usage)
+        response.selection.chosen_index = response.attempts[-1].candidate - 1
+        cited = cited_numbers(generated.text, len(response.citations))
+        for citation in response.citations:
+            citation.cited = citation.index in cited
+        tried = sum((attempt.duration.ToTimedelta() for attempt in response.attempts), timedelta())
+        response.timings.generate.CopyFrom(duration_of(tried))
+        response.timings.total.CopyFrom(duration_of(workflow.now() - workflow.info().start_time))
+        return response
+
+    async def _step(self, name: str, argument: SearchRequest | SelectModelsRequest, result_type: type[R]) -> R:
+        """Runs a local activity."""
+        try:
+            result: R = await workflow.execute_local_activity(
+                name,
+                argument,
+                result_type=result_type,
+                start_to_close_timeout=STEP_TIMEOUT,
+                schedule_to_close_timeout=min(STEPS_TIMEOUT, self._left()),
+                retry_policy=STEP_RETRY,
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            if isinstance(error.cause, TimeoutError) and workflow.now() < self._deadline:
+                raise Unavailable(f"the step {name} was not answered in time", retry_after=1.0) from error
+            raise from_failure(error) from error
+        return result
+
+    @property
+    def _others_may_answer(self) -> bool:
+        return not self._request.model or self._request.allow_fallback
+
+    def _left(self) -> timedelta:
+        left = self._deadline - workflow.now()
+        if left <= timedelta():
+            raise DeadlineExceeded("the run's time is over")
+        return left

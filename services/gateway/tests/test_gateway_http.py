@@ -1,0 +1,299 @@
+"""The OpenAI dialect, spoken by the real client over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from olo.common.v1 import common_pb2
+from olo.gateway.v1 import run_pb2
+from olo.gateway.v1.gateway_service_pb2 import ModelSummary
+from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
+from olo.inference.v1 import inference_service_pb2 as inference
+from olo.router.v1 import router_service_pb2 as router
+from olo_common.errors import ErrorCode, RemoteError, StartupError
+from olo_common.health import Health
+from olo_common.lifecycle import Lifetime
+from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRuns, InMemoryTokenStreams
+from olo_gateway.chats import Chats
+from olo_gateway.http.app import http_app
+from olo_gateway.http.server import http_server
+from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.validation import TimeLimits
+from olo_gateway.streaming.events import Chunk
+
+HELLO: list[Any] = [{"role": "user", "content": "hello"}]
+KEEP_ALIVE = 0.2
+
+
+class Edge:
+    """The HTTP side of a gateway whose runs are in memory."""
+
+    def __init__(self) -> None:
+        self.tokens = InMemoryTokenStreams()
+        self.runs = InMemoryRuns(self._answer)
+        self.release = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.health = Health(["temporal"])
+        models = [
+            ModelSummary(
+                model_id=f"org/model-{n}",
+                model_type=common_pb2.MODEL_TYPE_LLM,
+                context_limit=512,
+                available=True,
+                default_flag=n == 0,
+            )
+            for n in range(3)
+        ]
+        chats = Chats(self.runs, self.tokens, Admission(4, jitter=lambda: 0.0), TimeLimits(30.0, 60.0))
+        self.app = http_app(chats, InMemoryCatalogue(models), self.health, keep_alive_seconds=KEEP_ALIVE)
+
+    async def _answer(self, run_id: str, request: ChatRequest) -> ChatResponse:
+        said = request.messages[-1].content
+        self.begun.set()
+        try:
+            return await self._said(run_id, said)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+    async def _said(self, run_id: str, said: str) -> ChatResponse:
+        if said == "missing":
+            raise RemoteError(ErrorCode.NOT_FOUND, "model_not_found", "there is no such model", field="model")
+        if said == "nobody":
+            raise RemoteError(ErrorCode.UNAVAILABLE, "no_model_available", "no model is there", retry_after=1.2)
+        if said == "bug":
+            raise KeyError("secret")
+        if said == "reset":
+            self.tokens.say(run_id, Chunk(1, 1, 0, "Bye"))
+        if said == "late failure":
+            self.tokens.say(run_id, Chunk(1, 1, 0, "Hel"))
+            await asyncio.sleep(0)
+            raise RemoteError(ErrorCode.UNAVAILABLE, "no_model_available", "no model is there", retry_after=1.0)
+        if said == "wait":
+            await self.release.wait()
+        self.tokens.say(run_id, Chunk(2, 1, 0, "Hel"))
+        self.tokens.say(run_id, Chunk(2, 1, 3, "lo"))
+        return answered(run_id)
+
+
+def answered(run_id: str) -> ChatResponse:
+    return ChatResponse(
+        run_id=run_id,
+        model="org/model-1",
+        message=inference.ChatMessage(role=inference.ROLE_ASSISTANT, content="Hello [1]"),
+        finish_reason=inference.FINISH_REASON_LENGTH,
+        usage=common_pb2.TokenUsage(prompt_tokens=3, completion_tokens=2, cached_tokens=1),
+        selection=run_pb2.Selection(
+            candidates=[
+                router.Candidate(model_id="org/model-1", reason=router.SELECTION_REASON_DEFAULT, address="10.0.0.1:1")
+            ],
+            rejections=[router.Rejection(model_id="m", filter="enabled", detail="off")],
+        ),
+        citations=[run_pb2.Citation(index=1, document_id="d", source="s.md", text="Hello.", cited=True)],
+        attempts=[run_pb2.Attempt(candidate=1, model_id="org/model-1")],
+    )
+
+
+@pytest.fixture
+async def edge() -> Edge:
+    built = Edge()
+    await built.health.cover([])
+    return built
+
+
+@pytest.fixture
+async def address(edge: Edge) -> AsyncIterator[str]:
+    async with http_server(edge.app, "127.0.0.1", 0, 1.0, Lifetime()) as bound:
+        yield bound
+
+
+@pytest.fixture
+async def client(address: str) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(base_url=f"http://{address}/v1", api_key="any", max_retries=0) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def http(address: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"http://{address}", timeout=10) as opened:
+        yield opened
+
+
+async def test_an_answer_with_everything_about_it(client: openai.AsyncOpenAI, edge: Edge) -> None:
+    raw = await client.chat.completions.with_raw_response.create(
+        model="auto",
+        messages=[
+            {"role": "developer", "content": "Be brief."},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        ],
+        max_completion_tokens=7,
+        temperature=0,
+        stop="END",
+        user="somebody",
+        extra_body={"rag": {"collection": "demo", "top_k": 2}, "timeout": 5, "unknown_key": 1},
+        extra_headers={"Idempotency-Key": "order-7", "x-request-id": "call-1"},
+    )
+    answer = raw.parse()
+    assert raw.headers["x-olo-run-id"] == "run-order-7"
+    assert raw.headers["x-request-id"] == "call-1"
+    assert answer.choices[0].message.content == "Hello [1]"
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == 5
+    olo: Any = (answer.model_extra or {})["olo"]
+    assert olo["run_id"] == "run-order-7"
+    assert olo["citations"][0]["source"] == "s.md"
+    assert olo["selection"]["candidates"][0]["reason"] == "default"
+    assert "10.0.0.1" not in str(olo)
+    assert set(olo["timings"]) == {"retrieve", "select", "generate", "total"}
+    run_id, request = edge.runs.started[0]
+    assert run_id == "run-order-7"
+    assert [(m.role, m.content) for m in request.messages] == [
+        (inference.ROLE_SYSTEM, "Be brief."),
+        (inference.ROLE_USER, "a\nb"),
+    ]
+    assert request.sampling.max_tokens == 7
+    assert request.sampling.HasField("temperature")
+    assert not request.sampling.HasField("top_p")
+    assert list(request.sampling.stop) == ["END"]
+    assert request.rag.top_k == 2
+    assert request.timeout.seconds == 5
+    assert request.model == ""
+
+
+async def test_a_stream_has_role_text_end_and_usage(client: openai.AsyncOpenAI) -> None:
+    stream = await client.chat.completions.create(
+        model="auto", messages=HELLO, stream=True, stream_options={"include_usage": True}
+    )
+    chunks = [chunk async for chunk in stream]
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert [c.choices[0].delta.content for c in chunks[1:-2]] == ["Hel", "lo", " [1]"]
+    last, usage = chunks[-2], chunks[-1]
+    assert last.choices[0].finish_reason == "length"
+    assert (last.model_extra or {})["olo"]["model"] == last.model == "org/model-1"
+    assert usage.choices == []
+    assert usage.usage is not None
+    assert usage.usage.prompt_tokens == 3
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+async def test_a_reset_is_told_beside_the_shape(client: openai.AsyncOpenAI) -> None:
+    messages: list[Any] = [{"role": "user", "content": "reset"}]
+    text = ""
+    async for chunk in await client.chat.completions.create(model="auto", messages=messages, stream=True):
+        extra = chunk.model_extra or {}
+        text = "" if "reset" in extra.get("olo", {}) else text + (chunk.choices[0].delta.content or "")
+    assert text == "Hello [1]"
+
+
+async def test_silence_is_filled_with_comments(http: httpx.AsyncClient, edge: Edge) -> None:
+    async with http.stream("POST", "/v1/chat/completions", json=chat("wait", stream=True)) as answer:
+        lines = answer.aiter_lines()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.headers["cache-control"] == "no-cache"
+        assert await anext(lines) == ": keep-alive"
+        edge.release.set()
+        rest = [line async for line in lines if line]
+    assert rest[-1] == "data: [DONE]"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_error_before_the_first_token_has_its_status(client: openai.AsyncOpenAI, stream: bool) -> None:
+    missing: list[Any] = [{"role": "user", "content": "missing"}]
+    with pytest.raises(openai.NotFoundError) as caught:
+        await client.chat.completions.create(model="x", messages=missing, stream=stream)
+    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+    nobody: list[Any] = [{"role": "user", "content": "nobody"}]
+    with pytest.raises(openai.InternalServerError) as away:
+        await client.chat.completions.create(model="x", messages=nobody, stream=stream)
+    assert away.value.status_code == 503
+    assert away.value.response.headers["retry-after"] == "2"
+
+
+async def test_an_error_in_the_middle_is_the_last_event(client: openai.AsyncOpenAI) -> None:
+    messages: list[Any] = [{"role": "user", "content": "late failure"}]
+    stream = await client.chat.completions.create(model="x", messages=messages, stream=True)
+    with pytest.raises(openai.APIError, match="no model is there"):
+        async for _ in stream:
+            pass
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_bug_tells_nothing(http: httpx.AsyncClient, stream: bool) -> None:
+    answer = await http.post("/v1/chat/completions", json=chat("bug", stream=stream))
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert answer.json()["error"]["type"] == "server_error"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_hang_up_cancels_the_run(address: str, edge: Edge, stream: bool) -> None:
+    async with httpx.AsyncClient(base_url=f"http://{address}", timeout=10) as http:
+        call = asyncio.create_task(http.post("/v1/chat/completions", json=chat("wait", stream=stream)))
+        await edge.begun.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+    await asyncio.wait_for(edge.cancelled.wait(), 5)
+
+
+async def test_beyond_the_limit_callers_are_sent_away_at_once(http: httpx.AsyncClient, edge: Edge) -> None:
+    waiting = [asyncio.create_task(http.post("/v1/chat/completions", json=chat("wait"))) for _ in range(4)]
+    while len(edge.runs.started) < 4:
+        await asyncio.sleep(0)
+    refused = await http.post("/v1/chat/completions", json=chat("hello"))
+    edge.release.set()
+    assert {answer.status_code for answer in await asyncio.gather(*waiting)} == {200}
+    assert refused.status_code == 429
+    assert refused.headers["retry-after"] == "1"
+    assert refused.json()["error"]["code"] == "overloaded"
+
+
+async def test_models_are_listed_and_shown(client: openai.AsyncOpenAI) -> None:
+    models = [model async for model in client.models.list()]
+    assert [model.id for model in models] == ["org/model-0", "org/model-1", "org/model-2"]
+    shown = await client.models.retrieve("org/model-1")
+    assert (shown.model_extra or {})["context_length"] == 512
+    with pytest.raises(openai.NotFoundError):
+        await client.models.retrieve("none")
+
+
+async def test_health_says_what_is_missing(http: httpx.AsyncClient, edge: Edge) -> None:
+    answer = await http.get("/healthz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "unavailable", "missing": ["temporal"]})
+    await edge.health.set("temporal", True)
+    assert (await http.get("/healthz")).status_code == 200
+    await edge.health.drain()
+    assert (await http.get("/healthz")).status_code == 503
+
+
+async def test_the_description_needs_no_other_host(http: httpx.AsyncClient) -> None:
+    page = (await http.get("/docs")).text
+    assert "https://" not in page
+    assert "http://" not in page
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"):
+        assert f"/docs/assets/{asset}" in page
+        assert (await http.get(f"/docs/assets/{asset}")).status_code == 200
+    described = (await http.get("/openapi.json")).json()
+    assert {"/v1/chat/completions", "/v1/models", "/healthz"} <= set(described["paths"])
+    create = described["paths"]["/v1/chat/completions"]["post"]
+    assert {"200", "400", "404", "409", "429", "503"} <= set(create["responses"])
+    assert "text/event-stream" in create["responses"]["200"]["content"]
+
+
+async def test_a_taken_port_is_one_clear_sentence(edge: Edge, address: str) -> None:
+    port = int(address.rpartition(":")[2])
+    with pytest.raises(StartupError, match="OLO_GATEWAY_HTTP_PORT"):
+        async with http_server(edge.app, "127.0.0.1", port, 1.0, Lifetime()):
+            pass
+
+
+def chat(said: str, **fields: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": said}], **fields}

@@ -1,0 +1,41 @@
+"""The workflow decides today as it did when these histories were recorded, so that an upgrade fails no run in flight.
+
+Record them anew with `OLO_RECORD_HISTORIES=1 pytest tests/integration/test_gateway_runs.py`, after a change of the
+workflow that is guarded by `workflow.patched`, and keep the old ones while runs of that age may exist.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.workflow import NondeterminismError
+
+from olo_gateway.workflows.chat import ChatWorkflow
+
+HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
+
+
+def test_the_corpus_has_every_kind_of_run() -> None:
+    assert {path.stem for path in HISTORIES} >= {"plain", "rag", "fallback", "failure", "cancel"}
+
+
+@pytest.mark.parametrize("runner", [UnsandboxedWorkflowRunner(), SandboxedWorkflowRunner()], ids=["plain", "sandboxed"])
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+async def test_history_replays(path: Path, runner: WorkflowRunner) -> None:
+    history = WorkflowHistory.from_json(f"run-{path.stem}", path.read_text())
+    replayer = Replayer(workflows=[ChatWorkflow], workflow_runner=runner)
+    await replayer.replay_workflow(history, raise_on_replay_failure=True)
+
+
+async def test_a_changed_step_is_noticed() -> None:
+    path = next(path for path in HISTORIES if path.stem == "plain")
+    changed = json.loads(path.read_text().replace('"name": "generate"', '"name": "something_else"'))
+    with pytest.raises(NondeterminismError):
+        await Replayer(workflows=[ChatWorkflow]).replay_workflow(
+            WorkflowHistory.from_json("run-plain", changed), raise_on_replay_failure=True
+        )

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from olo_common.errors import ErrorCode, OloError, RemoteError
+from olo_contracts.identifiers import REQUEST_ID, is_valid
+from olo_gateway.errors import Overloaded
+from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.attempts import Verdict, conclusion, verdict, worth_another_round
+from olo_gateway.runs.identity import fingerprint, run_id_of
+from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
+
+ORDER = ChatOrder(turns=(Turn(Role.USER, "Where is the Nile?"),))
+
+
+def failed(code: ErrorCode, reason: str) -> OloError:
+    return RemoteError(code, reason, "text")
+
+
+NOT_TAKEN = failed(ErrorCode.UNAVAILABLE, "schedule_to_start_timeout")
+LOST = failed(ErrorCode.UNAVAILABLE, "heartbeat_timeout")
+FULL = failed(ErrorCode.RESOURCE_EXHAUSTED, "queue_full")
+EMPTY = failed(ErrorCode.INTERNAL, "empty_output")
+LONG = failed(ErrorCode.INVALID_ARGUMENT, "context_too_long")
+INVALID = failed(ErrorCode.INVALID_ARGUMENT, "field_invalid")
+ABORTED = failed(ErrorCode.ABORTED, "aborted")
+LATE = failed(ErrorCode.DEADLINE_EXCEEDED, "deadline_exceeded")
+WRONG = failed(ErrorCode.NOT_FOUND, "model_not_found")
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (NOT_TAKEN, Verdict.NEXT_OR_AGAIN),
+        (LOST, Verdict.NEXT_OR_AGAIN),
+        (FULL, Verdict.NEXT_OR_AGAIN),
+        (EMPTY, Verdict.NEXT),
+        (WRONG, Verdict.NEXT),
+        (LONG, Verdict.NEXT),
+        (INVALID, Verdict.GIVE_UP),
+        (ABORTED, Verdict.GIVE_UP),
+        (LATE, Verdict.GIVE_UP),
+        (failed(ErrorCode.CANCELLED, "cancelled"), Verdict.GIVE_UP),
+        (OloError("crash"), Verdict.NEXT),
+    ],
+    ids=lambda value: getattr(value, "reason", getattr(value, "name", "")),
+)
+def test_each_failure_has_one_verdict(failure: OloError, expected: Verdict) -> None:
+    assert verdict(failure, other_models=True) is expected
+
+
+def test_a_long_prompt_for_the_named_model_is_final() -> None:
+    assert verdict(LONG, other_models=False) is Verdict.GIVE_UP
+
+
+@pytest.mark.parametrize(
+    ("failures", "named", "reason"),
+    [
+        ([LONG, LONG], False, "context_too_long"),
+        ([FULL, LONG], False, "queue_full"),
+        ([EMPTY, NOT_TAKEN], False, "empty_output"),
+        ([NOT_TAKEN, LOST], False, "no_model_available"),
+        ([LONG, NOT_TAKEN], False, "no_model_available"),
+        ([NOT_TAKEN], True, "model_unavailable"),
+        ([], False, "no_model_available"),
+    ],
+)
+def test_the_last_telling_failure_is_the_conclusion(failures: list[OloError], named: bool, reason: str) -> None:
+    concluded = conclusion(failures, named=named)
+    assert concluded.reason == reason
+    if concluded.code is ErrorCode.UNAVAILABLE:
+        assert concluded.retry_after
+
+
+def test_only_passing_trouble_is_worth_another_round() -> None:
+    assert worth_another_round([LONG, NOT_TAKEN])
+    assert not worth_another_round([LONG, EMPTY])
+
+
+def test_run_ids_are_readable_and_never_too_long() -> None:
+    assert run_id_of("order-7") == "run-order-7"
+    for request_id in ("a" * 124, "a" * 125, "a" * 128):
+        assert is_valid(REQUEST_ID, run_id_of(request_id))
+    assert run_id_of("a" * 127) != run_id_of("a" * 128)
+
+
+def test_the_fingerprint_is_of_what_is_asked() -> None:
+    same = replace(ORDER, request_id="x", timeout=3.0)
+    assert fingerprint(ORDER) == fingerprint(same)
+    others = [
+        replace(ORDER, model="m"),
+        replace(ORDER, rag=Rag("demo")),
+        replace(ORDER, sampling=Sampling(temperature=0.0)),
+        replace(ORDER, turns=(Turn(Role.ASSISTANT, "Where is the Nile?"),)),
+        replace(ORDER, allow_fallback=True),
+    ]
+    assert len({fingerprint(order) for order in [ORDER, *others]}) == 6
+
+
+def test_admission_refuses_beyond_its_limit_and_spreads_the_retries() -> None:
+    admission = Admission(1, jitter=lambda: 0.5)
+    with admission.slot():
+        with pytest.raises(Overloaded) as caught, admission.slot():
+            pass
+        assert caught.value.retry_after == 1.5
+    with pytest.raises(ZeroDivisionError), admission.slot():
+        raise ZeroDivisionError
+    assert admission.in_flight == 0

@@ -13,7 +13,7 @@ from olo.embedding.v1 import embedding_service_pb2 as embedding_pb
 from olo.embedding.v1 import embedding_service_pb2_grpc as embedding_grpc
 from olo.router.v1 import router_service_pb2 as router_pb
 from olo.router.v1 import router_service_pb2_grpc as router_grpc
-from olo_common.errors import Unavailable
+from olo_common.errors import ErrorCode, OloError
 from olo_common.grpc_client import channel
 from olo_contracts.vectors import pack
 from olo_retrieval.adapters.router_embedder import RouterEmbedder
@@ -85,20 +85,17 @@ async def test_a_dead_address_is_replaced_once(world: World) -> None:
 
 async def test_two_dead_addresses_are_unavailable_and_forgotten(world: World) -> None:
     world.router.addresses = [NOBODY, NOBODY, world.worker]
-    with pytest.raises(Unavailable):
-        await _plain(embed(world))
+    with pytest.raises(OloError) as caught:
+        await embed(world)
+    assert caught.value.code is ErrorCode.UNAVAILABLE
     assert len(await embed(world)) == 2
 
 
-async def _plain(work: Any) -> None:
-    """Remote errors are compared by what they are, not by their class."""
-    from olo_common.errors import ErrorCode, OloError
-
-    try:
-        await work
-    except OloError as error:
-        assert error.code is ErrorCode.UNAVAILABLE
-        raise Unavailable(error.message) from error
+async def test_a_model_that_does_not_answer_in_time_is_unavailable(world: World) -> None:
+    world.embedder._timeout = 0.0
+    with pytest.raises(OloError) as caught:
+        await embed(world)
+    assert caught.value.code is ErrorCode.UNAVAILABLE
 
 
 async def test_vectors_of_another_dimension_are_refused(world: World) -> None:

@@ -22,6 +22,8 @@ _CHOICE_SECONDS = 1.0
 _SELECT_TIMEOUT_SECONDS = 5.0
 _MOST_CHANNELS = 32
 _NO_MODEL = "the embedding model is not available"
+# A model that is not registered yet, or an instance that is too slow now: for a collection that exists, both pass.
+_PASSING = (ErrorCode.NOT_FOUND, ErrorCode.DEADLINE_EXCEEDED)
 _SIDES = {
     InputSide.QUERY: embedding_service_pb2.INPUT_TYPE_QUERY,
     InputSide.PASSAGE: embedding_service_pb2.INPUT_TYPE_PASSAGE,
@@ -58,14 +60,13 @@ class RouterEmbedder:
             return await self._embed(model, request)
         except OloError as error:
             self._choices.pop(model.model_id, None)
-            # NOT_FOUND: another model is served at the address by now.
-            if not (error.retryable or error.code in (ErrorCode.NOT_FOUND, ErrorCode.DEADLINE_EXCEEDED)):
+            if not (error.retryable or error.code in _PASSING):
                 raise
         try:
             return await self._embed(model, request)
         except OloError as error:
             self._choices.pop(model.model_id, None)
-            if error.code is ErrorCode.NOT_FOUND:
+            if error.code in _PASSING:
                 raise Unavailable(_NO_MODEL, retry_after=1.0) from error
             raise
 

@@ -38,7 +38,11 @@ class Router(router_grpc.RouterServiceServicer):
 
 
 class Worker(embedding_grpc.EmbeddingServiceServicer):
+    failure: grpc.StatusCode | None = None
+
     async def Embed(self, request: embedding_pb.EmbedRequest, context: Any) -> embedding_pb.EmbedResponse:
+        if self.failure is not None:
+            await context.abort(self.failure, "no")
         return embedding_pb.EmbedResponse(vectors=pack([[1.0, float(len(text))] for text in request.texts]))
 
 
@@ -46,20 +50,21 @@ class Worker(embedding_grpc.EmbeddingServiceServicer):
 class World:
     router: Router
     worker: str
+    model: Worker
     embedder: RouterEmbedder
     now: float = 100.0
 
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    server, router = grpc.aio.server(), Router()
+    server, router, model = grpc.aio.server(), Router(), Worker()
     router_grpc.add_RouterServiceServicer_to_server(router, server)
-    embedding_grpc.add_EmbeddingServiceServicer_to_server(Worker(), server)
+    embedding_grpc.add_EmbeddingServiceServicer_to_server(model, server)
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     router.addresses = [address]
     async with channel(address) as opened:
-        made = World(router, address, RouterEmbedder(opened, timeout=5.0, clock=lambda: made.now))
+        made = World(router, address, model, RouterEmbedder(opened, timeout=5.0, clock=lambda: made.now))
         yield made
         await made.embedder.close()
     await server.stop(None)
@@ -91,8 +96,9 @@ async def test_two_dead_addresses_are_unavailable_and_forgotten(world: World) ->
     assert len(await embed(world)) == 2
 
 
-async def test_a_model_that_does_not_answer_in_time_is_unavailable(world: World) -> None:
-    world.embedder._timeout = 0.0
+@pytest.mark.parametrize("code", [grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.NOT_FOUND])
+async def test_a_model_that_is_slow_or_not_there_is_unavailable(world: World, code: grpc.StatusCode) -> None:
+    world.model.failure = code
     with pytest.raises(OloError) as caught:
         await embed(world)
     assert caught.value.code is ErrorCode.UNAVAILABLE

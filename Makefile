@@ -15,6 +15,8 @@ MEMBERS := $(wildcard pyproject.toml services/*/pyproject.toml libs/*/pyproject.
 # Without a home, caches stay in the checkout.
 export UV_CACHE_DIR ?= $(if $(HOME),$(HOME)/.cache/uv,$(CURDIR)/.tools/cache)
 export UV_PYTHON_DOWNLOADS := never
+# Networks that inspect TLS have their certificate in the system's store.
+export UV_SYSTEM_CERTS ?= true
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 
 ##@ Start
@@ -28,7 +30,7 @@ setup: $(STAMP) ## Install everything into .venv; needs python3 >= 3.11, make, g
 
 $(STAMP): uv.lock .python-version $(MEMBERS) | .tools/uv
 	@echo "installing into .venv"
-	@.tools/uv sync --quiet --python python3 --locked --all-packages --all-extras
+	@.tools/uv sync --quiet --compile-bytecode --python python3 --locked --all-packages --all-extras
 	@touch $@
 
 .tools/uv: scripts/find-uv.sh

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib.metadata import version
 from typing import Any
 
 from temporalio.client import Client
@@ -44,6 +45,14 @@ async def reachable(client: Client) -> bool:
         return await client.service_client.check_health(timeout=timedelta(seconds=2))
     except (RPCError, RuntimeError):
         return False
+
+
+def build_id(distribution: str) -> str:
+    """The build id of a worker: which release of which distribution it runs.
+
+    Without one, the SDK makes one by hashing every loaded module, and the event loop stands still for seconds.
+    """
+    return f"{distribution}-{version(distribution)}"
 
 
 @asynccontextmanager

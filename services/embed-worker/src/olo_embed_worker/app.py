@@ -17,7 +17,7 @@ from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.nats_bus import nats_bus
-from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
+from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
 from olo_contracts.queues import embedding_queue
 from olo_embed_worker.activities import EmbedActivities
 from olo_embed_worker.batching.batcher import MicroBatcher
@@ -79,6 +79,7 @@ async def serving(settings: EmbedWorkerSettings, engine: EmbeddingEngine, lifeti
                 client,
                 task_queue=embedding_queue(settings.model_id),
                 activities=[EmbedActivities(embedding).embed],
+                build_id=build_id("olo-embed-worker"),
                 max_concurrent_activities=settings.max_concurrency,
                 graceful_shutdown_timeout=timedelta(seconds=settings.grace_seconds),
             )

@@ -8,6 +8,7 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from olo_common.temporal import build_id
 from olo_contracts.queues import CHAT_QUEUE
 from olo_gateway.activities import ChatActivities
 from olo_gateway.workflows.chat import ChatWorkflow
@@ -30,6 +31,7 @@ def chat_worker(client: Client, activities: ChatActivities, *, concurrency: int,
         task_queue=CHAT_QUEUE,
         workflows=[ChatWorkflow],
         activities=[activities.retrieve, activities.select],
+        build_id=build_id("olo-gateway"),
         # The sandbox nearly doubles the cost of a run; tests run the workflow inside it and replay recorded histories.
         workflow_runner=UnsandboxedWorkflowRunner(),
         # A bug fails the run; without this, Temporal would try its step again until the deadline. The worker is told,

@@ -24,7 +24,7 @@ from olo_common.health import Health
 from olo_common.lifecycle import Lifetime
 from olo_common.logs import logger
 from olo_common.nats_bus import nats_bus
-from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
+from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
 from olo_contracts.queues import llm_queue
 from olo_llm_worker.activities import HEARTBEAT_SECONDS, GenerateActivities
 from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
@@ -130,6 +130,7 @@ def _worker(client: Client, settings: LlmWorkerSettings, activities: GenerateAct
         client,
         task_queue=llm_queue(settings.model_id),
         activities=[activities.generate],
+        build_id=build_id("olo-llm-worker"),
         max_concurrent_activities=settings.max_concurrency,
         graceful_shutdown_timeout=timedelta(seconds=settings.grace_seconds),
         max_heartbeat_throttle_interval=timedelta(seconds=0.5),

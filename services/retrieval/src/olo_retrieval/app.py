@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from importlib.metadata import version
 
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -18,7 +17,7 @@ from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
-from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
+from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
 from olo_contracts.queues import INGEST_QUEUE
 from olo_retrieval.activities import IngestActivities
 from olo_retrieval.adapters.qdrant_store import open_qdrant
@@ -99,8 +98,7 @@ def _worker(client: Client, activities: IngestActivities, concurrency: int) -> W
         activities=[activities.index, activities.swap, activities.remove_stale, activities.mark_failed],
         # The sandbox imports everything anew for each workflow; tests use it, production trusts them.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        # Without one the SDK hashes the code of every loaded module, which stops the event loop for seconds.
-        build_id=f"olo-retrieval-{version('olo-retrieval')}",
+        build_id=build_id("olo-retrieval"),
         max_concurrent_activities=concurrency,
         graceful_shutdown_timeout=timedelta(seconds=5),
     )

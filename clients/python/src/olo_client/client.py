@@ -29,7 +29,7 @@ class Olo:
         attempts: Tries of a call; 1 turns retries off.
     """
 
-    def __init__(self, target: str = DEFAULT_TARGET, *, timeout: float = 60.0, attempts: int = 4) -> None:
+    def __init__(self, target: str = DEFAULT_TARGET, *, timeout: float = 60.0, attempts: int = 6) -> None:
         self._calls = Calls(target, Patience(timeout, attempts))
         self._gateway = GatewayServiceStub(self._calls.channel)
         self._retrieval = RetrievalServiceStub(self._calls.channel)

@@ -25,7 +25,7 @@ class Patience:
     """
 
     timeout: float = 60.0
-    attempts: int = 4
+    attempts: int = 6
 
     def attempts_for(self, repeatable: bool) -> int:
         """Tries of a call."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from olo_client.cli.options import TARGET, AsJson, Target
+from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, moment, write_json, write_table
 from olo_client.client import Olo
 
@@ -18,7 +18,7 @@ Name = Annotated[str, typer.Argument(help="Name of the collection.")]
 @app.command("list")
 def list_collections(as_json: AsJson = False, target: Target = TARGET) -> None:
     """Lists the collections."""
-    with Olo(target) as olo:
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         found = list(olo.collections.list())
     if as_json:
         write_json([as_dict(collection) for collection in found])
@@ -36,7 +36,7 @@ def create(
     target: Target = TARGET,
 ) -> None:
     """Makes an empty collection."""
-    with Olo(target) as olo:
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         collection = olo.collections.create(name, embedding_model)
     print(f"{collection.name} is embedded by {collection.embedding_model_id}")
 
@@ -44,6 +44,6 @@ def create(
 @app.command("delete")
 def delete(name: Name, target: Target = TARGET) -> None:
     """Deletes a collection with its documents."""
-    with Olo(target) as olo:
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         olo.collections.delete(name)
     print(f"{name} is deleted")

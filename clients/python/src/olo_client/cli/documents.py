@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from olo.retrieval.v1.retrieval_service_pb2 import DocumentState
-from olo_client.cli.options import TARGET, AsJson, Collection, Target
+from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Collection, Target
 from olo_client.cli.output import as_dict, enum_word, moment, write_json, write_table
 from olo_client.client import Olo
 
@@ -22,7 +22,7 @@ def state_word(state: DocumentState) -> str:
 @app.command("list")
 def list_documents(collection: Collection, as_json: AsJson = False, target: Target = TARGET) -> None:
     """Lists the documents of a collection."""
-    with Olo(target) as olo:
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         found = list(olo.documents.list(collection))
     if as_json:
         write_json([as_dict(document) for document in found])
@@ -43,6 +43,6 @@ def delete(
     target: Target = TARGET,
 ) -> None:
     """Removes a document and its passages."""
-    with Olo(target) as olo:
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         olo.documents.delete(collection, document_id)
     print(f"{document_id} is deleted")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from olo.common.v1.common_pb2 import ModelType
-from olo_client.cli.options import TARGET, AsJson, Target
+from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, enum_word, write_json, write_table
 from olo_client.client import Olo
 
@@ -29,7 +29,7 @@ def list_models(
     target: Target = TARGET,
 ) -> None:
     """Lists the models."""
-    with Olo(target) as olo:
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         found = list(olo.models.list(kind.value if kind else None))
     if as_json:
         write_json([as_dict(model) for model in found])

@@ -13,3 +13,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")
 Collection = Annotated[str, typer.Option(help="The collection of documents.")]
 
 TARGET = DEFAULT_TARGET
+
+FEW_ATTEMPTS = 2
+"""Tries of what is only looked up: who waits at a terminal wants to hear soon that no gateway is there."""

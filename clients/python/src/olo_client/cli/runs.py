@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from olo.gateway.v1.run_pb2 import Run, RunState
-from olo_client.cli.options import TARGET, AsJson, Target
+from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, enum_word, moment, write_json, write_table
 from olo_client.client import Olo
 
@@ -27,7 +27,7 @@ def list_runs(
     target: Target = TARGET,
 ) -> None:
     """Lists runs, newest first."""
-    with Olo(target) as olo:
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         found = list(olo.runs.list(limit))
     if as_json:
         write_json([as_dict(run) for run in found])
@@ -41,7 +41,7 @@ def list_runs(
 @app.command("get")
 def get(run_id: RunId, as_json: AsJson = False, target: Target = TARGET) -> None:
     """Shows one run and its answer."""
-    with Olo(target) as olo:
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         run = olo.runs.get(run_id)
     if as_json:
         write_json(as_dict(run))
@@ -56,6 +56,6 @@ def get(run_id: RunId, as_json: AsJson = False, target: Target = TARGET) -> None
 @app.command("cancel")
 def cancel(run_id: RunId, target: Target = TARGET) -> None:
     """Asks a run to stop."""
-    with Olo(target) as olo:
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         run = olo.runs.cancel(run_id)
     print(f"{run.run_id}: {_state(run)}")

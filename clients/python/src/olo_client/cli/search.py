@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from olo_client.cli.options import TARGET, AsJson, Collection, Target
+from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Collection, Target
 from olo_client.cli.output import as_dict, write_json, write_table
 from olo_client.client import Olo
 
@@ -19,7 +19,7 @@ def search(
     target: Target = TARGET,
 ) -> None:
     """Finds the passages nearest in meaning to a query."""
-    with Olo(target) as olo:
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         passages = olo.search(collection, query, top_k=top_k)
     if as_json:
         write_json([as_dict(passage) for passage in passages])

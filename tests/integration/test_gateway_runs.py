@@ -79,8 +79,10 @@ def candidate(model_id: str, free_slots: int = 4) -> router.Candidate:
 class FakeRouter(router_grpc.RouterServiceServicer):
     def __init__(self) -> None:
         self.embedding_address = ""
+        self.asked: list[str] = []
 
     async def SelectModels(self, request: Any, context: Any) -> router.SelectModelsResponse:
+        self.asked.append(request.model)
         if request.model_type == 2:
             chosen = router.Candidate(model_id="minilm", address=self.embedding_address)
             return router.SelectModelsResponse(candidates=[chosen])
@@ -221,7 +223,7 @@ class World:
                 max_concurrent_activities=4,
             )
             await self.stack.enter_async_context(worker)
-        routing = FakeRouter()
+        routing = self.router = FakeRouter()
         routing.embedding_address = await self.serve(
             embedding_grpc.add_EmbeddingServiceServicer_to_server, FakeEmbedder()
         )
@@ -324,6 +326,16 @@ async def test_a_plain_chat_is_selected_generated_and_explained(world: World) ->
     await world.record("plain", answer.run_id)
 
 
+async def test_a_run_begins_without_a_round_trip_to_the_queue(world: World) -> None:
+    async def eager() -> bool:
+        handle = world.client.get_workflow_handle((await world.chat("hello")).run_id)
+        events = [event async for event in handle.fetch_history_events()]
+        return events[0].workflow_execution_started_event_attributes.eager_execution_accepted
+
+    # Right after the start, the worker may not have registered yet.
+    await until(eager)
+
+
 async def test_passages_come_first_and_are_cited(world: World) -> None:
     answer = await world.chat("Where?", rag=RagOptions(collection="demo"))
     assert answer.message.content == "one says: Question: Where? [1]"
@@ -345,6 +357,24 @@ async def test_a_queue_without_workers_costs_seconds_and_then_the_run_fails_clea
     with pytest.raises(OloError) as caught:
         await world.chat("hello", model="nobody", timeout=Duration(seconds=1))
     assert caught.value.reason in ("model_unavailable", "deadline_exceeded")
+
+
+async def test_a_model_that_comes_back_in_time_answers(world: World) -> None:
+    model_id = f"late-{key()}"
+    waiting = asyncio.create_task(world.chat("hello", model=model_id))
+
+    async def given_up_once() -> bool:
+        runs = world.client.list_workflows("WorkflowType = 'chat' AND ExecutionStatus = 'Running'")
+        steps = [await world.steps(run.id) async for run in runs]
+        return any(names.count("select") == 2 for names in steps)
+
+    await until(given_up_once)
+    late = FakeModel(model_id, world.models["one"].bus)
+    async with Worker(world.client, task_queue=llm_queue(model_id), activities=[late.generate]):
+        answer = await waiting
+    assert [a.failure_reason for a in answer.attempts] == ["schedule_to_start_timeout", ""]
+    assert answer.selection.chosen_index == 1
+    await world.record("second_round", answer.run_id)
 
 
 async def test_a_crash_of_a_model_is_retried_and_its_text_is_not_told(world: World) -> None:
@@ -385,15 +415,16 @@ async def test_an_error_reaches_the_caller_as_it_was_raised(
         await world.record("failure", f"run-{request_id}")
 
 
-async def test_no_model_is_told_in_well_under_the_time_of_a_retry(world: World) -> None:
-    answer = await world.http.post("/v1/chat/completions", json=body("hello", model="gone"))
+async def test_that_no_model_is_there_is_told_after_one_question_to_the_router(world: World) -> None:
+    request_id = key()
+    headers = {"Idempotency-Key": request_id}
+    before = world.router.asked.count("gone")
+    answer = await world.http.post("/v1/chat/completions", json=body("hello", model="gone"), headers=headers)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
     assert answer.json()["error"]["code"] == "no_model_available"
-    steps = await world.steps(
-        (await call(world.gateway.ListRuns, gateway.ListRunsRequest(), peer="gateway", timeout=5)).runs[0].run_id
-    )
-    assert "generate" not in steps or steps.count("select") == 1
+    assert await world.steps(f"run-{request_id}") == ["select"]
+    assert world.router.asked.count("gone") == before + 1
 
 
 async def test_the_stream_is_the_answer_whatever_happened_on_the_way(world: World) -> None:

@@ -38,7 +38,8 @@ def chat_worker(client: Client, activities: ChatActivities, *, concurrency: int,
         # and not the workflow, so that a replay still reports a changed workflow instead of failing the run with it.
         workflow_failure_exception_types=[Exception],
         max_concurrent_workflow_tasks=concurrency,
-        max_concurrent_workflow_task_polls=min(concurrency, 5),
+        # A poll holds a slot; those beyond the polls are for runs that are started here, which need no poll then.
+        max_concurrent_workflow_task_polls=max(2, concurrency // 4),
         nonsticky_to_sticky_poll_ratio=0.5,
         max_concurrent_local_activities=_MAX_LOCAL_ACTIVITIES,
         max_cached_workflows=_MAX_CACHED_WORKFLOWS,

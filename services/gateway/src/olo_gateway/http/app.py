@@ -9,7 +9,7 @@ from fastapi import FastAPI, Response
 from olo_common.health import Health
 from olo_gateway.chats import Chats
 from olo_gateway.http import docs, errors
-from olo_gateway.http.body import MAX_BODY_BYTES, DeclaredBodyLimit
+from olo_gateway.http.body import BodyLimit
 from olo_gateway.http.chat_routes import chat_routes
 from olo_gateway.http.model_routes import model_routes
 from olo_gateway.http.request_ids import RequestIds
@@ -34,7 +34,6 @@ def http_app(chats: Chats, catalogue: Catalogue, health: Health, *, keep_alive_s
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
     )
     errors.install(app)
     docs.install(app)
@@ -53,6 +52,6 @@ def http_app(chats: Chats, catalogue: Catalogue, health: Health, *, keep_alive_s
         response.status_code = 503
         return HealthAnswer(status="unavailable", missing=health.missing)
 
-    app.add_middleware(DeclaredBodyLimit, refusal=errors.refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
+    app.add_middleware(BodyLimit, refusal=errors.refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
     app.add_middleware(RequestIds)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -10,7 +11,8 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 
@@ -38,12 +40,12 @@ class StrictRoute(APIRoute):
         return strict
 
 
-class DeclaredBodyLimit:
-    """ASGI middleware: a body that says that it is too large is not read. The application counts the others.
+class BodyLimit:
+    """ASGI middleware: a body that is too large is not read, whether it says its length or not.
 
     Args:
         app: The application.
-        refusal: What is answered instead.
+        refusal: What is answered to a body that says so.
     """
 
     def __init__(self, app: ASGIApp, refusal: JSONResponse) -> None:
@@ -53,5 +55,17 @@ class DeclaredBodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a call on, or refuses it."""
         declared = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
-        too_large = declared.isdecimal() and int(declared) > MAX_BODY_BYTES
-        await (self._refusal if too_large else self._app)(scope, receive, send)
+        if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
+            await self._refusal(scope, receive, send)
+            return
+        size = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MAX_BODY_BYTES:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return message
+
+        await self._app(scope, receive_bounded, send)

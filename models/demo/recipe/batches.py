@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Full
 
 import numpy as np
 from generator import SYSTEM, Example, Generator, Shape
@@ -17,6 +18,7 @@ from tokenizers import Tokenizer
 
 SPECIALS = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
 PAD, END, SYS, USR, AST = range(5)
+KEY_WEIGHT = 4.0  # Of the first token of an answer and of the number of its passage.
 HEAD = 5  # Tokens that are kept of an answer that is cut short.
 # What an attention head can be shown to look at: see `encode`.
 GUIDES = ("marker", "start", "span", "pointer")
@@ -85,8 +87,8 @@ class Encoder:
         """Encode an example; an answer for which `heads_only` says so ends after a few tokens, as copying is easy.
 
         The guides show a head where to look: `marker` from a passage's token to the number of its passage; `start` to
-        the first token of its sentence; `span` from an answer to the whole sentence that it copies (to the first token of
-        all for a refusal); `pointer` to the very token that comes next.
+        the first token of its sentence; `span` from an answer to the whole sentence that it copies (to the first token
+        of all for a refusal); `pointer` to the very token that comes next.
         """
         row = Row()
         text = example.context()
@@ -122,7 +124,7 @@ class Encoder:
             whole = count == len(answer.ids) + 1
             row.add([*answer.ids, END][:count], prefix + len(row.ids) - at, number)
             weights = [1.0] * count
-            weights[0], weights[1], weights[2] = 4.0, 2.0, 1.5
+            weights[0], weights[1], weights[2] = KEY_WEIGHT, 2.0, 1.5
             if turn.passage is None:
                 row.guides += [("span", first_row + i, 0, 0) for i in range(2)]
             else:
@@ -133,7 +135,7 @@ class Encoder:
                         row.guides.append(("pointer", first_row + i, shift + source, shift + source))
                     row.guides.append(("span", first_row + i, shift + first, shift + last))
                 if whole:
-                    weights[-3] = 4.0
+                    weights[-3] = KEY_WEIGHT
                     number_at = shift + marker[turn.passage]
                     row.guides.append(("pointer", first_row + count - 3, number_at, number_at))
             row.weight[first_row : first_row + count] = weights
@@ -187,8 +189,15 @@ def batches(
 
 
 def _fill(queue: mp.Queue[Batch], arguments: tuple[Path, Path, int, int, list[tuple[float, Shape]]]) -> None:
+    parent = mp.parent_process()
     for batch in batches(*arguments):
-        queue.put(batch)
+        while True:
+            try:
+                queue.put(batch, timeout=30)
+                break
+            except Full:
+                if parent is None or not parent.is_alive():
+                    return
 
 
 def prefetched(

@@ -43,8 +43,9 @@ def answerer(folder: Path) -> Answer:
 def score(heldout: dict[str, Any], answer: Answer) -> tuple[Metrics, list[dict[str, str]]]:
     """Return the rates over the held-out set, and every question with what was said and expected.
 
-    `citation`: the cited passage is the right one. `containment`: the answer's words are in the output. `sentence`: the
-    right sentence. `exact`: the right sentence with the right citation. `copied`: outputs that are a sentence of some passage, word for word.
+    `citation`: the cited passage is the right one. `containment`: the answer's words are in the output. `sentence`:
+    the right sentence. `exact`: the right sentence with the right citation. `copied`: outputs that stand in some
+    passage word for word.
     """
     counts = dict.fromkeys(("citation", "containment", "sentence", "exact", "copied"), 0)
     refused_right = refused = 0

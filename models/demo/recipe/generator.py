@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from corpus import Corpus
-from grammar import RELATIONS, Fact, Words, event_fact, relation_fact
+from grammar import RELATIONS, Fact, Relation, Words, event_fact, relation_fact
 from questions import content_words, question_for, roughen
 
 SYSTEM = "Answer the question from the passages and cite them."
@@ -106,7 +106,7 @@ class Generator:
             used += size
         return out
 
-    def _about_a_thing(self, budget: int, shared: list[tuple], facts: dict[str, Fact]) -> list[str]:  # type: ignore[type-arg]
+    def _about_a_thing(self, budget: int, shared: list[Relation], facts: dict[str, Fact]) -> list[str]:
         full, short = self.words.entity()
         rng = self.rng
         pronoun = rng.random() < 0.6
@@ -154,8 +154,8 @@ class Generator:
         self,
         passages: list[list[str]],
         facts: dict[str, Fact],
-        shared: list[tuple],
-        limit: int,  # type: ignore[type-arg]
+        shared: list[Relation],
+        limit: int,
     ) -> list[Turn]:
         rng = self.rng
         where = [(s, n) for n, p in enumerate(passages) for s in p]
@@ -193,15 +193,15 @@ class Generator:
         return roughen(question, self.rng, self.synonyms)
 
     def _unanswerable(self, passages: list[list[str]], facts: dict[str, Fact]) -> str | None:
-        """Ask for a relation that a present thing lacks, a present relation of an absent thing, or something foreign."""
+        """Ask for a relation that a present thing lacks, for an absent thing, or for something foreign."""
         rng = self.rng
         roll = rng.random()
         if facts and roll < 0.4:
             subject = rng.choice(list(facts.values())).subject
             known = {f.relation for f in facts.values() if f.subject == subject}
-            missing = [
-                r for r in RELATIONS if r[0] not in known and not (known & {"opened", "hours"} and "open" in r[2][0])
-            ]
+            if known & {"opened", "hours"}:
+                known |= {"opened", "hours"}  # They share a question.
+            missing = [r for r in RELATIONS if r[0] not in known]
             return rng.choice(rng.choice(missing)[2]).format(e=subject)
         if facts and roll < 0.6:
             fact = rng.choice(list(facts.values()))
@@ -210,10 +210,11 @@ class Generator:
         if roll < 0.7:
             return rng.choice(event_fact(self.words).questions)
         sentence = rng.choice(rng.choice(self.paragraphs))
-        question = question_for(sentence, rng)
+        foreign = question_for(sentence, rng)
         words = {w.lower() for p in passages for s in p for w in content_words(s)}
-        shared = [w for w in content_words(question or "") if w.lower() in words]
-        return question if question and len(shared) < max(1, len(content_words(question)) // 2) else None
+        asked = content_words(foreign or "")
+        shared = [w for w in asked if w.lower() in words]
+        return foreign if len(shared) < max(1, len(asked) // 2) else None
 
 
 def main() -> None:

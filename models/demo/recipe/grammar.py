@@ -42,7 +42,7 @@ class Words:
 
     _onsets = "b c d f g h j k l m n p r s t v w z br dr kr st tr pl gl th sh ch cl fr gr".split()
     _vowels = "a e i o u ai ea io ou y".split()
-    _codas = ["", "n", "r", "l", "s", "x", "m", "th", "ck", "nd", "t", ""]
+    _codas = ("", "n", "r", "l", "s", "x", "m", "th", "ck", "nd", "t", "")
     _endings = "ford ton wick ham berg mere dale vik stad moor by port hall well".split()
 
     def __init__(self, rng: Random, lexicon: Lexicon) -> None:

@@ -46,7 +46,10 @@ class Attention(nn.Module):
         super().__init__()
         size = config.hidden_size
         self.heads, self.width = config.num_attention_heads, config.head_dim
-        self.q_proj, self.k_proj, self.v_proj, self.o_proj = (nn.Linear(size, size, bias=False) for _ in range(4))
+        self.q_proj = nn.Linear(size, size, bias=False)
+        self.k_proj = nn.Linear(size, size, bias=False)
+        self.v_proj = nn.Linear(size, size, bias=False)
+        self.o_proj = nn.Linear(size, size, bias=False)
 
     def forward(
         self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None, past: tuple[Tensor, Tensor] | None
@@ -122,6 +125,12 @@ class Decoder(nn.Module):
             queries.append(q)
         return self.norm(x), cache, queries
 
+    def attention(self, layer: int) -> Attention:
+        """Return the attention of a layer."""
+        found = self.layers[layer]
+        assert isinstance(found, Layer)
+        return found.self_attn
+
     def logits(self, hidden: Tensor) -> Tensor:
         return F.linear(hidden, self.embed_tokens.weight)
 
@@ -154,7 +163,7 @@ def load(folder: Path) -> Decoder:
 
 
 def deepen(model: Decoder, order: list[int | None]) -> Decoder:
-    """Return a decoder whose layers are those of `model` in `order`; None stands for a new layer that does nothing yet."""
+    """Return a decoder with the layers of `model` in `order`; None is a new layer, which does nothing yet."""
     old = model.config
     grown = Decoder(Config(**{**asdict(old), "num_hidden_layers": len(order)}))
     grown.embed_tokens.load_state_dict(model.embed_tokens.state_dict())

@@ -8,8 +8,10 @@ import itertools
 import multiprocessing as mp
 import os
 import shutil
+import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
-from batches import GUIDES, Batch, batches, prefetched
+from batches import AST, GUIDES, KEY_WEIGHT, Batch, batches, prefetched
 from generator import Shape
 from model import Config, Decoder, deepen, load, save
 from torch import Tensor, nn
@@ -27,11 +29,49 @@ SHORT, MIDDLE, LONG = Shape(4, 24, 8), Shape(5, 55, 10), Shape(6, 90, 12)
 MIXES = {"start": [(0.9, SHORT), (0.1, MIDDLE)], "main": [(0.5, SHORT), (0.35, MIDDLE), (0.15, LONG)]}
 
 
-class Muon:
-    """Momentum whose update is made orthogonal; matrices of one shape are updated together."""
+class Peers:
+    """The processes that share a batch: each has one thread, which wastes less on a busy machine than threads do."""
 
-    def __init__(self, matrices: list[nn.Parameter], momentum: float = 0.95, decay: float = 0.02) -> None:
-        self.momentum, self.decay = momentum, decay
+    def __init__(self, rank: int, count: int, port: int) -> None:
+        self.rank, self.count = rank, count
+        if count > 1:
+            dist.init_process_group(
+                "gloo", f"tcp://127.0.0.1:{port}", timedelta(hours=12), world_size=count, rank=rank
+            )  # A stopped peer is waited for.
+
+    def average(self, parameters: list[nn.Parameter]) -> None:
+        """Replace the gradients by their mean over the processes."""
+        if self.count == 1:
+            return
+        grads = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([g.reshape(-1) for g in grads])
+        dist.all_reduce(flat)
+        for grad, mean in zip(grads, torch.split(flat / self.count, [g.numel() for g in grads]), strict=True):
+            grad.copy_(mean.view_as(grad))
+
+    def divide(self, work: Callable[[Tensor], Tensor], stack: Tensor) -> Tensor:
+        """Return `work(stack)`, where each process works on an equal part of the stack if it can be divided so."""
+        if self.count == 1 or len(stack) % self.count:
+            return work(stack)
+        mine = work(stack.chunk(self.count)[self.rank]).contiguous()
+        parts = [torch.empty_like(mine) for _ in range(self.count)]
+        dist.all_gather(parts, mine)
+        return torch.cat(parts)
+
+    def agree(self, value: float) -> float:
+        """Return the value of the first process."""
+        if self.count == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64)
+        dist.broadcast(shared, 0)
+        return float(shared)
+
+
+class Muon:
+    """Momentum whose update is made orthogonal; matrices of one shape are updated together, shared among processes."""
+
+    def __init__(self, matrices: list[nn.Parameter], peers: Peers, momentum: float = 0.95, decay: float = 0.02) -> None:
+        self.momentum, self.decay, self.peers = momentum, decay, peers
         self.groups: dict[tuple[int, ...], list[nn.Parameter]] = {}
         for matrix in matrices:
             self.groups.setdefault(tuple(matrix.shape), []).append(matrix)
@@ -43,7 +83,7 @@ class Muon:
             grad = torch.stack([p.grad for p in group if p.grad is not None])
             self.state[shape].lerp_(grad, 1 - self.momentum)
             update = grad.lerp(self.state[shape], self.momentum)
-            update = self._orthogonal(update) * 0.2 * max(shape) ** 0.5
+            update = self.peers.divide(self._orthogonal, update) * 0.2 * max(shape) ** 0.5
             for matrix, change in zip(group, update, strict=True):
                 matrix.mul_(1 - lr * self.decay).add_(change, alpha=-lr)
 
@@ -66,13 +106,7 @@ def attention_mask(batch: dict[str, Tensor]) -> Tensor:
 
 
 def to_tensors(batch: Batch, device: str) -> dict[str, Tensor]:
-    arrays = {
-        "ids": batch.ids,
-        "positions": batch.positions,
-        "group": batch.group,
-        "weight": batch.weight,
-        "stem": batch.stem,
-    }
+    arrays = {name: getattr(batch, name) for name in ("ids", "positions", "group", "weight", "stem")}
     arrays |= {f"low.{n}": batch.low[n] for n in GUIDES} | {f"high.{n}": batch.high[n] for n in GUIDES}
     return {name: torch.from_numpy(a).to(device) for name, a in arrays.items()}
 
@@ -125,27 +159,22 @@ def losses(
         right = logits.argmax(-1) == target
         turn = rows * 64 + batch["group"][rows, columns]
         wrong = torch.zeros(int(turn.max()) + 1, device=turn.device).index_add(0, turn, (~right).float())
-        first = batch["ids"][rows, columns] == 4
-        number = (batch["low.pointer"][rows, columns] >= 0) & (batch["low.span"][rows, columns] < 0)
-        number |= (weight == 4.0) & ~first
+        first = batch["ids"][rows, columns] == AST
+        number = (weight == KEY_WEIGHT) & ~first
         figures = {
             "loss": answer.item(),
             "first": right[first].float().mean().item(),
             "number": right[number].float().mean().item(),
-            "exact": (wrong[turn.unique()] == 0).float().mean().item(),
+            "exact": (wrong[torch.unique(turn)] == 0).float().mean().item(),
             **{f"see_{n}": m.exp().mean().item() for n, m in masses.items() if len(m)},
         }
     return answer, guide, figures
 
 
 def choose_heads(model: Decoder, batch: dict[str, Tensor], fresh: list[int]) -> Heads:
-    """Give each guide the head that already does most of it; new layers take the two that a first checkpoint lacks."""
+    """Give each guide the head that already does most of it; `match` and `span` get two heads that do nothing yet."""
     layers, width = model.config.num_hidden_layers, model.config.num_attention_heads
-    heads: Heads = (
-        {"match": (layers - 4, 0), "span": (layers - 2, 0)}
-        if fresh
-        else {"match": (layers - 3, 0), "span": (layers - 2, 0)}
-    )
+    heads: Heads = {"match": (layers - 4 if fresh else layers - 3, 0), "span": (layers - 2, 0)}
     taken = set(heads.values())
     with torch.no_grad():
         mask = attention_mask(batch)
@@ -167,7 +196,7 @@ def seed_match(model: Decoder, layer: int, head: int, gain: float = 2.0) -> None
 
     Only the slowly turning half of the rotary dimensions is used, so that distance hardly matters.
     """
-    attention = model.layers[layer].self_attn
+    attention = model.attention(layer)
     width = model.config.head_dim
     slow = torch.cat([torch.arange(width // 4, width // 2), torch.arange(3 * width // 4, width)]) + head * width
     table = model.embed_tokens.weight
@@ -187,7 +216,7 @@ def measure(model: Decoder, source: Iterator[Batch], heads: Heads, device: str, 
 
 
 def rate(now: float, begin: float, end: float, step: int) -> float:
-    """Return the share of the full learning rate: a short rise, a plateau, and a fall over the last third of the time."""
+    """Return the share of the full learning rate: a short rise, a plateau, a fall over the last third of the time."""
     left = max(0.0, (end - now) / max(1.0, end - begin))
     return min(1.0, (step + 1) / 60) * min(1.0, 0.02 + left / 0.35)
 
@@ -218,35 +247,6 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-class Peers:
-    """The processes that share a batch: each has one thread, which wastes less on a busy machine than threads do."""
-
-    def __init__(self, rank: int, count: int, port: int) -> None:
-        self.rank, self.count = rank, count
-        if count > 1:
-            dist.init_process_group(
-                "gloo", f"tcp://127.0.0.1:{port}", timedelta(hours=12), world_size=count, rank=rank
-            )  # A stopped peer is waited for.
-
-    def average(self, parameters: list[nn.Parameter]) -> None:
-        """Replace the gradients by their mean over the processes."""
-        if self.count == 1:
-            return
-        grads = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([g.reshape(-1) for g in grads])
-        dist.all_reduce(flat)
-        for grad, mean in zip(grads, flat.div_(self.count).split([g.numel() for g in grads]), strict=True):
-            grad.copy_(mean.view_as(grad))
-
-    def agree(self, value: float) -> float:
-        """Return the value of the first process."""
-        if self.count == 1:
-            return value
-        shared = torch.tensor([value], dtype=torch.float64)
-        dist.broadcast(shared, 0)
-        return float(shared)
-
-
 def starting_model(options: argparse.Namespace) -> tuple[Decoder, list[int]]:
     """Return the model before the first step, and the indices of its new layers."""
     order = [None if part == "+" else int(part) for part in options.order.split(",")]
@@ -261,7 +261,8 @@ def starting_model(options: argparse.Namespace) -> tuple[Decoder, list[int]]:
 
 def train(rank: int, options: argparse.Namespace) -> None:
     """Train until the time is over; the first process measures and saves."""
-    torch.manual_seed(options.seed + rank)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # An exit, not a death, ends the child processes too.
+    torch.manual_seed(options.seed)  # The same weights in every process.
     if options.workers > 1:
         torch.set_num_threads(1)
     out: Path = options.output
@@ -276,7 +277,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
     everything = list(model.parameters())
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in model.named_parameters() if p.ndim == 1 or "embed" in n]
-    muon = Muon(matrices)
+    muon = Muon(matrices, peers)
     adam = torch.optim.AdamW(others, lr=options.rate, betas=(0.9, 0.97), weight_decay=0.01)
     held = batches(options.corpus, tokenizer, 10**6, options.tokens, MIXES["main"], heldout=True)
     heads: Heads = state["heads"] if state else choose_heads(model, to_tensors(next(held), options.device), fresh)
@@ -288,15 +289,15 @@ def train(rank: int, options: argparse.Namespace) -> None:
         for layer in model.layers:
             layer.compile(dynamic=True)
     print("process", rank, "heads", heads, "at step", step, flush=True)
+    seed = options.seed * 10**6 + step * 10 + rank * len(MIXES)
     feeds = {
-        name: prefetched(
-            options.corpus, tokenizer, options.seed * 10**6 + step * 10 + rank * 2 + i, options.tokens, mix
-        )
+        name: prefetched(options.corpus, tokenizer, seed + i, options.tokens, mix)
         for i, (name, mix) in enumerate(MIXES.items())
     }
     begin = time.time() - spent
     end = begin + options.minutes * 60
-    saved, mean = time.time(), {}
+    saved = time.time()
+    mean: dict[str, float] = {}
     while True:
         share = peers.agree(rate(time.time(), begin, end, step) if time.time() < end else -1.0)
         last = share < 0
@@ -325,11 +326,8 @@ def train(rank: int, options: argparse.Namespace) -> None:
         mean = {k: 0.95 * mean.get(k, v) + 0.05 * v for k, v in figures.items() if v == v}
         if step % 20 == 0 and rank == 0:
             minutes = (time.time() - begin) / 60
-            print(
-                f"{minutes:.1f} min step {step} {seen / 1e6:.2f} Mtok",
-                {k: round(v, 3) for k, v in mean.items()},
-                flush=True,
-            )
+            rounded = {k: round(v, 3) for k, v in mean.items()}
+            print(f"{minutes:.1f} min step {step} {seen / 1e6:.2f} Mtok", rounded, flush=True)
 
 
 def main() -> None:
@@ -340,10 +338,11 @@ def main() -> None:
     peers = [spawn.Process(target=train, args=(rank, options)) for rank in range(1, options.workers)]
     for peer in peers:
         peer.start()
-    train(0, options)
-    for peer in peers:
-        peer.join(60)
-        peer.kill()
+    try:
+        train(0, options)
+    finally:
+        for peer in peers:
+            peer.terminate()
 
 
 def _log(path: Path, figures: dict[str, float]) -> None:

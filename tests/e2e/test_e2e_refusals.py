@@ -51,7 +51,7 @@ def test_a_document_that_is_empty(stack: Stack, tmp_path: Any) -> None:
     (tmp_path / "good.md").write_text("# Good\n\nThis one has a sentence.\n")
     with pytest.raises(AssertionError, match="empty"):
         stack.olo("ingest", str(tmp_path), "--collection", "half")
-    assert "good" in stack.olo("documents", "list", "half")
+    assert "good" in stack.olo("documents", "list", "--collection", "half")
 
 
 def test_the_documentation_works_offline(stack: Stack) -> None:

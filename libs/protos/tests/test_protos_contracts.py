@@ -29,7 +29,7 @@ FILES = [
     retrieval_service_pb2,
     router_service_pb2,
 ]
-SUBJECT = re.compile(r"olo\.(registry|gateway)\.v1\.[a-z]+\.[a-z]+(\.[A-Za-z0-9_-]+)?")
+SUBJECT = re.compile(r"olo\.(registry|llm-worker)\.v1\.[a-z]+\.[a-z]+(\.[A-Za-z0-9_-]+)?")
 EVENTS = [getattr(olo_events, name) for name in olo_events.__all__ if not name.endswith("Type")]
 
 

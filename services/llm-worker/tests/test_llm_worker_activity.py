@@ -10,6 +10,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_llm_worker.activities import GenerateActivities
 from olo_llm_worker.adapters.fake_engine import FakeEngine
@@ -27,11 +28,15 @@ class Wire:
     def __init__(self, *, hangs: bool = False) -> None:
         self.chunks: list[pb.TokenChunk] = []
         self.subjects: set[str] = set()
+        self.ends: list[olo_events.AttemptFinished] = []
         self._hangs = hangs
 
     async def publish(self, subject: str, payload: bytes) -> bool:
         if self._hangs:
             await asyncio.Event().wait()
+        if subject.startswith("olo.llm-worker.v1.attempt.finished."):
+            self.ends.append(olo_events.AttemptFinished.parse(payload))
+            return True
         self.subjects.add(subject)
         self.chunks.append(pb.TokenChunk.FromString(payload))
         return True
@@ -68,6 +73,17 @@ async def test_it_answers_and_publishes_only_when_asked(schedule: Schedule, iden
     response = await bench.run(candidate=1)
     assert (response.text, response.attempt, response.candidate) == ("Grüße.", 1, 1)
     assert wire.chunks == []
+
+
+async def test_the_end_of_an_attempt_is_told(schedule: Schedule, identity: Identity) -> None:
+    wire = Wire()
+    await Bench(schedule(FakeEngine("ok")), identity, wire).run(candidate=2)
+    with pytest.raises(ApplicationError):
+        await Bench(schedule(FakeEngine("")), identity, wire).run(candidate=3)
+    assert [(end.instance_id, end.model_id, end.candidate, end.failure_reason) for end in wire.ends] == [
+        (identity.instance_id, identity.model_id, 2, ""),
+        (identity.instance_id, identity.model_id, 3, "empty_output"),
+    ]
 
 
 async def test_chunks_are_contiguous_and_end_with_reason_and_usage(schedule: Schedule, identity: Identity) -> None:

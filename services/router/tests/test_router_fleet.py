@@ -216,7 +216,9 @@ def test_requests_on_their_way_are_forgotten_after_a_lease_where_no_heartbeat_co
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["beat", "leave", "list", "sweep", "choose"]), st.sampled_from("ij"), st.integers(1, 9)
+            st.sampled_from(["beat", "leave", "list", "sweep", "choose", "finish"]),
+            st.sampled_from("ij"),
+            st.integers(1, 9),
         ),
         max_size=120,
     )
@@ -233,10 +235,29 @@ def test_loads_kept_up_to_date_in_steps_equal_loads_counted_anew(steps: list[tup
             bench.tell((model("m"), [listed(instance_id, seq=number)]), snapshot=False, epoch=f"life-{number % 2}")
         elif what == "sweep":
             bench.pass_time(number / 2)
+        elif what == "finish":
+            bench.fleet.finish(instance_id)
         else:
             _choose(bench)
         kept = _loads(bench)
         assert kept == _counted_anew(bench)
+
+
+def test_callers_one_after_the_other_stay_with_the_default_model() -> None:
+    bench = Bench()
+    bench.tell((model("m", default=True), [listed("i", slots=2)]), (model("n"), [listed("k", "n", slots=2)]))
+    for _ in range(10):
+        first = bench.fleet.select(Request(), bench.now).candidates[0]
+        assert first.model.model_id == "m"
+        bench.fleet.finish(first.load.best_instance_id)
+
+
+def test_an_end_that_nobody_waits_for_changes_nothing() -> None:
+    bench = Bench()
+    bench.tell((model("m"), [listed("i")]))
+    bench.fleet.finish("i")
+    bench.fleet.finish("unknown")
+    assert _loads(bench)["m"][3] == 0
 
 
 def _loads(bench: Bench) -> dict[str, tuple[int, ...]]:

@@ -26,7 +26,7 @@ _TABLE: Final[dict[type[Event], tuple[str, str | None]]] = {
     olo_events.InstanceLeft: ("olo.registry.v1.instance.left", "instance_id"),
     olo_events.InstancesRequested: ("olo.registry.v1.instance.requested", None),
     olo_events.ModelChanged: ("olo.registry.v1.model.changed", "model_id"),
-    olo_events.AttemptFinished: ("olo.gateway.v1.attempt.finished", "run_id"),
+    olo_events.AttemptFinished: ("olo.llm-worker.v1.attempt.finished", "model_id"),
 }
 
 _NOT_A_TOKEN: Final = re.compile(r"[^A-Za-z0-9_-]")

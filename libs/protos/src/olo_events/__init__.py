@@ -83,7 +83,7 @@ class ModelType(betterproto2.Enum):
 @dataclass(eq=False, repr=False)
 class AttemptFinished(betterproto2.Message):
     """
-    AttemptFinished says how one try of one candidate ended.
+    AttemptFinished says how one try of one candidate ended, as the instance that made it tells.
     """
 
     run_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -98,6 +98,8 @@ class AttemptFinished(betterproto2.Message):
     """
 
     duration_ms: "int" = betterproto2.field(5, betterproto2.TYPE_UINT64)
+
+    instance_id: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
 
 
 default_message_pool.register_message("olo.events.v1", "AttemptFinished", AttemptFinished)

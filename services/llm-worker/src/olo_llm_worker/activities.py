@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -11,11 +12,12 @@ from typing import Final
 import structlog
 from temporalio import activity
 
+import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import OloError
 from olo_common.temporal import to_application_error
 from olo_contracts.queues import GENERATE_ACTIVITY
-from olo_contracts.subjects import stream_subject
+from olo_contracts.subjects import stream_subject, subject_of
 from olo_llm_worker.convert import Answering, Identity, answering, shortest, to_job
 from olo_llm_worker.errors import WorkerStopping
 from olo_llm_worker.generation.engine import EngineInfo
@@ -24,8 +26,8 @@ from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.ports import Publisher
 
 HEARTBEAT_SECONDS: Final = 0.4
-_LAST_CHUNK_SECONDS: Final = 1.0
-"""How long a finished answer waits for its last chunk to be published: chunks are hints, the result is the truth."""
+_LAST_WORD_SECONDS: Final = 1.0
+"""How long a finished answer waits for its last chunk or event to be published: they are hints, the result is truth."""
 
 
 class GenerateActivities:
@@ -46,14 +48,19 @@ class GenerateActivities:
     async def generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         """Generates an answer; from the second attempt on it continues what the last one has heartbeaten."""
         with structlog.contextvars.bound_contextvars(request_id=request.request_id, run_id=activity.info().workflow_id):
+            began, failure = time.monotonic(), ""
             try:
                 return await self._generate(request)
             except OloError as error:
+                failure = error.reason
                 raise to_application_error(error) from error
             except asyncio.CancelledError:
+                failure = "cancelled"
                 if activity.is_worker_shutdown():
                     raise to_application_error(WorkerStopping()) from None
                 raise
+            finally:
+                await self._tell(request, failure, time.monotonic() - began)
 
     async def _generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         info, scheduler = activity.info(), self._slot.scheduler
@@ -66,13 +73,26 @@ class GenerateActivities:
             async with self._published(generation, answer):
                 return answer.response(await generation.result())
 
+    async def _tell(self, request: pb.GenerateRequest, failure: str, seconds: float) -> None:
+        """Says how the attempt ended: the router counts its slot as free from then on."""
+        event = olo_events.AttemptFinished(
+            run_id=activity.info().workflow_id or "",
+            model_id=self._identity.model_id,
+            instance_id=self._identity.instance_id,
+            candidate=request.candidate,
+            failure_reason=failure,
+            duration_ms=round(seconds * 1000),
+        )
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._publisher.publish(subject_of(event), bytes(event)), _LAST_WORD_SECONDS)
+
     @contextlib.asynccontextmanager
     async def _published(self, generation: Generation, answer: Answering) -> AsyncIterator[None]:
         """Publishes chunks beside the body; a body that succeeds is followed by the last chunk."""
         task = asyncio.create_task(self._publish(generation, answer), name="chunks")
         try:
             yield
-            await asyncio.wait({task}, timeout=_LAST_CHUNK_SECONDS)
+            await asyncio.wait({task}, timeout=_LAST_WORD_SECONDS)
         finally:
             await _end(task)
 

@@ -22,6 +22,10 @@ class Fed(Protocol):
         """An instance is alive."""
         ...
 
+    def finished(self, instance_id: str) -> None:
+        """A request has ended at an instance."""
+        ...
+
     def left(self, departure: Departure) -> None:
         """An instance has ended."""
         ...

@@ -55,6 +55,10 @@ class Routing:
         """An instance has ended."""
         self._fleet.leave(departure)
 
+    def finished(self, instance_id: str) -> None:
+        """A request has ended at an instance."""
+        self._fleet.finish(instance_id)
+
     def sweep(self, *, connected: bool) -> None:
         """Ends the leases that have run out."""
         self._fleet.sweep(self._clock(), connected=connected)

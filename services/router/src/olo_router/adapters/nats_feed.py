@@ -16,7 +16,7 @@ _MAX_EVENT_BYTES = 64 * 1024
 _MAX_COUNTER = 2**63 - 1
 _MAX_IN_FLIGHT = 1_000_000
 
-E = TypeVar("E", olo_events.InstanceHeartbeat, olo_events.InstanceLeft)
+E = TypeVar("E", olo_events.InstanceHeartbeat, olo_events.InstanceLeft, olo_events.AttemptFinished)
 
 
 async def hear_instances(bus: NatsBus, fed: Fed) -> None:
@@ -30,6 +30,9 @@ async def hear_instances(bus: NatsBus, fed: Fed) -> None:
 
     def left(event: olo_events.InstanceLeft) -> None:
         fed.left(Departure(event.instance_id, _stamp(event)))
+
+    def finished(event: olo_events.AttemptFinished) -> None:
+        fed.finished(event.instance_id)
 
     async def hear(event_type: type[E], act: Callable[[E], None]) -> None:
         async def handle(subject: str, payload: bytes) -> None:
@@ -46,6 +49,7 @@ async def hear_instances(bus: NatsBus, fed: Fed) -> None:
 
     await hear(olo_events.InstanceHeartbeat, heartbeat)
     await hear(olo_events.InstanceLeft, left)
+    await hear(olo_events.AttemptFinished, finished)
 
 
 def _stamp(event: olo_events.InstanceHeartbeat | olo_events.InstanceLeft) -> Stamp:

@@ -80,6 +80,10 @@ class Fleet:
         """An instance has ended."""
         self._concerned |= self._members.leave(departure)
 
+    def finish(self, instance_id: str) -> None:
+        """A request has ended at an instance."""
+        self._concerned |= self._members.finish(instance_id)
+
     def sweep(self, now: float, *, connected: bool) -> None:
         """Ends the leases that have run out; silence counts only while the bus could be heard."""
         if self._attention.unbroken(now, connected):
@@ -88,7 +92,7 @@ class Fleet:
             self._concerned |= self._members.renew_all(now)
 
     def select(self, request: Request, now: float) -> Selection:
-        """Decides, and counts the request as on its way to the first candidate.
+        """Decides, and counts a request for text as on its way to the first candidate, until that tells its end.
 
         Raises:
             OloError: As `selection.select`; NoModelAvailable also while nothing, or nothing recent, is known.
@@ -99,8 +103,9 @@ class Fleet:
             raise NoModelAvailable("the registry has been away for too long")
         self._refresh(self._concerned)
         selection = select(self._models, self._ranking(request.model_type), self._loads, request)
-        first = selection.candidates[0]
-        self._concerned |= self._members.hand_out(first.load.best_instance_id, now)
+        if request.model_type is ModelType.LLM:
+            first = selection.candidates[0]
+            self._concerned |= self._members.hand_out(first.load.best_instance_id, now)
         return selection
 
     def _refresh(self, concerned: Iterable[str]) -> None:

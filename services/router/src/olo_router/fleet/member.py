@@ -57,6 +57,13 @@ class Member:
             self.pending_since = now
         self.pending += 1
 
+    def finish(self) -> None:
+        """Takes a request off, wherever it is counted: the instance has told that it is over."""
+        if self.pending:
+            self.pending -= 1
+        elif self.in_flight:
+            self.in_flight -= 1
+
     def _hear(self, stamp: Stamp, in_flight: int, draining: bool, now: float) -> None:
         self.stamp, self.in_flight, self.draining, self.heard_at = stamp, in_flight, draining, now
         self.presence, self.pending = Presence.LIVE, 0

@@ -96,6 +96,14 @@ class Members:
         member.hand_out(now)
         return self._changed(member)
 
+    def finish(self, instance_id: str) -> set[str]:
+        """Takes a request off that has ended there."""
+        member = self._all.get(instance_id)
+        if member is None:
+            return set()
+        member.finish()
+        return self._changed(member)
+
     def load_of(self, model_id: str) -> Load:
         """How busy a model is."""
         group = self._groups.get(model_id)

@@ -10,6 +10,8 @@ BIN := .venv/bin
 PACKAGES := olo_common olo_worker olo_contracts olo_testing olo_client olo_local \
 	olo_gateway olo_registry olo_router olo_retrieval olo_llm_worker olo_embed_worker
 STAMP := .venv/.olo-setup
+# Contracts may not break what was released; before the first release, what was committed.
+BREAKING_AGAINST ?= $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || echo HEAD)
 MEMBERS := $(wildcard pyproject.toml services/*/pyproject.toml libs/*/pyproject.toml clients/python/pyproject.toml deploy/local/pyproject.toml)
 
 # Without a home, caches stay in the checkout.
@@ -66,6 +68,7 @@ lint: setup ## Check style and formatting, of code and of protos
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/buf lint
+	@$(BIN)/buf breaking --against '.git#ref=$(BREAKING_AGAINST)'
 
 format: setup ## Correct style and formatting
 	@$(BIN)/ruff check --fix

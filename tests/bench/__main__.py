@@ -1,0 +1,23 @@
+"""Runs the benchmarks named on the command line, or all of them."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from olo_common.logs import configure_logs
+from olo_common.settings import LogSettings
+
+BENCHMARKS = ("durable_chat", "start_up")
+
+
+def main() -> None:
+    for name in sys.argv[1:] or BENCHMARKS:
+        if name not in BENCHMARKS:
+            sys.exit(f"there is no benchmark {name}; there are {', '.join(BENCHMARKS)}")
+        configure_logs(LogSettings(level="error", format="console"), "bench")
+        importlib.import_module(f"tests.bench.{name}").main()
+
+
+if __name__ == "__main__":
+    main()

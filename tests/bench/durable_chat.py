@@ -1,0 +1,168 @@
+"""A durable chat with a model that costs nothing, beside a bare workflow with one activity on the same server.
+
+The subject is a gRPC `Chat` through gateway, workflow, router and a worker that answers at once. The peer is the least
+that durability can cost: a workflow that runs one activity on another task queue. All Python parts share this process,
+so that its CPU time, with the Temporal server's and the NATS server's, is all that a request costs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from tests.bench.harness import CpuClock, compare, report
+
+import olo_events
+from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from olo.gateway.v1.run_pb2 import ChatRequest
+from olo.inference.v1 import inference_service_pb2 as inference
+from olo_common.grpc_client import channel
+from olo_common.lifecycle import Lifetime
+from olo_common.nats_bus import nats_bus
+from olo_common.settings import NatsSettings, TemporalSettings
+from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
+from olo_gateway.app import running as gateway_running
+from olo_gateway.settings import GatewaySettings
+from olo_registry.app import running as registry_running
+from olo_registry.settings import RegistrySettings
+from olo_router.app import running as router_running
+from olo_router.settings import RouterSettings
+from olo_testing.servers import nats_server, temporal_server
+from olo_worker.presence import Advertisement, Presence, present
+
+MODEL = "zero-cost"
+PEER_QUEUE = "bench-activity"
+ROUNDS, TIMES = 7, 40
+TARGETS = {"p50": 1.25, "cpu": 1.6}
+
+
+@activity.defn(name=GENERATE_ACTIVITY)
+async def generate(request: inference.GenerateRequest) -> inference.GenerateResponse:
+    return inference.GenerateResponse(
+        request_id=request.request_id,
+        model_id=MODEL,
+        text="ok",
+        finish_reason=inference.FINISH_REASON_STOP,
+        candidate=request.candidate,
+        attempt=1,
+    )
+
+
+@workflow.defn(name="bare", sandboxed=False)
+class BareWorkflow:
+    @workflow.run
+    async def run(self, request: inference.GenerateRequest) -> inference.GenerateResponse:
+        return await workflow.execute_activity(
+            GENERATE_ACTIVITY,
+            request,
+            result_type=inference.GenerateResponse,
+            task_queue=PEER_QUEUE,
+            start_to_close_timeout=timedelta(seconds=30),
+        )
+
+
+@asynccontextmanager
+async def house(temporal: str, nats: str, directory: Path) -> AsyncIterator[tuple[GatewayServiceStub, Client]]:
+    """Registry, router, gateway and the workers of subject and peer, in this process."""
+    bus_settings, temporal_settings = NatsSettings(url=nats), TemporalSettings(address=temporal)
+    lifetime = Lifetime()
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        database = f"sqlite+aiosqlite:///{directory / 'registry.db'}"
+        registry = await enter(
+            registry_running(RegistrySettings(port=0, database_url=database, nats=bus_settings), lifetime)
+        )
+        router = await enter(
+            router_running(RouterSettings(port=0, registry_target=registry, nats=bus_settings), lifetime)
+        )
+        settings = GatewaySettings(
+            port=0,
+            http_port=0,
+            registry_target=registry,
+            router_target=router,
+            nats=bus_settings,
+            temporal=temporal_settings,
+        )
+        gateway = await enter(gateway_running(settings, lifetime))
+        client = await Client.connect(temporal)
+        await enter(Worker(client, task_queue=llm_queue(MODEL), activities=[generate], build_id="bench"))
+        await enter(Worker(client, task_queue=PEER_QUEUE, activities=[generate], build_id="bench"))
+        await enter(
+            Worker(
+                client,
+                task_queue="bench-workflow",
+                workflows=[BareWorkflow],
+                workflow_runner=UnsandboxedWorkflowRunner(),
+                build_id="bench",
+            )
+        )
+        bus = await enter(nats_bus(bus_settings, "bench"))
+        presence = Presence(bus, advertisement(), in_flight=lambda: 0, able=lambda: True, heartbeat_seconds=0.5)
+        await enter(present(presence, bus, lifetime))
+        yield GatewayServiceStub(await enter(channel(gateway))), client
+
+
+def advertisement() -> Advertisement:
+    return Advertisement(
+        instance_id="bench",
+        model_id=MODEL,
+        model_name=MODEL,
+        model_type=olo_events.ModelType.LLM,
+        priority=100,
+        default_flag=True,
+        max_concurrency=1024,
+        context_limit=100_000,
+        hardware_type=olo_events.HardwareType.CPU,
+        address="127.0.0.1:1",
+        task_queue=llm_queue(MODEL),
+    )
+
+
+async def measure() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = Path(scratch)
+        with temporal_server(directory) as temporal, nats_server(directory) as nats:
+            children = psutil.Process().children()
+            async with house(temporal, nats, directory) as (gateway, client):
+                message = inference.ChatMessage(role=inference.ROLE_USER, content="hello")
+
+                async def durable_chat() -> None:
+                    await gateway.Chat(ChatRequest(messages=[message]), timeout=30)
+
+                async def bare_workflow() -> None:
+                    request = inference.GenerateRequest(messages=[message])
+                    await client.execute_workflow(
+                        BareWorkflow.run, request, id=uuid.uuid4().hex, task_queue="bench-workflow"
+                    )
+
+                await first_answer(durable_chat)
+                compared = await compare(
+                    durable_chat, bare_workflow, rounds=ROUNDS, times=TIMES, clock=CpuClock(children)
+                )
+    report("durable_chat", compared, TARGETS)
+
+
+async def first_answer(operation: object) -> None:
+    """Waits until the house has found itself: a worker that polls, a model that is listed."""
+    for attempt in range(100):
+        try:
+            await operation()  # type: ignore[operator]
+        except Exception:
+            if attempt == 99:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return
+
+
+def main() -> None:
+    asyncio.run(measure())

@@ -1,0 +1,54 @@
+"""How long the local stack takes to become ready, how much memory each part holds, and what its start costs.
+
+There is no peer for a stack of one's own: the figure beside each part is the time that a bare Python interpreter takes
+to start in the same run.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from tests.bench.harness import write_csv
+
+from olo_testing.stack import local_stack
+
+MODELS = Path(__file__).resolve().parents[2] / ".olo" / "models"
+SERVICES = ("olo_gateway", "olo_registry", "olo_router", "olo_retrieval", "olo_llm_worker", "olo_embed_worker")
+TARGET_SECONDS = 15.0
+
+
+def main() -> None:
+    rows: list[list[object]] = []
+    bare = cpu_of("pass")
+    for package in SERVICES:
+        cost = cpu_of(f"import {package}.app")
+        rows.append([package, "import_cpu_s", round(cost, 2), round(cost / bare, 1)])
+        print(f"{package}: {cost:.2f} s of CPU to import, {cost / bare:.0f}x a bare interpreter")
+    with tempfile.TemporaryDirectory() as scratch:
+        began = time.monotonic()
+        with local_stack(Path(scratch), MODELS) as stack:
+            ready = time.monotonic() - began
+            verdict = "reached" if ready <= TARGET_SECONDS else "missed"
+            print(f"stack ready: {ready:.1f} s, target {TARGET_SECONDS:.0f} s, {verdict}")
+            rows.append(["stack", "ready_s", round(ready, 1), ""])
+            for child in stack.status()["children"]:
+                memory = psutil.Process(child["pid"]).memory_info().rss / 2**20
+                rows.append([child["name"], "resident_mib", round(memory), ""])
+                print(f"{child['name']}: {memory:.0f} MiB resident")
+    write_csv("start_up", ["part", "figure", "value", "beside_bare_interpreter"], rows)
+
+
+def cpu_of(code: str) -> float:
+    """Median of three: user and system seconds of an interpreter that runs `code`."""
+    costs = []
+    for _ in range(3):
+        child = subprocess.Popen([sys.executable, "-c", code])
+        _, _, usage = os.wait4(child.pid, 0)
+        costs.append(usage.ru_utime + usage.ru_stime)
+    return sorted(costs)[1]

@@ -93,6 +93,14 @@ class Layer(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x)), q, k, v
 
 
+@dataclass(frozen=True)
+class Trace:
+    """The queries that each layer asked and the states that it left."""
+
+    queries: list[Tensor]
+    states: list[Tensor]
+
+
 class Decoder(nn.Module):
     """The decoder without its head, whose weights are those of the embedding."""
 
@@ -114,16 +122,17 @@ class Decoder(nn.Module):
         positions: Tensor,
         mask: Tensor | None = None,
         past: list[tuple[Tensor, Tensor]] | None = None,
-    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]], list[Tensor]]:
-        """Return the last hidden states, the keys and values of each layer, and the queries of each layer."""
+    ) -> tuple[Tensor, list[tuple[Tensor, Tensor]], Trace]:
+        """Return the last hidden states, the keys and values of each layer, and what else happened on the way."""
         x = self.embed_tokens(ids)
         cos, sin = rotary(positions, self.config)
-        cache, queries = [], []
+        cache, trace = [], Trace([], [])
         for index, layer in enumerate(self.layers):
             x, q, k, v = layer(x, cos, sin, mask, past[index] if past else None)
             cache.append((k, v))
-            queries.append(q)
-        return self.norm(x), cache, queries
+            trace.queries.append(q)
+            trace.states.append(x)
+        return self.norm(x), cache, trace
 
     def attention(self, layer: int) -> Attention:
         """Return the attention of a layer."""

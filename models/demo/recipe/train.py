@@ -143,18 +143,57 @@ def head_masses(
     return out
 
 
+class Probes(nn.Module):
+    """Read out of two inner layers what the guided heads should have fetched; needed for training only.
+
+    After the layer of the `start` and `marker` heads each token of a passage must know the first token of its sentence
+    and the number of its passage; after the layer of the `span` head each answer must know those of its source.
+    """
+
+    def __init__(self, size: int, heads: Heads) -> None:
+        super().__init__()
+        self.stages = {"passage": max(heads["start"][0], heads["marker"][0]), "answer": heads["span"][0]}
+        self.maps = nn.ModuleDict(
+            {
+                f"{stage}_{what}": nn.Linear(size, size, bias=False)
+                for stage in self.stages
+                for what in ("start", "marker")
+            }
+        )
+
+    def forward(
+        self, model: Decoder, batch: dict[str, Tensor], states: list[Tensor], limit: int
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Return the sum of the losses and the accuracy of each read-out."""
+        loss, figures = torch.zeros((), device=batch["ids"].device), {}
+        for stage, layer in self.stages.items():
+            low = batch["low.start"] if stage == "passage" else batch["low.span"]
+            rows, valid = _rows(low > 0, limit)
+            source = low.gather(1, rows).clamp(min=0)
+            state = states[layer].gather(1, rows[..., None].expand(-1, -1, states[layer].shape[-1]))
+            state = F.rms_norm(state, state.shape[-1:])
+            for what in ("start", "marker"):
+                at = source if what == "start" else batch["low.marker"].gather(1, source).clamp(min=0)
+                target = batch["ids"].gather(1, at)[valid]
+                logits = model.logits(self.maps[f"{stage}_{what}"](state[valid]))
+                loss = loss + F.cross_entropy(logits, target)
+                figures[f"know_{stage}_{what}"] = (logits.argmax(-1) == target).float().mean().item()
+        return loss, figures
+
+
 def losses(
-    model: Decoder, batch: dict[str, Tensor], heads: Heads, limit: int = 80
+    model: Decoder, probes: Probes, batch: dict[str, Tensor], heads: Heads, limit: int = 80
 ) -> tuple[Tensor, Tensor, dict[str, float]]:
-    """Return the answer loss, the guide loss and figures: accuracies and the attention mass of each guided head."""
+    """Return the answer loss, the loss of guides and probes, and figures: accuracies, what is seen and known inside."""
     mask = attention_mask(batch)
-    hidden, cache, queries = model(batch["ids"], batch["positions"], mask)
+    hidden, cache, trace = model(batch["ids"], batch["positions"], mask)
     rows, columns = (batch["weight"] > 0).nonzero(as_tuple=True)
     weight, target = batch["weight"][rows, columns], batch["ids"][rows, columns + 1]
     logits = model.logits(hidden[rows, columns]).float()
     answer = (F.cross_entropy(logits, target, reduction="none") * weight).sum() / weight.sum()
-    masses = head_masses(batch, mask, queries, [k for k, _ in cache], heads, limit)
+    masses = head_masses(batch, mask, trace.queries, [k for k, _ in cache], heads, limit)
     guide = torch.stack([-m.clamp(min=-8.0).mean() for m in masses.values() if len(m)]).sum()
+    known, know = probes(model, batch, trace.states, limit // 3)
     with torch.no_grad():
         right = logits.argmax(-1) == target
         turn = rows * 64 + batch["group"][rows, columns]
@@ -167,8 +206,9 @@ def losses(
             "number": right[number].float().mean().item(),
             "exact": (wrong[torch.unique(turn)] == 0).float().mean().item(),
             **{f"see_{n}": m.exp().mean().item() for n, m in masses.items() if len(m)},
+            **know,
         }
-    return answer, guide, figures
+    return answer, guide + known, figures
 
 
 def choose_heads(model: Decoder, batch: dict[str, Tensor], fresh: list[int]) -> Heads:
@@ -178,7 +218,8 @@ def choose_heads(model: Decoder, batch: dict[str, Tensor], fresh: list[int]) -> 
     taken = set(heads.values())
     with torch.no_grad():
         mask = attention_mask(batch)
-        _, cache, queries = model(batch["ids"], batch["positions"], mask)
+        _, cache, trace = model(batch["ids"], batch["positions"], mask)
+        queries = trace.queries
         for name, allowed in (("pointer", [layers - 1]), ("marker", [0, 1]), ("start", [0, 1])):
             scored = {}
             for layer, head in itertools.product(allowed, range(width)):
@@ -209,9 +250,11 @@ def seed_match(model: Decoder, layer: int, head: int, gain: float = 2.0) -> None
         projection.weight[slow] = basis
 
 
-def measure(model: Decoder, source: Iterator[Batch], heads: Heads, device: str, count: int = 10) -> dict[str, float]:
+def measure(
+    model: Decoder, probes: Probes, source: Iterator[Batch], heads: Heads, device: str, count: int = 10
+) -> dict[str, float]:
     """Return the mean figures over some batches of paragraphs and seeds that training never draws."""
-    all_figures = [losses(model, to_tensors(next(source), device), heads)[2] for _ in range(count)]
+    all_figures = [losses(model, probes, to_tensors(next(source), device), heads)[2] for _ in range(count)]
     return {name: float(np.nanmean([f[name] for f in all_figures if name in f])) for name in all_figures[0]}
 
 
@@ -285,6 +328,11 @@ def train(rank: int, options: argparse.Namespace) -> None:
     if state:
         muon.state = state["muon"]
         adam.load_state_dict(state["adam"])
+    probes = Probes(model.config.hidden_size, heads).to(options.device)
+    everything += list(probes.parameters())
+    probe_adam = torch.optim.AdamW(probes.parameters(), lr=options.rate)
+    if state and "probes" in state:
+        probes.load_state_dict(state["probes"])
     if options.compile:
         for layer in model.layers:
             layer.compile(dynamic=True)
@@ -304,16 +352,17 @@ def train(rank: int, options: argparse.Namespace) -> None:
         if rank == 0 and (last or time.time() - saved > options.save_every):
             saved = time.time()
             parts = {"model": model.state_dict(), "muon": muon.state, "adam": adam.state_dict(), "heads": heads}
+            parts["probes"] = probes.state_dict()
             torch.save({**parts, "step": step, "seen": seen, "spent": saved - begin}, state_file.with_suffix(".new"))
             state_file.with_suffix(".new").replace(state_file)
             save(model, out / "latest")
             shutil.copyfile(tokenizer, out / "latest" / "tokenizer.json")
-            figures = measure(model, held, heads, options.device)
+            figures = measure(model, probes, held, heads, options.device)
             _log(out / "train.csv", {"step": step, "Mtok": round(seen / 1e6, 3), **figures})
         if last:
             break
         batch = to_tensors(next(feeds["start" if step < options.easy_steps else "main"]), options.device)
-        answer, guide, figures = losses(model, batch, heads)
+        answer, guide, figures = losses(model, probes, batch, heads)
         (answer + options.guide * guide).backward()
         peers.average(everything)
         nn.utils.clip_grad_norm_(others, 1.0)
@@ -321,7 +370,9 @@ def train(rank: int, options: argparse.Namespace) -> None:
             group["lr"] = options.rate * share
         muon.step(options.muon * share)
         adam.step()
+        probe_adam.step()
         model.zero_grad(set_to_none=True)
+        probes.zero_grad(set_to_none=True)
         step, seen = step + 1, seen + options.workers * int((batch["group"] >= 0).sum())
         mean = {k: 0.95 * mean.get(k, v) + 0.05 * v for k, v in figures.items() if v == v}
         if step % 20 == 0 and rank == 0:

@@ -59,7 +59,7 @@ class Shape:
 class Generator:
     """Draws examples; the same seed over the same corpus gives the same examples."""
 
-    refusal_rate = 0.13
+    refusal_rate = 0.1
 
     def __init__(self, corpus: Corpus, seed: int, *, heldout: bool = False) -> None:
         self.rng = Random(seed)

@@ -276,7 +276,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rate", type=float, default=1.2e-3, help="AdamW's, for embeddings and norms; Muon's is --muon"
     )
-    parser.add_argument("--muon", type=float, default=6e-3)
+    parser.add_argument("--muon", type=float, default=4e-3)
     parser.add_argument("--guide", type=float, default=0.15, help="weight of the guide loss")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--easy-steps", type=int, default=300, help="steps on short passages first")

@@ -102,7 +102,7 @@ def test_shapes_bound_passages_and_questions(recipe):
             assert len(passage) == 1 or sum(len(s.split()) for s in passage) <= 20
 
 
-def test_about_an_eighth_of_the_questions_has_no_answer(recipe):
+def test_about_a_tenth_of_the_questions_has_no_answer(recipe):
     generator = recipe["generator"]
     source = make(recipe, 5).examples(generator.Shape())
     turns = [turn for _ in range(600) for turn in next(source).turns]

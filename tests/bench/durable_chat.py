@@ -77,7 +77,7 @@ async def house(temporal: str, nats: str, directory: Path) -> AsyncIterator[tupl
     lifetime = Lifetime()
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        database = f"sqlite+aiosqlite:///{directory / 'registry.db'}"
+        database = f"sqlite:///{directory / 'registry.db'}"
         registry = await enter(
             registry_running(RegistrySettings(port=0, database_url=database, nats=bus_settings), lifetime)
         )

@@ -70,7 +70,7 @@ class Cluster:
     async def start_registry(self) -> None:
         settings = RegistrySettings(
             port=self._port,
-            database_url=f"sqlite+aiosqlite:///{self._directory}/registry.db",
+            database_url=f"sqlite:///{self._directory}/registry.db",
             lease_seconds=LEASE,
             nats=self._nats,
             grace_seconds=0.0,

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from olo_common.errors import Unavailable
 from olo_registry.catalogue.catalogue import Catalogue
 from olo_registry.catalogue.entry import Entry
-from olo_registry.errors import CatalogueUnavailable
 from olo_registry.leases.table import Leases
 from olo_registry.registry import Registry
 
@@ -25,7 +25,7 @@ class FakeStore:
 
     async def save(self, entries: Sequence[Entry]) -> None:
         if self.away:
-            raise CatalogueUnavailable("away")
+            raise Unavailable("away")
         self.saved += entries
 
 

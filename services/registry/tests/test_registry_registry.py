@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from olo_common.errors import InvalidField
+from olo_common.errors import InvalidField, Unavailable
 from olo_registry.catalogue.entry import PolicyChange
 from olo_registry.errors import (
-    CatalogueUnavailable,
     InstanceNotFound,
     ModelNotFound,
     RegistrationRejected,
@@ -202,7 +201,7 @@ async def test_there_is_room_for_so_many_instances_and_no_more(bench: Any) -> No
 
 async def test_a_new_model_that_cannot_be_stored_is_not_registered_half(bench: Any) -> None:
     bench.store.away = True
-    with pytest.raises(CatalogueUnavailable):
+    with pytest.raises(Unavailable):
         await bench.registry.announce(said())
     with pytest.raises(ModelNotFound):
         bench.registry.model("m")

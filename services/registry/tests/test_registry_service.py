@@ -29,7 +29,7 @@ AWAY = NatsSettings(url="nats://127.0.0.1:1")
 @asynccontextmanager
 async def serving(directory: Path) -> AsyncIterator[grpc.aio.Channel]:
     settings = RegistrySettings(
-        port=0, database_url=f"sqlite+aiosqlite:///{directory}/registry.db", nats=AWAY, grace_seconds=30.0
+        port=0, database_url=f"sqlite:///{directory}/registry.db", nats=AWAY, grace_seconds=30.0
     )
     async with AsyncExitStack() as stack:
         # The channel is closed last, so that the server stops while its client is still there.

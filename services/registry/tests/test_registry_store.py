@@ -14,10 +14,9 @@ from tempfile import mkdtemp
 
 import pytest
 
-from olo_common.errors import StartupError
+from olo_common.errors import StartupError, Unavailable
 from olo_registry.adapters.sql_store import sql_store
 from olo_registry.catalogue.entry import Entry
-from olo_registry.errors import CatalogueUnavailable
 from olo_registry.types import HardwareType, ModelType
 from olo_testing.ports import free_port
 
@@ -65,7 +64,7 @@ def postgres_url() -> Iterator[str]:
             "start",
         )
         try:
-            yield f"postgresql+asyncpg://olo@127.0.0.1:{port}/postgres"
+            yield f"postgresql://olo@127.0.0.1:{port}/postgres"
         finally:
             run(str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
     finally:
@@ -75,7 +74,7 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path}/deep/below/registry.db"
+        return f"sqlite:///{tmp_path}/deep/below/registry.db"
     url: str = request.getfixturevalue("postgres_url")
     return url
 
@@ -105,9 +104,9 @@ async def test_the_default_moves_in_one_transaction_whatever_the_order(database_
 async def test_the_database_itself_allows_one_default_of_a_type_and_keeps_nothing_of_a_failed_save(
     tmp_path: Path,
 ) -> None:
-    async with sql_store(f"sqlite+aiosqlite:///{tmp_path}/registry.db") as store:
+    async with sql_store(f"sqlite:///{tmp_path}/registry.db") as store:
         await store.save([ENTRY])
-        with pytest.raises(CatalogueUnavailable):
+        with pytest.raises(Unavailable):
             await store.save([replace(ENTRY, priority=1), replace(ENTRY, model_id="other")])
         assert await store.load() == [ENTRY]
 
@@ -115,10 +114,10 @@ async def test_the_database_itself_allows_one_default_of_a_type_and_keeps_nothin
 @pytest.mark.parametrize(
     "url",
     [
-        "sqlite+aiosqlite:////proc/nowhere/registry.db",
-        "sqlite+aiosqlite:////proc/version",
-        "postgresql+asyncpg://olo:secret@127.0.0.1:1/olo",
-        "sqlite+aiosqlite:nonsense",
+        "sqlite:////proc/nowhere/registry.db",
+        "sqlite:////proc/version",
+        "postgresql://olo:secret@127.0.0.1:1/olo",
+        "sqlite:nonsense",
     ],
 )
 async def test_a_database_that_cannot_be_used_is_one_clear_sentence(url: str) -> None:
@@ -132,5 +131,5 @@ async def test_a_database_that_cannot_be_used_is_one_clear_sentence(url: str) ->
 async def test_a_file_that_is_no_database_is_one_clear_sentence(tmp_path: Path) -> None:
     (tmp_path / "registry.db").write_text("this is not a database, and never was one; it is long enough to be read")
     with pytest.raises(StartupError, match="database"):
-        async with sql_store(f"sqlite+aiosqlite:///{tmp_path}/registry.db"):
+        async with sql_store(f"sqlite:///{tmp_path}/registry.db"):
             pass

@@ -13,8 +13,8 @@ import pytest
 from olo_common.errors import OloError, Unavailable
 from olo_retrieval.adapters.memory_store import MemoryStore
 from olo_retrieval.adapters.sql.collections import SqlCollections
-from olo_retrieval.adapters.sql.database import open_database
 from olo_retrieval.adapters.sql.documents import SqlDocuments
+from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
 from olo_retrieval.chunking import ChunkLimits
 from olo_retrieval.curation import Curation
@@ -102,7 +102,7 @@ class House:
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with open_database(f"sqlite:///{tmp_path}/data/retrieval.db") as database:
+    async with document_store(f"sqlite:///{tmp_path}/data/retrieval.db") as database:
         made = House(SqlCollections(database), SqlDocuments(database), SqlVersions(database))
         await made.curation.create_collection("default", "demo", "")
         await made.recovery.run()

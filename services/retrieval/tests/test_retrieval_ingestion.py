@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from olo_common.errors import ErrorCode, InvalidField, RemoteError, StartupError, Unavailable
 from olo_contracts.identifiers import DOCUMENT_ID, is_valid
-from olo_retrieval.adapters.sql.database import open_database
+from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.drafts import made_id, make_draft
 from olo_retrieval.errors import (
     CollectionExists,
@@ -299,16 +299,16 @@ async def test_rows_survive_the_process(tmp_path: Path) -> None:
     from olo_retrieval.adapters.sql.collections import SqlCollections
 
     url = f"sqlite:///{tmp_path}/retrieval.db"
-    async with open_database(url) as database:
+    async with document_store(url) as database:
         await SqlCollections(database).create("default", "demo", MODEL)
-    async with open_database(url) as database:
+    async with document_store(url) as database:
         assert (await SqlCollections(database).get("default", "demo")).model == MODEL
 
 
 @pytest.mark.parametrize("url", ["sqlite:////proc/nowhere/retrieval.db", "sqlite://", "mysql://x/y", "what"])
 async def test_a_store_that_cannot_be_opened_is_one_sentence(url: str) -> None:
     with pytest.raises(StartupError, match="OLO_RETRIEVAL_DATABASE_URL"):
-        async with open_database(url):
+        async with document_store(url):
             pass
 
 

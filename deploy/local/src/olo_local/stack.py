@@ -65,7 +65,7 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
         "OLO_NATS_URL": f"nats://{ports.address('nats')}",
         "TEMPORAL_ADDRESS": ports.address("temporal"),
     }
-    databases = {name: f"sqlite+aiosqlite:///{place.data / f'{name}.db'}" for name in ("registry", "retrieval")}
+    databases = {name: f"sqlite:///{place.data / f'{name}.db'}" for name in ("registry", "retrieval")}
     return [
         _temporal(ports, place.data),
         _nats(ports, place.data),

@@ -5,7 +5,7 @@ OloError
 +-- InstanceNotFound        NOT_FOUND            instance_not_found
 +-- RegistrationRejected    FAILED_PRECONDITION  registration_rejected
 +-- RegistryFull            RESOURCE_EXHAUSTED   registry_full
-+-- CatalogueUnavailable    UNAVAILABLE          catalogue_unavailable
++-- Unavailable             UNAVAILABLE          dependency_unavailable (of olo_common: the database is away)
 """
 
 from __future__ import annotations
@@ -39,10 +39,3 @@ class RegistryFull(OloError):
 
     code = ErrorCode.RESOURCE_EXHAUSTED
     reason = "registry_full"
-
-
-class CatalogueUnavailable(OloError):
-    """The database of the catalogue does not answer."""
-
-    code = ErrorCode.UNAVAILABLE
-    reason = "catalogue_unavailable"

@@ -20,7 +20,7 @@ class CatalogueStore(Protocol):
         """Saves these entries, all or none.
 
         Raises:
-            CatalogueUnavailable: The database does not answer.
+            Unavailable: The database does not answer.
         """
         ...
 

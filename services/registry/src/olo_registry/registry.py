@@ -88,7 +88,7 @@ class Registry:
             InvalidField: The metadata is out of range.
             RegistrationRejected: Another live instance of this model has other facts.
             RegistryFull: There are too many instances.
-            CatalogueUnavailable: A new model cannot be stored.
+            Unavailable: A new model cannot be stored.
         """
         validate_instance_id(said.instance_id)
         try:
@@ -164,7 +164,7 @@ class Registry:
         Raises:
             ModelNotFound: There is no such model.
             InvalidField: A value is out of range.
-            CatalogueUnavailable: It cannot be stored.
+            Unavailable: It cannot be stored.
         """
         async with self._writing:
             await self._write(self._catalogue.changing(model_id, change, self._clock.now()))

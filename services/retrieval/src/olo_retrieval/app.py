@@ -17,14 +17,15 @@ from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
+from olo_common.sql import Database
 from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
 from olo_contracts.queues import INGEST_QUEUE
 from olo_retrieval.activities import IngestActivities
 from olo_retrieval.adapters.qdrant_store import open_qdrant
 from olo_retrieval.adapters.router_embedder import router_embedder
 from olo_retrieval.adapters.sql.collections import SqlCollections
-from olo_retrieval.adapters.sql.database import Database, open_database
 from olo_retrieval.adapters.sql.documents import SqlDocuments
+from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
 from olo_retrieval.adapters.temporal_ingest import TemporalIngestStarter
 from olo_retrieval.chunking import ChunkLimits
@@ -52,7 +53,7 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
     """
     async with AsyncExitStack() as stack:
         health = Health([_DOCUMENTS, _INDEX])
-        database = await stack.enter_async_context(open_database(settings.database_url))
+        database = await stack.enter_async_context(document_store(settings.database_url))
         key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
         vectors = await stack.enter_async_context(open_qdrant(settings.qdrant, key))
         embedder = await stack.enter_async_context(

@@ -9,8 +9,8 @@ from sqlalchemy import Row, Select, delete, func, insert, literal, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from olo_common.sql import Database
 from olo_retrieval.adapters.sql.clock import now_ms
-from olo_retrieval.adapters.sql.database import Database
 from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
 from olo_retrieval.errors import CollectionExists, CollectionNotFound
 from olo_retrieval.types import Collection, EmbeddingModel

@@ -9,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from olo_common.errors import Unavailable
+from olo_common.sql import Database
 from olo_retrieval.adapters.sql.clock import now_ms
 from olo_retrieval.adapters.sql.collections import removal_values
-from olo_retrieval.adapters.sql.database import Database
 from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
 from olo_retrieval.errors import CollectionNotFound, DocumentNotFound
 from olo_retrieval.types import Collection, DocumentRecord, DocumentState, Draft, Staging, VersionRef

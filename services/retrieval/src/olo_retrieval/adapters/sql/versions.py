@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
+from olo_common.sql import Database
 from olo_retrieval.adapters.sql.clock import now_ms
-from olo_retrieval.adapters.sql.database import Database
 from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
 from olo_retrieval.types import (
     Collection,

@@ -1,0 +1,165 @@
+"""A SQL database by its URL, SQLite in a file or Postgres: tuned, migrated, its errors turned into ours.
+
+Needs the extra `sql` of this distribution.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from olo_common.errors import StartupError, Unavailable
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+# Any number will do, as long as only our migrations take it: replicas of a rolling update must not migrate at once.
+_MIGRATION_LOCK = 7_231_054
+_CONNECT_SECONDS = 5
+
+
+class Database:
+    """Transactions. What the driver raises becomes `Unavailable`, but for a violated constraint (`IntegrityError`).
+
+    Args:
+        url: With an asynchronous driver.
+        name: What callers are told is away: `the document store`.
+        migrations: Alembic's script location, a package and a folder: `olo_registry:migrations`.
+    """
+
+    def __init__(self, url: URL, name: str, migrations: str) -> None:
+        self.is_file = url.get_backend_name() == "sqlite"
+        self._name = name
+        self._migrations = migrations
+        if not self.is_file:
+            self._engine = create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": _CONNECT_SECONDS})
+        else:
+            self._engine = create_async_engine(url)
+            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+        self._writing = self._engine.execution_options(olo_write=True)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads."""
+        async with self._wrapped(), self._engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that is committed when the body ends well."""
+        async with self._wrapped(), self._writing.begin() as connection:
+            yield connection
+
+    async def migrate(self) -> None:
+        """Brings the tables to the newest revision. Raises Unavailable."""
+        async with self.write() as connection:
+            if not self.is_file:
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            await connection.run_sync(self._upgrade)
+
+    async def ping(self) -> None:
+        """Raises Unavailable where the store does not answer."""
+        async with self.read() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._engine.dispose()
+
+    def _upgrade(self, connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", self._migrations)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    @asynccontextmanager
+    async def _wrapped(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise Unavailable(f"{self._name} does not answer", retry_after=1.0) from error
+
+
+@asynccontextmanager
+async def open_database(
+    url: str, *, name: str, variable: str, migrations: str, must_answer: bool = False
+) -> AsyncIterator[Database]:
+    """A database, closed afterwards. A file is made with its directory, and migrated, at once.
+
+    Args:
+        url: `sqlite:///data/file.db` or `postgresql://user@host/database`.
+        name: As of `Database`.
+        variable: The environment variable that holds the URL, for messages.
+        migrations: As of `Database`.
+        must_answer: Whether a server has to be there now, too, and is migrated; else the owner calls `migrate` later.
+
+    Raises:
+        StartupError: The URL is wrong, the file cannot be written, or the server does not answer.
+    """
+    parsed = _parse(url, variable)
+    database = Database(parsed, name, migrations)
+    try:
+        if database.is_file:
+            await _prepare_file(database, parsed, variable)
+        elif must_answer:
+            await _prepare_server(database, parsed, variable)
+        yield database
+    finally:
+        await database.close()
+
+
+async def _prepare_file(database: Database, url: URL, variable: str) -> None:
+    path = Path(url.database or "")
+    try:
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        await database.migrate()
+    except (OSError, Unavailable):
+        raise StartupError(
+            f"{path} is no database that can be written; make its directory writable or set another {variable}"
+        ) from None
+
+
+async def _prepare_server(database: Database, url: URL, variable: str) -> None:
+    try:
+        await database.migrate()
+    except Unavailable:
+        shown = url.render_as_string(hide_password=True)
+        raise StartupError(f"the database {shown} does not answer; start it or set another {variable}") from None
+
+
+def _parse(url: str, variable: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StartupError(f"{variable} is not a database URL, such as sqlite:///data/file.db") from None
+    driver = _DRIVERS.get(parsed.get_backend_name())
+    if driver is None or (driver.startswith("sqlite") and not parsed.database):
+        raise StartupError(f"{variable} must name an SQLite file or a Postgres database")
+    return parsed.set(drivername=driver)
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # The driver must not begin transactions on its own: `_begin_sqlite` says when and how.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reader that turns writer may fail at once with "locked"; a writer that says so at first waits for its turn.
+    writes = connection.get_execution_options().get("olo_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

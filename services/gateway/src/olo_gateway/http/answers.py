@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -15,6 +15,8 @@ from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, FinishR
 from olo.router.v1.router_service_pb2 import SelectionReason
 from olo_gateway.convert import seconds_of
 from olo_gateway.http import schemas
+
+_SCORE_DIGITS: Final = 4
 
 
 def completion_id(run_id: str) -> str:
@@ -105,7 +107,7 @@ def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
         candidates=[
             schemas.Candidate(
                 model_id=candidate.model_id,
-                score=candidate.score,
+                score=round(candidate.score, _SCORE_DIGITS),
                 reason=SelectionReason.Name(candidate.reason).removeprefix("SELECTION_REASON_").lower(),
                 explanation=candidate.explanation,
                 at_capacity=candidate.at_capacity,
@@ -126,7 +128,7 @@ def _citation_of(citation: run_pb2.Citation) -> schemas.Citation:
         title=citation.title,
         source=citation.source,
         chunk_id=citation.chunk_id,
-        score=citation.score,
+        score=round(citation.score, _SCORE_DIGITS),
         text=citation.text,
         cited=citation.cited,
     )

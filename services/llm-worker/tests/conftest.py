@@ -11,7 +11,7 @@ import pytest_asyncio
 from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
 from olo_llm_worker.adapters.fake_engine import FakeEngine
 from olo_llm_worker.convert import Identity
-from olo_llm_worker.generation.scheduler import Scheduler
+from olo_llm_worker.generation.scheduler import Policy, Scheduler
 from olo_llm_worker.model_directory import ModelDirectory, convert
 
 
@@ -43,8 +43,8 @@ async def schedule() -> AsyncIterator[Callable[..., Scheduler]]:
     """Makes schedulers that come to rest after the test."""
     async with AsyncExitStack() as stack:
 
-        def make(engine: Any, *, max_concurrency: int = 1, max_queue: int = 4) -> Scheduler:
-            scheduler = Scheduler(engine, max_concurrency=max_concurrency, max_queue=max_queue)
+        def make(engine: Any, *, max_concurrency: int = 1, max_queue: int = 4, **policy: Any) -> Scheduler:
+            scheduler = Scheduler(engine, Policy(max_concurrency, max_queue, **policy))
             stack.push_async_callback(scheduler.close)
             if isinstance(engine, FakeEngine):
                 # A stepwise engine must not wait for permits when the test is over: callbacks run in reverse order.

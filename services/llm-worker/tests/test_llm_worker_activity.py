@@ -42,12 +42,15 @@ class Wire:
         return True
 
 
+async def _told(_: bool) -> None: ...
+
+
 class Bench:
     """The activity in Temporal's test environment."""
 
     def __init__(self, scheduler: Scheduler, identity: Identity, wire: Wire, **info: Any) -> None:
-        slot = ModelSlot()
-        slot.fill(scheduler)
+        slot = ModelSlot(lambda: scheduler._engine, scheduler._policy, _told)
+        slot._scheduler = scheduler
         self._activities = GenerateActivities(slot, identity, wire)
         self.beats: list[pb.GenerateProgress] = []
         self.environment = ActivityEnvironment()

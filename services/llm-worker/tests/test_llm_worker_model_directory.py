@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
 from olo_llm_worker.errors import ModelDirectoryError
+from olo_llm_worker.generation.engine import Batch
 from olo_llm_worker.generation.types import Decoding, Message
 from olo_llm_worker.model_directory import ModelDirectory, convert, load
 from olo_llm_worker.model_directory.chat_template import DEMO_TEMPLATE, ChatTemplate, TemplateRefusal
@@ -133,7 +134,15 @@ def test_an_existing_target_is_never_touched(checkpoint: Path, tmp_path: Path) -
 def greedy(directory: ModelDirectory) -> list[int]:
     engine = CTranslate2Engine(directory)
     tokens: list[int] = []
-    engine.generate([engine.tokenize(USER)], Decoding(40), lambda _, token: bool(tokens.append(token)))
+
+    class Listener:
+        def began(self, *, cached: bool) -> None: ...
+
+        def token(self, row: int, token_id: int, logprob: float) -> bool:
+            tokens.append(token_id)
+            return False
+
+    engine.generate(Batch((tuple(engine.tokenize(USER)),), Decoding(), 40), Listener())
     engine.close()
     return tokens
 

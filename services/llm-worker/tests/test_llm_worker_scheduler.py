@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import dataclasses
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
@@ -19,7 +21,7 @@ from olo_llm_worker.errors import (
     WorkerStopping,
 )
 from olo_llm_worker.generation.generation import Generation
-from olo_llm_worker.generation.scheduler import Scheduler
+from olo_llm_worker.generation.scheduler import Policy, Scheduler
 from olo_llm_worker.generation.types import Chunk, Finish, Job, Message, Result, Sampling
 
 Schedule = Callable[..., Scheduler]
@@ -104,7 +106,7 @@ async def test_a_prefix_that_is_complete_needs_no_engine(schedule: Schedule) -> 
 @given(st.text(min_size=1, max_size=60), st.lists(st.text(min_size=1, max_size=3), max_size=2))
 def test_chunks_join_to_the_answer_at_their_offsets(text: str, stops: list[str]) -> None:
     async def scenario() -> None:
-        scheduler = Scheduler(FakeEngine(text), max_concurrency=1, max_queue=1)
+        scheduler = Scheduler(FakeEngine(text), Policy(1, 1))
         async with scheduler.generation(job(stop=tuple(stops), max_tokens=500)) as generation:
             chunks = await collect(generation)
         await scheduler.close()
@@ -145,7 +147,7 @@ async def test_no_more_run_than_there_are_slots_and_no_more_wait_than_allowed(sc
         assert [generation.dispatched for generation in open_] == [True, True, False, False]
         engine.permit(8)
         assert {(await generation.result()).text for generation in open_} == {"ok"}
-    assert len(engine.dispatched) == 4
+    assert [len(batch.prompts) for batch in engine.dispatched] == [2, 2]
     await until(lambda: scheduler.running == 0)
 
 
@@ -213,7 +215,7 @@ async def test_a_failing_engine_is_one_clear_error_and_frees_the_slot(schedule: 
 
 async def test_closing_ends_everything_and_takes_nothing_new() -> None:
     engine = FakeEngine("ok", stepwise=True)
-    scheduler = Scheduler(engine, max_concurrency=1, max_queue=4)
+    scheduler = Scheduler(engine, Policy(1, 4))
     tasks = [asyncio.create_task(run(scheduler, job(str(i)))) for i in range(2)]
     await until(lambda: scheduler.running == 1 and scheduler.waiting == 1)
     closing = asyncio.create_task(scheduler.close())
@@ -225,3 +227,109 @@ async def test_closing_ends_everything_and_takes_nothing_new() -> None:
     engine.permit()
     await closing
     assert scheduler.running == 0
+
+
+async def test_a_row_that_ends_early_does_not_wait_for_the_others(schedule: Schedule) -> None:
+    engine = FakeEngine(lambda question: question, stepwise=True)
+    scheduler = schedule(engine, max_concurrency=2)
+    async with scheduler.generation(job(content="ab")) as short, scheduler.generation(job(content="abcdef")) as long:
+        engine.permit(5)
+        assert (await short.result()).text == "ab"
+        assert not long.rows[0].outcome.done()
+        engine.permit(3)
+        assert (await long.result()).text == "abcdef"
+    assert len(engine.dispatched) == 1
+
+
+async def test_a_cancelled_row_leaves_its_batch_and_frees_its_place(schedule: Schedule) -> None:
+    engine = FakeEngine("abcd", stepwise=True)
+    scheduler = schedule(engine, max_concurrency=2)
+    async with scheduler.generation(job("stays")) as stays:
+        gone = asyncio.create_task(run(scheduler, job("gone")))
+        await until(lambda: scheduler.running == 2)
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        engine.permit(2)
+        await until(lambda: scheduler.running == 1)
+        engine.permit(6)
+        assert (await stays.result()).text == "abcd"
+
+
+async def test_a_long_answer_makes_place_only_for_those_that_wait(schedule: Schedule) -> None:
+    engine = FakeEngine(lambda question: question, stepwise=True)
+    scheduler = schedule(engine, max_concurrency=1, slice_tokens=2)
+    async with scheduler.generation(job(content="abcdefgh")) as long:
+        engine.permit(3)
+        await until(lambda: long.rows != [] and long.rows[0].text == "abc")
+        async with scheduler.generation(job(content="xy")) as short:
+            await until(lambda: bool(short.rows))
+            engine.permit(100)
+            assert (await short.result()).text == "xy"
+            assert (await long.result()).text == "abcdefgh"
+    assert [batch.prompts[0] for batch in engine.dispatched[:2]] == [(*b"abcdefgh", 256), (*b"xy", 256)]
+    assert len(engine.dispatched) == 3
+    assert engine.dispatched[2].prompts[0][:9] == (*b"abcdefgh", 256)
+
+
+async def test_a_system_prompt_that_comes_again_is_kept(schedule: Schedule) -> None:
+    engine = FakeEngine("ok")
+    scheduler = schedule(engine, max_prefixes=1)
+
+    def asked(system: str, user: str) -> Job:
+        return Job("r", (Message("system", system), Message("user", user)))
+
+    first, second = "You are a very patient helper. ", "You are quite another helper. "
+    cached = [(await run(scheduler, asked(first, user))).cached_tokens for user in ("a?", "b?", "c?", "?d")]
+    assert cached == [0, 0, len(first), len(first)]
+    assert [(await run(scheduler, asked(second, user))).cached_tokens for user in ("a", "b", "c")] == [0, 0, 0]
+    assert [len(batch.static_prompt) for batch in engine.dispatched] == [0, *[len(first)] * 3, 0, 0, 0]
+
+
+async def test_warming_keeps_system_prompts(schedule: Schedule) -> None:
+    scheduler = schedule(FakeEngine("ok"), replicas=2)
+    system = "You are a very patient helper. "
+    await scheduler.warm([system])
+    result = await run(scheduler, Job("r", (Message("system", system), Message("user", "a?"))))
+    assert result.cached_tokens == len(system)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.text(min_size=1, max_size=40), st.integers(1, 60), st.booleans(), st.integers(1, 3)),
+        min_size=1,
+        max_size=12,
+    ),
+    st.integers(1, 5),
+    st.integers(1, 3),
+    st.sampled_from([0, 1, 3]),
+)
+def test_any_mix_ends_and_each_gets_its_own_answer(
+    asked: list[tuple[str, int, bool, int]], concurrency: int, replicas: int, quantum: int
+) -> None:
+    async def scenario() -> None:
+        engine = FakeEngine(lambda question: question)
+        policy = Policy(concurrency, 100, replicas=replicas, window=0.0, slice_tokens=quantum)
+        scheduler = Scheduler(engine, policy)
+
+        async def one(number: int, text: str, tokens: int, gone: bool, n: int) -> None:
+            work = dataclasses.replace(job(str(number), content=text, max_tokens=tokens), n=min(n, concurrency))
+            task = asyncio.create_task(run(scheduler, work))
+            await asyncio.sleep(0)
+            if gone:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+                return
+            result = await task
+            cut = text.encode()[:tokens].decode(errors="replace")
+            assert [choice.text for choice in result.choices] == [cut] * work.n
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(one(number, *asking) for number, asking in enumerate(asked)))
+            await scheduler.close()
+        assert scheduler.running == 0
+        assert all(len(batch.prompts) <= concurrency for batch in engine.dispatched)
+
+    asyncio.run(scenario())

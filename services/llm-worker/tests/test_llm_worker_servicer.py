@@ -15,7 +15,7 @@ from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor
 from olo_common.rpc_status import from_rpc_error
 from olo_llm_worker.adapters.fake_engine import FakeEngine
 from olo_llm_worker.convert import Identity
-from olo_llm_worker.generation.scheduler import Scheduler
+from olo_llm_worker.generation.scheduler import Policy, Scheduler
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.servicer import InferenceServicer
 
@@ -24,21 +24,31 @@ MESSAGES = [pb.ChatMessage(role=pb.ROLE_USER, content="hi")]
 
 
 class Served:
-    def __init__(self, stub: rpc.InferenceServiceAsyncStub, slot: ModelSlot) -> None:
+    def __init__(self, stub: rpc.InferenceServiceAsyncStub, slot: ModelSlot, changes: list[bool]) -> None:
         self.stub = stub
+        self.changes = changes
         self.slot = slot
+
+    def put(self, scheduler: Scheduler) -> None:
+        self.slot._scheduler, self.slot._info = scheduler, scheduler.info
 
 
 @pytest_asyncio.fixture
 async def served(identity: Identity) -> AsyncIterator[Served]:
-    slot = ModelSlot()
+    changes: list[bool] = []
+
+    async def changed(loaded: bool) -> None:
+        changes.append(loaded)
+
+    slot = ModelSlot(lambda: FakeEngine("Loaded."), Policy(2, 4), changed)
     server = grpc.aio.server(interceptors=[RequestIdInterceptor(), ErrorInterceptor()])
     rpc.add_InferenceServiceServicer_to_server(InferenceServicer(slot, identity), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Served(rpc.InferenceServiceStub(channel), slot)
+        yield Served(rpc.InferenceServiceStub(channel), slot, changes)
     await server.stop(None)
+    await slot.close()
 
 
 async def refused(stub: rpc.InferenceServiceAsyncStub, request: pb.GenerateRequest, timeout: float = 5.0) -> OloError:
@@ -54,7 +64,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_generate_answers_with_everything(served: Served, schedule: Schedule) -> None:
-    served.slot.fill(schedule(FakeEngine("Grüße.")))
+    served.put(schedule(FakeEngine("Grüße.")))
     request = pb.GenerateRequest(request_id="r-1", model_id="olo-demo", messages=MESSAGES, candidate=2)
     response = await served.stub.Generate(request)
     assert (response.text, response.finish_reason) == ("Grüße.", pb.FINISH_REASON_STOP)
@@ -65,14 +75,14 @@ async def test_generate_answers_with_everything(served: Served, schedule: Schedu
 
 
 async def test_a_missing_request_id_is_made(served: Served, schedule: Schedule) -> None:
-    served.slot.fill(schedule(FakeEngine()))
+    served.put(schedule(FakeEngine()))
     first = await served.stub.Generate(pb.GenerateRequest(messages=MESSAGES))
     second = await served.stub.Generate(pb.GenerateRequest(messages=MESSAGES))
     assert first.request_id and first.request_id != second.request_id
 
 
 async def test_a_stream_ends_with_reason_and_usage(served: Served, schedule: Schedule) -> None:
-    served.slot.fill(schedule(FakeEngine("Grüße.")))
+    served.put(schedule(FakeEngine("Grüße.")))
     request = pb.GenerateStreamRequest(request=pb.GenerateRequest(messages=MESSAGES))
     chunks = [response.chunk async for response in served.stub.GenerateStream(request)]
     assert "".join(chunk.text for chunk in chunks) == "Grüße."
@@ -115,7 +125,7 @@ async def test_a_stream_ends_with_reason_and_usage(served: Served, schedule: Sch
 async def test_bad_requests_name_their_field(
     served: Served, schedule: Schedule, request_: pb.GenerateRequest, code: ErrorCode, reason: str, field: str
 ) -> None:
-    served.slot.fill(schedule(FakeEngine()))
+    served.put(schedule(FakeEngine()))
     error = await refused(served.stub, request_)
     assert (error.code, error.reason, error.field) == (code, reason, field)
 
@@ -128,7 +138,7 @@ async def test_before_the_model_is_loaded_callers_may_come_again(served: Served)
 async def test_a_full_queue_says_when_to_come_again(served: Served, schedule: Schedule) -> None:
     engine = FakeEngine("ok", stepwise=True)
     scheduler = schedule(engine, max_concurrency=1, max_queue=0)
-    served.slot.fill(scheduler)
+    served.put(scheduler)
     first = asyncio.ensure_future(served.stub.Generate(pb.GenerateRequest(messages=MESSAGES)))
     await until(lambda: scheduler.running == 1)
     error = await refused(served.stub, pb.GenerateRequest(messages=MESSAGES))
@@ -141,7 +151,7 @@ async def test_a_full_queue_says_when_to_come_again(served: Served, schedule: Sc
 async def test_a_client_that_goes_away_ends_its_generation(served: Served, schedule: Schedule) -> None:
     engine = FakeEngine("ok", stepwise=True)
     scheduler = schedule(engine)
-    served.slot.fill(scheduler)
+    served.put(scheduler)
     stream = served.stub.GenerateStream(pb.GenerateStreamRequest(request=pb.GenerateRequest(messages=MESSAGES)))
     engine.permit()
     assert (await stream.read()).chunk.text == "o"
@@ -153,7 +163,7 @@ async def test_a_client_that_goes_away_ends_its_generation(served: Served, sched
 
 async def test_abort_ends_a_stream_with_aborted(served: Served, schedule: Schedule) -> None:
     engine = FakeEngine("ok", stepwise=True)
-    served.slot.fill(schedule(engine))
+    served.put(schedule(engine))
     request = pb.GenerateStreamRequest(request=pb.GenerateRequest(request_id="r-9", messages=MESSAGES))
     stream = served.stub.GenerateStream(request)
     engine.permit()
@@ -167,14 +177,14 @@ async def test_abort_ends_a_stream_with_aborted(served: Served, schedule: Schedu
 
 
 async def test_the_request_s_own_timeout_counts(served: Served, schedule: Schedule) -> None:
-    served.slot.fill(schedule(FakeEngine("ok", stepwise=True)))
+    served.put(schedule(FakeEngine("ok", stepwise=True)))
     request = pb.GenerateRequest(messages=MESSAGES)
     request.timeout.FromMilliseconds(20)
     assert (await refused(served.stub, request)).code is ErrorCode.DEADLINE_EXCEEDED
 
 
 async def test_tokens_are_counted_and_the_model_described(served: Served, schedule: Schedule) -> None:
-    served.slot.fill(schedule(FakeEngine()))
+    served.put(schedule(FakeEngine()))
     count = await served.stub.CountTokens(pb.CountTokensRequest(messages=MESSAGES))
     assert (count.prompt_tokens, count.context_limit) == (3, 2048)
     info = await served.stub.GetModelInfo(pb.GetModelInfoRequest())
@@ -184,3 +194,62 @@ async def test_tokens_are_counted_and_the_model_described(served: Served, schedu
         "fake",
         "llm.olo-demo",
     )
+
+
+async def test_the_model_is_loaded_warmed_and_unloaded(served: Served) -> None:
+    assert (await served.stub.LoadModel(pb.LoadModelRequest())).elapsed.ToNanoseconds() > 0
+    assert (await served.stub.LoadModel(pb.LoadModelRequest())).elapsed.ToNanoseconds() == 0
+    await served.stub.WarmModel(pb.WarmModelRequest(system_prompts=["You are a very patient helper."]))
+    assert (await served.stub.Generate(pb.GenerateRequest(messages=MESSAGES))).text == "Loaded."
+    await served.stub.UnloadModel(pb.UnloadModelRequest())
+    assert served.changes == [True, False]
+    error = await refused(served.stub, pb.GenerateRequest(messages=MESSAGES))
+    assert error.reason == "model_unavailable"
+    info = await served.stub.GetModelInfo(pb.GetModelInfoRequest())
+    assert (info.family, info.loaded) == ("fake", False)
+    assert "json_schema" in info.capabilities
+
+
+async def test_unloading_waits_for_what_runs(served: Served, schedule: Schedule) -> None:
+    engine = FakeEngine("ok", stepwise=True)
+    scheduler = schedule(engine)
+    served.put(scheduler)
+    running = asyncio.ensure_future(served.stub.Generate(pb.GenerateRequest(messages=MESSAGES)))
+    await until(lambda: scheduler.running == 1)
+    with pytest.raises(OloError) as late:
+        await call(served.stub.UnloadModel, pb.UnloadModelRequest(), peer="the worker", timeout=0.05)
+    assert late.value.code is ErrorCode.DEADLINE_EXCEEDED
+    await until(lambda: served.slot.loaded)
+    unloading = asyncio.ensure_future(served.stub.UnloadModel(pb.UnloadModelRequest()))
+    await until(lambda: not served.slot.loaded)
+    engine.permit(2)
+    assert (await running).text == "ok"
+    await unloading
+    assert served.changes == [False, True, False]
+
+
+async def test_several_answers_and_their_ends(served: Served, schedule: Schedule) -> None:
+    served.put(schedule(FakeEngine("ok"), max_concurrency=4))
+    request = pb.GenerateRequest(messages=MESSAGES, n=3, sampling=pb.SamplingOptions(logprobs=True))
+    response = await served.stub.Generate(request)
+    assert [response.text, *(other.text for other in response.alternatives)] == ["ok"] * 3
+    assert response.usage.completion_tokens == 6
+    assert [token.text for token in response.alternatives[1].logprobs] == ["o", "k"]
+    chunks = [r.chunk async for r in served.stub.GenerateStream(pb.GenerateStreamRequest(request=request))]
+    for number in range(3):
+        mine = [chunk for chunk in chunks if chunk.choice_index == number]
+        assert "".join(chunk.text for chunk in mine) == "ok"
+        assert mine[-1].finish_reason == pb.FINISH_REASON_STOP
+    assert [chunk.seq for chunk in chunks] == list(range(len(chunks)))
+    assert [chunk.usage.completion_tokens > 0 for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+
+async def test_tools_and_json_over_the_wire(served: Served, schedule: Schedule) -> None:
+    served.put(schedule(FakeEngine('<tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>')))
+    tools = [pb.Tool(name="f", parameters_json='{"type": "object"}')]
+    response = await served.stub.Generate(pb.GenerateRequest(messages=MESSAGES, tools=tools))
+    assert response.finish_reason == pb.FINISH_REASON_TOOL_CALLS
+    assert [(call.name, call.arguments_json) for call in response.tool_calls] == [("f", '{"a": 1}')]
+    served.put(schedule(FakeEngine('Here you are: {"a": 1}')))
+    form = pb.ResponseFormat(kind=pb.ResponseFormat.KIND_JSON_OBJECT)
+    assert (await served.stub.Generate(pb.GenerateRequest(messages=MESSAGES, response_format=form))).text == '{"a": 1}'

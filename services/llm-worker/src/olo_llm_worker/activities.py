@@ -18,10 +18,10 @@ from olo_common.errors import OloError
 from olo_common.temporal import to_application_error
 from olo_contracts.queues import GENERATE_ACTIVITY
 from olo_contracts.subjects import stream_subject, subject_of
-from olo_llm_worker.convert import Answering, Identity, answering, shortest, to_job
+from olo_llm_worker.convert import Answering, Identity, answer_to, shortest, to_job
 from olo_llm_worker.errors import WorkerStopping
+from olo_llm_worker.generation.answers import Answer, answering
 from olo_llm_worker.generation.engine import EngineInfo
-from olo_llm_worker.generation.generation import Generation
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.ports import Publisher
 
@@ -64,10 +64,11 @@ class GenerateActivities:
 
     async def _generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         info, scheduler = activity.info(), self._slot.scheduler
-        answer = answering(request, self._identity, info.attempt)
-        prefix = usable_prefix(_progress(info), scheduler.info) if info.attempt > 1 else None
+        answer = answer_to(request, self._identity, info.attempt)
+        resumes = info.attempt > 1 and request.n <= 1
+        prefix = usable_prefix(_progress(info), scheduler.info) if resumes else None
         job = to_job(request, answer.request_id, timeout=_time_left(info, request), prefix=prefix or None)
-        async with scheduler.generation(job) as generation, _heartbeats(generation, info.attempt):
+        async with answering(scheduler, job) as generation, _heartbeats(generation, info.attempt):
             if not request.stream:
                 return answer.response(await generation.result())
             async with self._published(generation, answer):
@@ -87,7 +88,7 @@ class GenerateActivities:
             await asyncio.wait_for(self._publisher.publish(subject_of(event), bytes(event)), _LAST_WORD_SECONDS)
 
     @contextlib.asynccontextmanager
-    async def _published(self, generation: Generation, answer: Answering) -> AsyncIterator[None]:
+    async def _published(self, generation: Answer, answer: Answering) -> AsyncIterator[None]:
         """Publishes chunks beside the body; a body that succeeds is followed by the last chunk."""
         task = asyncio.create_task(self._publish(generation, answer), name="chunks")
         try:
@@ -96,7 +97,7 @@ class GenerateActivities:
         finally:
             await _end(task)
 
-    async def _publish(self, generation: Generation, answer: Answering) -> None:
+    async def _publish(self, generation: Answer, answer: Answering) -> None:
         subject = stream_subject(answer.request_id)
         # What ended the generation is told by its result.
         with contextlib.suppress(OloError):
@@ -105,7 +106,7 @@ class GenerateActivities:
 
 
 @contextlib.asynccontextmanager
-async def _heartbeats(generation: Generation, attempt: int) -> AsyncIterator[None]:
+async def _heartbeats(generation: Answer, attempt: int) -> AsyncIterator[None]:
     """Heartbeats beside the body. The last one, at the end, tells all that a later attempt can resume from."""
     task = asyncio.create_task(_heartbeat(generation, attempt), name="heartbeats")
     try:
@@ -117,18 +118,18 @@ async def _heartbeats(generation: Generation, attempt: int) -> AsyncIterator[Non
         await _end(task)
 
 
-async def _heartbeat(generation: Generation, attempt: int) -> None:
+async def _heartbeat(generation: Answer, attempt: int) -> None:
     """Says that work goes on, but only while it does: an engine that hangs must be found out."""
     said = -1
     while True:
-        tokens = len(generation.token_ids)
+        tokens = generation.progress
         if generation.waiting or tokens != said:
             said = tokens
             _say(generation, attempt)
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
-def _say(generation: Generation, attempt: int) -> None:
+def _say(generation: Answer, attempt: int) -> None:
     token_ids: Sequence[int] = generation.token_ids or generation.job.prefix_token_ids
     activity.heartbeat(pb.GenerateProgress(token_ids=token_ids, attempt=attempt))
 

@@ -6,10 +6,8 @@ Temporal worker finishes what it has, the scheduler comes to rest, the engine is
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -27,11 +25,13 @@ from olo_common.nats_bus import nats_bus
 from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
 from olo_contracts.queues import llm_queue
 from olo_llm_worker.activities import HEARTBEAT_SECONDS, GenerateActivities
+from olo_llm_worker.adapters.cores import physical_cores
 from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
 from olo_llm_worker.convert import Identity
-from olo_llm_worker.errors import ModelDirectoryError
+from olo_llm_worker.errors import MemoryShort, ModelDirectoryError
+from olo_llm_worker.generation.batching import Limits
 from olo_llm_worker.generation.engine import EngineInfo
-from olo_llm_worker.generation.scheduler import Scheduler
+from olo_llm_worker.generation.scheduler import Policy
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.model_directory import load
 from olo_llm_worker.servicer import InferenceServicer
@@ -49,34 +49,62 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
     Raises:
         StartupError: The model directory is not sound, or the port is taken.
     """
-    slot, health, identity = ModelSlot(), Health([MODEL_CONDITION, TEMPORAL_CONDITION]), _identity(settings)
+    health, identity = Health([MODEL_CONDITION, TEMPORAL_CONDITION]), _identity(settings)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(nats_bus(settings.nats, identity.instance_id))
         client = await temporal_client(settings.temporal, identity.instance_id)
+        polling = _Polling()
+        slot = ModelSlot(lambda: _load(settings), _policy(settings), polling.follow)
+        activities = GenerateActivities(slot, identity, bus)
+        polling.begin(
+            health,
+            lambda: temporal_worker(
+                client, lambda: _worker(client, settings, activities), lifetime=lifetime, health=health
+            ),
+        )
         async with AsyncExitStack() as starting:
             # Answers from the first moment on, but ends before the worker does.
             address = await starting.enter_async_context(_grpc(settings, slot, identity, health))
-            scheduler = await stack.enter_async_context(_scheduler(settings))
-            slot.fill(scheduler)
-            await health.set(MODEL_CONDITION, True)
-            await stack.enter_async_context(
-                temporal_worker(
-                    client,
-                    lambda: _worker(client, settings, GenerateActivities(slot, identity, bus)),
-                    lifetime=lifetime,
-                    health=health,
-                )
-            )
+            stack.push_async_callback(slot.close)
+            stack.push_async_callback(polling.end)
+            await _first_load(slot, settings)
             stack.push_async_exit(starting.pop_all())
         presence = Presence(
             bus,
-            _advertisement(settings, identity, scheduler.info, address),
-            in_flight=lambda: scheduler.running,
+            _advertisement(settings, identity, slot.info, address),
+            in_flight=lambda: slot.running,
             able=lambda: not health.missing,
             heartbeat_seconds=settings.heartbeat_seconds,
         )
         await stack.enter_async_context(present(presence, bus, lifetime))
         yield address
+
+
+class _Polling:
+    """Takes work from Temporal while the model is loaded, and only then: others of the queue can serve it meanwhile."""
+
+    def __init__(self) -> None:
+        self._stack = AsyncExitStack()
+        self._ended = False
+
+    def begin(self, health: Health, worker: Callable[[], AbstractAsyncContextManager[None]]) -> None:
+        """Says what is to follow the model."""
+        self._health = health
+        self._worker = worker
+
+    async def follow(self, loaded: bool) -> None:
+        """The model has come, or is about to go."""
+        if not loaded:
+            await self._health.set(MODEL_CONDITION, False)
+            await self._stack.aclose()
+        elif not self._ended:
+            await self._stack.enter_async_context(self._worker())
+            await self._health.set(MODEL_CONDITION, True)
+
+    async def end(self) -> None:
+        """Lets what was taken finish, and takes nothing more."""
+        self._ended = True
+        await self._stack.aclose()
 
 
 @asynccontextmanager
@@ -90,29 +118,23 @@ async def _grpc(settings: LlmWorkerSettings, slot: ModelSlot, identity: Identity
         yield address
 
 
-@asynccontextmanager
-async def _scheduler(settings: LlmWorkerSettings) -> AsyncIterator[Scheduler]:
-    """The loaded model under its scheduler. Loading holds the interpreter at times: nothing may heartbeat yet."""
+async def _first_load(slot: ModelSlot, settings: LlmWorkerSettings) -> None:
     log = logger(__name__)
     log.info("model_loading", path=str(settings.model_directory))
     try:
-        engine = await asyncio.to_thread(_load, settings)
+        await slot.load()
     except ModelDirectoryError as error:
         raise StartupError(f"OLO_LLM_WORKER_MODEL_DIRECTORY: {error}") from error
+    except MemoryShort as error:
+        raise StartupError(f"OLO_LLM_WORKER_MODEL_DIRECTORY: {error.message}") from error
+    info = slot.info
     log.info(
-        "model_loaded", name=engine.info.name, quantization=engine.info.quantization, hardware=engine.info.hardware
+        "model_loaded",
+        name=info.name,
+        quantization=info.quantization,
+        hardware=info.hardware,
+        compute_type=info.compute_type,
     )
-    scheduler = Scheduler(
-        engine,
-        max_concurrency=settings.max_concurrency,
-        max_queue=settings.max_queue,
-        max_tokens_default=settings.max_tokens_default,
-    )
-    with contextlib.closing(engine):
-        try:
-            yield scheduler
-        finally:
-            await scheduler.close()
 
 
 def _load(settings: LlmWorkerSettings) -> CTranslate2Engine:
@@ -120,8 +142,28 @@ def _load(settings: LlmWorkerSettings) -> CTranslate2Engine:
         load(settings.model_directory),
         device=settings.device,
         compute_type=settings.compute_type,
-        replicas=settings.replicas or settings.max_concurrency,
+        replicas=_replicas(settings),
         intra_threads=settings.intra_threads,
+    )
+
+
+def _replicas(settings: LlmWorkerSettings) -> int:
+    """As many as cores by default; a GPU computes one batch at a time."""
+    if settings.replicas:
+        return settings.replicas
+    return 1 if settings.device == "cuda" else physical_cores()
+
+
+def _policy(settings: LlmWorkerSettings) -> Policy:
+    return Policy(
+        max_concurrency=settings.max_concurrency,
+        max_queue=settings.max_queue,
+        replicas=_replicas(settings),
+        window=settings.batch_window_seconds,
+        limits=Limits(rows=settings.max_batch, tokens=settings.max_batch_tokens),
+        slice_tokens=settings.slice_tokens,
+        max_prefixes=settings.max_prefixes,
+        max_tokens_default=settings.max_tokens_default,
     )
 
 

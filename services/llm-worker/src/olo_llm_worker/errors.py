@@ -2,6 +2,7 @@
 
 OloError
 +-- InvalidField        (common) a field of the request is wrong
++-- UnsupportedParameter  (InvalidField) a field asks for what this engine or model cannot do
 +-- MessagesMissing     there is nothing to answer
 +-- ContextTooLong      the prompt leaves no room in the model's context
 +-- ModelNotFound       another model is meant than the one served
@@ -11,12 +12,21 @@ OloError
 +-- WorkerStopping      the process ends before the answer does
 +-- DeadlineExceeded    the time of the request is over
 +-- EmptyOutput         the model has answered with nothing
++-- OutputInvalid       the model has not answered in the form that was asked for, twice
++-- ModelDamaged        the model cannot be loaded: its directory is not sound
++-- MemoryShort         the model cannot be loaded: there is not enough memory
 ModelDirectoryError     a directory is not a sound model directory, or cannot be made
 """
 
 from __future__ import annotations
 
-from olo_common.errors import ErrorCode, OloError
+from olo_common.errors import ErrorCode, InvalidField, OloError
+
+
+class UnsupportedParameter(InvalidField):
+    """A field asks for what this engine, or this model, cannot do."""
+
+    reason = "unsupported_parameter"
 
 
 class MessagesMissing(OloError):
@@ -113,6 +123,36 @@ class EmptyOutput(OloError):
 
     def __init__(self) -> None:
         super().__init__("the model has generated no text")
+
+
+class OutputInvalid(OloError):
+    """The model has not answered in the form that was asked for, twice."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "output_invalid"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the model did not answer in the form that was asked for: {problem}")
+
+
+class ModelDamaged(OloError):
+    """The model cannot be loaded: its directory is not sound."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "model_damaged"
+
+    def __init__(self) -> None:
+        super().__init__("the model directory is not sound; the worker's log says why")
+
+
+class MemoryShort(OloError):
+    """The model cannot be loaded: there is not enough memory."""
+
+    code = ErrorCode.RESOURCE_EXHAUSTED
+    reason = "memory_short"
+
+    def __init__(self) -> None:
+        super().__init__("there is not enough memory to load the model")
 
 
 class ModelDirectoryError(Exception):

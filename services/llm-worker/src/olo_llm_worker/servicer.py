@@ -11,8 +11,14 @@ import grpc
 from olo.common.v1.common_pb2 import HARDWARE_TYPE_CPU, HARDWARE_TYPE_GPU
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo.inference.v1 import inference_service_pb2_grpc as rpc
-from olo_llm_worker.convert import Identity, answering, to_job, to_messages
+from olo_common.errors import InvalidField
+from olo_common.logs import logger
+from olo_llm_worker.convert import Identity, answer_to, duration, to_job, to_messages, to_tools
+from olo_llm_worker.errors import ModelDamaged, ModelDirectoryError
+from olo_llm_worker.generation.answers import answering, count_tokens
+from olo_llm_worker.generation.options import MAX_SYSTEM_PROMPTS
 from olo_llm_worker.generation.slot import ModelSlot
+from olo_llm_worker.generation.types import Job
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -31,30 +37,31 @@ class InferenceServicer(rpc.InferenceServiceServicer):
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
         """Answers in one message."""
-        answer = answering(request, self._identity)
+        answer = answer_to(request, self._identity)
         job = to_job(request, answer.request_id, timeout=context.time_remaining())
-        async with self._slot.scheduler.generation(job) as generation:
+        async with answering(self._slot.scheduler, job) as generation:
             return answer.response(await generation.result())
 
     async def GenerateStream(
         self, request: pb.GenerateStreamRequest, context: Context
     ) -> AsyncIterator[pb.GenerateStreamResponse]:
         """Answers in chunks."""
-        answer = answering(request.request, self._identity)
+        answer = answer_to(request.request, self._identity)
         job = to_job(request.request, answer.request_id, timeout=context.time_remaining())
-        async with self._slot.scheduler.generation(job) as generation:
+        async with answering(self._slot.scheduler, job) as generation:
             async for chunk in generation.chunks():
                 yield pb.GenerateStreamResponse(chunk=answer.chunk(chunk))
 
     async def CountTokens(self, request: pb.CountTokensRequest, context: Context) -> pb.CountTokensResponse:
         """Counts the tokens of the rendered prompt."""
         scheduler = self._slot.scheduler
-        tokens = await scheduler.count_tokens(to_messages(request.messages))
+        job = Job("", to_messages(request.messages), tools=to_tools(request.tools))
+        tokens = await count_tokens(scheduler, job)
         return pb.CountTokensResponse(prompt_tokens=tokens, context_limit=scheduler.info.context_limit)
 
     async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
         """Describes the model."""
-        info = self._slot.scheduler.info
+        info = self._slot.info
         return pb.GetModelInfoResponse(
             model_id=self._identity.model_id,
             model_name=self._identity.model_name,
@@ -66,8 +73,30 @@ class InferenceServicer(rpc.InferenceServiceServicer):
             instance_id=self._identity.instance_id,
             task_queue=self._identity.task_queue,
             license=info.license,
+            compute_type=info.compute_type,
+            loaded=self._slot.loaded,
+            capabilities=info.capabilities,
         )
 
     async def Abort(self, request: pb.AbortRequest, context: Context) -> pb.AbortResponse:
         """Ends what runs or waits under the id."""
         return pb.AbortResponse(aborted=self._slot.scheduler.abort(request.request_id))
+
+    async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:
+        """Loads the model where it is not loaded."""
+        try:
+            return pb.LoadModelResponse(elapsed=duration(await self._slot.load()))
+        except ModelDirectoryError as error:
+            logger(__name__).error("model_damaged", problem=str(error))
+            raise ModelDamaged from error
+
+    async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
+        """Frees the model once all that was taken has ended."""
+        await self._slot.unload()
+        return pb.UnloadModelResponse()
+
+    async def WarmModel(self, request: pb.WarmModelRequest, context: Context) -> pb.WarmModelResponse:
+        """Has the model answer shortly, and read system prompts."""
+        if len(request.system_prompts) > MAX_SYSTEM_PROMPTS:
+            raise InvalidField("system_prompts", f"at most {MAX_SYSTEM_PROMPTS} are allowed")
+        return pb.WarmModelResponse(elapsed=duration(await self._slot.warm(request.system_prompts)))

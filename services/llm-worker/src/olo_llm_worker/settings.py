@@ -27,11 +27,27 @@ class LlmWorkerSettings(WorkerSettings):
     """Where the model runs; `auto` takes a GPU where there is one. Also says the hardware type that is announced."""
     compute_type: str = "default"
     """Number format of the computation, such as int8 or float32; `default` is the nearest to the stored weights."""
+    max_concurrency: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Answers that are generated at the same time: the slots of the Temporal worker. A batch holds many of them."""
     replicas: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Generations that the engine computes at the same time, on shared weights; 0: as many as max_concurrency. With
-    fewer, admitted requests take turns."""
+    """Batches that the engine computes at the same time, on shared weights; 0: one for each physical core, or one on
+    a GPU. More than there are cores slows all of them down."""
     intra_threads: Annotated[int, Field(ge=0, le=1024)] = 1
-    """CPU threads of one generation; 0 lets the engine choose. Times replicas it should not pass the cores."""
+    """CPU threads of one batch; 0 lets the engine choose. Times replicas it should not pass the cores."""
+    max_batch: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Answers in one batch. Larger ones give more tokens a second in all, and each answer fewer."""
+    max_batch_tokens: Annotated[int, Field(ge=0, le=100_000_000)] = 0
+    """Prompt and answer tokens that one batch may hold in memory at most; 0: no limit. On a GPU set what its free
+    memory holds: a batch that does not fit fails with all its answers."""
+    batch_window_seconds: Annotated[float, Field(ge=0, le=1)] = 0.005
+    """How long an answer waits for others to share its batch, where the engine is idle. 0 begins each at once, which
+    is slower for all as soon as several callers come together."""
+    slice_tokens: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Tokens after which an answer makes place where others wait, and goes on later; 0: never. Short answers are not
+    held up by long ones then, but each slice reads the prompt again."""
+    max_prefixes: Annotated[int, Field(ge=0, le=10_000)] = 16
+    """System prompts whose computed state is kept, in each replica, until the model is loaded anew; 0 keeps none. Each
+    takes the memory of its tokens."""
     max_queue: Annotated[int, Field(ge=0, le=100_000)] = 64
     """Requests that may wait for a slot; the next one is refused with RESOURCE_EXHAUSTED and a delay to retry after."""
     max_tokens_default: Annotated[int, Field(ge=1, le=1_000_000)] = 256

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import ctranslate2
 from tokenizers import Tokenizer
 
 from olo_common.errors import InvalidField
+from olo_llm_worker.adapters.turns import tool_of, turn_of
 from olo_llm_worker.errors import ModelDirectoryError, ModelUnavailable
-from olo_llm_worker.generation.engine import EngineInfo, OnToken
-from olo_llm_worker.generation.types import Decoding, Message, Sampling
+from olo_llm_worker.generation.engine import END, Batch, EngineInfo, Listener
+from olo_llm_worker.generation.types import Decoding, Message, Sampling, Tool
 from olo_llm_worker.model_directory import Manifest, ModelDirectory
 from olo_llm_worker.model_directory.chat_template import ChatTemplate, TemplateRefusal
 from olo_llm_worker.model_directory.manifest import CHAT_TEMPLATE, TOKENIZER
-
-_GREEDY_BELOW: Final = 0.01
-"""Lower temperatures choose the likeliest token anyway, and divide logits into infinity."""
 
 
 class CTranslate2Engine:
@@ -61,22 +60,25 @@ class CTranslate2Engine:
                 # Waiting is the scheduler's: what it dispatches must never block a thread that holds a slot.
                 max_queued_batches=-1,
             )
+        except MemoryError:
+            raise
         except (RuntimeError, ValueError) as error:
             raise ModelDirectoryError(f"the engine cannot load {directory.path}: {error}") from error
         by_id = {number: token for token, number in self._tokenizer.get_vocab().items()}
         self._tokens = [by_id.get(number, "") for number in range(max(by_id) + 1)]
         self._stop_ids = [self._tokenizer.token_to_id(token) for token in manifest.stop_tokens]
-        self._info = _info(manifest, self._generator.device, len(self._tokens), self._template.control_ids)
+        self._read: set[tuple[int, tuple[int, ...]]] = set()
+        self._info = _info(manifest, self._generator, len(self._tokens), self._template)
 
     @property
     def info(self) -> EngineInfo:
         """What is served."""
         return self._info
 
-    def tokenize(self, messages: Sequence[Message]) -> list[int]:
+    def tokenize(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[int]:
         """The token ids of the prompt."""
         try:
-            return self._template.tokenize([{"role": turn.role, "content": turn.content} for turn in messages])
+            return self._template.tokenize(list(map(turn_of, messages)), list(map(tool_of, tools)))
         except TemplateRefusal as error:
             raise InvalidField("messages", str(error)) from error
 
@@ -85,26 +87,48 @@ class CTranslate2Engine:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=True)
         return text
 
-    def generate(self, prompts: Sequence[Sequence[int]], decoding: Decoding, on_token: OnToken) -> None:
-        """Generates one answer for each prompt."""
+    def generate(self, batch: Batch, listener: Listener) -> None:
+        """Generates one answer for each row."""
+        generator, decoding, stop_ids, silent = self._generator, batch.decoding, self._stop_ids, True
 
         def step(result: Any) -> bool:
-            return result.token_id in self._stop_ids or on_token(result.batch_id, result.token_id)
+            nonlocal silent
+            if silent:
+                silent = False
+                listener.began(cached=self._was_read(batch.static_prompt))
+            if result.token_id in stop_ids:
+                listener.token(result.batch_id, END, 0.0)
+                return True
+            return listener.token(result.batch_id, result.token_id, result.log_prob or 0.0)
 
-        if decoding.seed is not None:
-            ctranslate2.set_random_seed(decoding.seed & 0xFFFF_FFFF)
         try:
-            self._generator.generate_batch(
-                [[self._tokens[token_id] for token_id in prompt] for prompt in prompts],
-                max_length=decoding.max_tokens,
+            generator.generate_batch(
+                [self._strings(prompt) for prompt in batch.prompts],
+                static_prompt=self._strings(batch.static_prompt) or None,
+                max_length=batch.max_tokens,
+                min_length=decoding.min_tokens,
+                # With the prompt in the result the engine would generate it again, token by token.
                 include_prompt_in_result=False,
-                end_token=self._stop_ids,
+                end_token=stop_ids,
                 repetition_penalty=decoding.repetition_penalty,
+                return_scores=decoding.logprobs,
                 callback=step,
                 **_sampling(decoding, len(self._tokens)),
             )
         except (RuntimeError, ValueError) as error:
             raise ModelUnavailable("the engine has failed", retry_after=1.0) from error
+
+    def _strings(self, token_ids: Sequence[int]) -> list[str]:
+        return [self._tokens[token_id] for token_id in token_ids]
+
+    def _was_read(self, static_prompt: tuple[int, ...]) -> bool:
+        """Whether the replica that calls has read this static prompt before; each replica has its own thread."""
+        if not static_prompt:
+            return False
+        key = (threading.get_ident(), static_prompt)
+        known = key in self._read
+        self._read.add(key)
+        return known
 
     def close(self) -> None:
         """Frees the model, and ends the engine's threads: one that outlives the interpreter would crash it."""
@@ -112,7 +136,7 @@ class CTranslate2Engine:
 
 
 def _sampling(decoding: Decoding, vocabulary_size: int) -> dict[str, float]:
-    if decoding.temperature < _GREEDY_BELOW:
+    if decoding.temperature == 0.0:
         return {"sampling_topk": 1}
     return {
         "sampling_topk": decoding.top_k if decoding.top_k and decoding.top_k < vocabulary_size else 0,
@@ -121,17 +145,20 @@ def _sampling(decoding: Decoding, vocabulary_size: int) -> dict[str, float]:
     }
 
 
-def _info(manifest: Manifest, device: str, vocabulary_size: int, control_ids: frozenset[int]) -> EngineInfo:
+def _info(manifest: Manifest, generator: Any, vocabulary_size: int, template: ChatTemplate) -> EngineInfo:
     defaults = manifest.generation
     return EngineInfo(
         name=manifest.name,
         family=manifest.family,
         quantization=manifest.quantization,
         license=manifest.license,
-        hardware="gpu" if device == "cuda" else "cpu",
+        hardware="gpu" if generator.device == "cuda" else "cpu",
         context_limit=manifest.context_limit,
         vocabulary_size=vocabulary_size,
-        control_ids=control_ids,
+        control_ids=template.control_ids,
+        compute_type=generator.compute_type,
+        tool_format=template.tool_format,
+        templated_tools=template.renders_tools,
         defaults=Sampling(
             max_tokens=defaults.max_tokens,
             temperature=defaults.temperature,

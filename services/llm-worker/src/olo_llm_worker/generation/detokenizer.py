@@ -1,4 +1,4 @@
-"""Turns tokens into text one by one, never in the middle of a code point."""
+"""Turns tokens into text piece by piece, never in the middle of a code point."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ class Detokenizer:
     def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:
         self._decode = decode
         self._before: list[int] = []
+        self._before_length = 0
         self._pending: list[int] = []
 
-    def feed(self, token_id: int) -> str:
-        """Takes the next token; returns the text that is now certain."""
-        self._pending.append(token_id)
+    def feed(self, *token_ids: int) -> str:
+        """Takes the next tokens; returns the text that is now certain."""
+        self._pending += token_ids
         text = self._text()
         return "" if text.endswith(_REPLACEMENT) else self._settle(text)
 
@@ -34,10 +35,10 @@ class Detokenizer:
         return self._settle(self._text()) if self._pending else ""
 
     def _text(self) -> str:
-        before = self._decode(self._before) if self._before else ""
-        return self._decode([*self._before, *self._pending])[len(before) :]
+        return self._decode([*self._before, *self._pending])[self._before_length :]
 
     def _settle(self, text: str) -> str:
         if text:
             self._before, self._pending = self._pending, []
+            self._before_length = len(self._decode(self._before))
         return text

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from olo_llm_worker.generation.types import Decoding, Message, Sampling
+from olo_llm_worker.generation.types import Decoding, Message, Sampling, Tool
 
-OnToken = Callable[[int, int], bool]
-"""Called in the engine's thread with (row, token id) for each generated token; True ends that row."""
+END: Final = -1
+"""Given instead of a token id when the model ends a row."""
+
+
+class Listener(Protocol):
+    """Hears of a batch while it is generated, in an engine's thread."""
+
+    def began(self, *, cached: bool) -> None:
+        """Called before the first token: whether the static prompt was there already."""
+
+    def token(self, row: int, token_id: int, logprob: float) -> bool:
+        """Called for each generated token, and with `END` where the model ends a row; True ends the row.
+
+        The logprob is 0 where none was asked for.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +38,30 @@ class EngineInfo:
     vocabulary_size: int
     control_ids: frozenset[int]
     defaults: Sampling
+    compute_type: str = "unknown"
+    tool_format: str = "hermes"
+    """How the model writes tool calls: hermes, llama or mistral."""
+    templated_tools: bool = False
+    """Whether the chat template renders tools, calls and their results itself."""
+    capabilities: tuple[str, ...] = ("json_object", "json_schema", "logprobs", "n", "tools")
+    """What can be asked for beside plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows that are generated together.
+
+    Args:
+        prompts: Token ids of each row, without the static prompt; none is empty.
+        decoding: The options of all rows.
+        max_tokens: Tokens after which the longest row ends at the latest.
+        static_prompt: What all prompts begin with, worth keeping computed; empty: nothing.
+    """
+
+    prompts: tuple[tuple[int, ...], ...]
+    decoding: Decoding
+    max_tokens: int
+    static_prompt: tuple[int, ...] = ()
 
 
 class Engine(Protocol):
@@ -34,7 +71,7 @@ class Engine(Protocol):
     def info(self) -> EngineInfo:
         """What is served."""
 
-    def tokenize(self, messages: Sequence[Message]) -> list[int]:
+    def tokenize(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[int]:
         """The token ids of the prompt, ready for the answer to begin. Text of messages never acts as a control token.
 
         Raises:
@@ -44,11 +81,10 @@ class Engine(Protocol):
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The text of tokens, without control tokens; incomplete code points show as U+FFFD."""
 
-    def generate(self, prompts: Sequence[Sequence[int]], decoding: Decoding, on_token: OnToken) -> None:
-        """Generates one answer for each prompt; returns when all rows have ended. Blocks.
+    def generate(self, batch: Batch, listener: Listener) -> None:
+        """Generates one answer for each row; returns when all have ended. Blocks.
 
-        A row ends with a stop token (for which `on_token` is not called), with `decoding.max_tokens`, or when
-        `on_token` says so.
+        A row ends with a stop token, with `max_tokens`, or when the listener says so.
 
         Raises:
             ModelUnavailable: The engine has failed.

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from olo_common.errors import InvalidField
-from olo_llm_worker.errors import MessagesMissing
+from olo_llm_worker.errors import MessagesMissing, UnsupportedParameter
 from olo_llm_worker.generation.engine import EngineInfo
 from olo_llm_worker.generation.types import Decoding, Job, Sampling
 
 ROLES: Final = ("system", "user", "assistant", "tool")
 MAX_STOPS: Final = 16
 MAX_STOP_LENGTH: Final = 256
+MAX_ANSWERS: Final = 16
+MAX_SYSTEM_PROMPTS: Final = 16
+GREEDY_BELOW: Final = 0.01
+"""Lower temperatures choose the likeliest token anyway, and divide logits into infinity."""
 
 _T = TypeVar("_T")
 
 
-def validate(job: Job, info: EngineInfo) -> None:
+def validate(job: Job, info: EngineInfo, max_concurrency: int) -> None:
     """Checks all that can be checked before the prompt is tokenised.
 
     Raises:
         InvalidField: Naming the field.
+        UnsupportedParameter: Naming what this engine cannot do.
         MessagesMissing: There is no message.
     """
     if not job.messages:
@@ -30,12 +36,20 @@ def validate(job: Job, info: EngineInfo) -> None:
     for number, message in enumerate(job.messages):
         if message.role not in ROLES:
             raise InvalidField(f"messages[{number}].role", "must be system, user, assistant or tool")
+    most = min(MAX_ANSWERS, max_concurrency)
+    if not 1 <= job.n <= most:
+        raise InvalidField("n", f"must be from 1 to {most} here")
+    if job.n > 1 and job.prefix_token_ids:
+        raise InvalidField("prefix_token_ids", "only one answer can be continued, and n asks for more")
     _validate_sampling(job.sampling)
+    _validate_seed(job.sampling, info.defaults)
     _validate_prefix(job.prefix_token_ids, info)
 
 
-def resolve(sampling: Sampling, defaults: Sampling, *, room: int, max_tokens_default: int) -> Decoding:
-    """The options to decode with.
+def resolve(sampling: Sampling, defaults: Sampling, *, room: int, max_tokens_default: int) -> tuple[Decoding, int]:
+    """The options to decode with, and the longest answer in tokens.
+
+    Options that change nothing are made equal, so that more answers can share a batch.
 
     Args:
         sampling: What the caller has set; validated.
@@ -43,15 +57,18 @@ def resolve(sampling: Sampling, defaults: Sampling, *, room: int, max_tokens_def
         room: Tokens that the context leaves for the answer.
         max_tokens_default: Length of the answer where nobody says one.
     """
-    wanted = _first(sampling.max_tokens, defaults.max_tokens, max_tokens_default)
-    return Decoding(
-        max_tokens=min(wanted, room),
-        temperature=_first(sampling.temperature, defaults.temperature, 0.0),
-        top_p=_first(sampling.top_p, defaults.top_p, 1.0),
-        top_k=sampling.top_k if sampling.top_k is not None else defaults.top_k,
+    max_tokens = min(_first(sampling.max_tokens, defaults.max_tokens, max_tokens_default), room)
+    temperature = _first(sampling.temperature, defaults.temperature, 0.0)
+    greedy = Decoding(
         repetition_penalty=_first(sampling.repetition_penalty, defaults.repetition_penalty, 1.0),
-        seed=sampling.seed,
+        min_tokens=min(sampling.min_tokens, max_tokens),
+        logprobs=sampling.logprobs,
     )
+    if temperature < GREEDY_BELOW:
+        return greedy, max_tokens
+    top_p = _first(sampling.top_p, defaults.top_p, 1.0)
+    top_k = sampling.top_k if sampling.top_k is not None else defaults.top_k
+    return replace(greedy, temperature=temperature, top_p=top_p, top_k=top_k), max_tokens
 
 
 def _validate_sampling(sampling: Sampling) -> None:
@@ -60,11 +77,24 @@ def _validate_sampling(sampling: Sampling) -> None:
     _range("sampling.repetition_penalty", sampling.repetition_penalty, "must be above 0", above=0.0)
     _range("sampling.max_tokens", sampling.max_tokens, "must be at least 1", low=1)
     _range("sampling.top_k", sampling.top_k, "must be at least 1", low=1)
+    for name in ("presence_penalty", "frequency_penalty"):
+        value = getattr(sampling, name)
+        _range(f"sampling.{name}", value, "must be from -2 to 2", low=-2.0, high=2.0)
+        if value:
+            raise UnsupportedParameter(f"sampling.{name}", "this engine has no such penalty, only repetition_penalty")
+    if sampling.max_tokens is not None and sampling.min_tokens > sampling.max_tokens:
+        raise InvalidField("sampling.min_tokens", "must be at most max_tokens")
     if len(sampling.stop) > MAX_STOPS:
         raise InvalidField("sampling.stop", f"at most {MAX_STOPS} strings are allowed")
     for number, stop in enumerate(sampling.stop):
         if not 1 <= len(stop) <= MAX_STOP_LENGTH:
             raise InvalidField(f"sampling.stop[{number}]", f"must have 1 to {MAX_STOP_LENGTH} characters")
+
+
+def _validate_seed(sampling: Sampling, defaults: Sampling) -> None:
+    temperature = _first(sampling.temperature, defaults.temperature, 0.0)
+    if sampling.seed is not None and temperature >= GREEDY_BELOW:
+        raise UnsupportedParameter("sampling.seed", "this engine repeats an answer only with temperature 0")
 
 
 def _range(

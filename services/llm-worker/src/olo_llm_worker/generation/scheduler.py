@@ -1,17 +1,21 @@
-"""The one owner of an engine: who may run, who waits, who is refused.
+"""The one owner of an engine: who is in it together, who waits, who is refused.
 
-Up to `max_concurrency` generations run, each in a thread of its own; up to `max_queue` more wait in the order of their
-arrival. Deadlines and cancellation hold while waiting and at each step. A slot is free again when the engine has really
-stopped, not when its caller has gone.
+One task decides. When a replica of the engine is idle it takes the row that waits longest and others that go with it
+(see `batching`), as soon as the batch is full or the window is over in which more may come. Up to `max_concurrency`
+rows are in the engine, up to `max_queue` more wait, in the order of their arrival. Deadlines and cancellation hold
+while waiting and at each step. A row's place is free again when the engine has really let go of it, not when its caller
+has gone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 from olo_llm_worker.errors import (
     ContextTooLong,
@@ -21,11 +25,39 @@ from olo_llm_worker.errors import (
     QueueFull,
     WorkerStopping,
 )
-from olo_llm_worker.generation.decode import Decode
+from olo_llm_worker.generation.batching import Limits, choose
 from olo_llm_worker.generation.engine import Engine, EngineInfo
 from olo_llm_worker.generation.generation import Generation
 from olo_llm_worker.generation.options import resolve, validate
-from olo_llm_worker.generation.types import Finish, Job, Message, Result, Timings
+from olo_llm_worker.generation.reading import Reader
+from olo_llm_worker.generation.row import Row
+from olo_llm_worker.generation.run import Run
+from olo_llm_worker.generation.types import Job, Message, Result, Timings, Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How the engine is shared.
+
+    Args:
+        max_concurrency: Rows that are in the engine at the same time.
+        max_queue: Rows that may wait beyond these.
+        replicas: Batches that the engine computes at the same time.
+        window: Seconds that the first row of a batch waits for others.
+        limits: What a batch may be.
+        slice_tokens: Tokens after which a row makes place where others wait; 0: never.
+        max_prefixes: Beginnings of prompts that the engine may keep computed.
+        max_tokens_default: Length of an answer where nobody says one.
+    """
+
+    max_concurrency: int
+    max_queue: int
+    replicas: int = 1
+    window: float = 0.005
+    limits: Limits = field(default_factory=lambda: Limits(rows=16))
+    slice_tokens: int = 0
+    max_prefixes: int = 16
+    max_tokens_default: int = 256
 
 
 class Scheduler:
@@ -33,32 +65,24 @@ class Scheduler:
 
     Args:
         engine: What generates.
-        max_concurrency: Generations that run at the same time.
-        max_queue: Generations that may wait beyond these.
-        max_tokens_default: Length of an answer where nobody says one.
+        policy: How it is shared.
         clock: Monotonic seconds.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        max_concurrency: int,
-        max_queue: int,
-        max_tokens_default: int = 256,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, engine: Engine, policy: Policy, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
-        self._max_concurrency = max_concurrency
-        self._max_queue = max_queue
-        self._max_tokens_default = max_tokens_default
+        self._policy = policy
         self._clock = clock
-        self._slots = asyncio.Semaphore(max_concurrency)
-        self._threads = ThreadPoolExecutor(max_concurrency, thread_name_prefix="generation")
+        self._reader = Reader(engine, policy.max_prefixes)
+        self._threads = ThreadPoolExecutor(policy.replicas, thread_name_prefix="generation")
+        self._idle = policy.replicas
+        self._queue: list[Row] = []
         self._open: set[Generation] = set()
-        self._running = 0
+        self._inside = 0
         self._usual_seconds = 1.0
         self._closed = False
+        self._wake = asyncio.Event()
+        self._owner: asyncio.Task[None] | None = None
 
     @property
     def info(self) -> EngineInfo:
@@ -67,22 +91,22 @@ class Scheduler:
 
     @property
     def running(self) -> int:
-        """Generations that the engine works on now."""
-        return self._running
+        """Rows that are in the engine now."""
+        return self._inside
 
     @property
     def waiting(self) -> int:
-        """Generations that wait for a slot."""
-        return sum(generation.waiting for generation in self._open)
+        """Rows that wait for the engine."""
+        return sum(_waiting_rows(generation) for generation in self._open)
 
-    async def count_tokens(self, messages: Sequence[Message]) -> int:
+    async def count_tokens(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> int:
         """Tokens of the rendered prompt.
 
         Raises:
-            OloError: The messages are missing or wrong.
+            OloError: The messages are not acceptable.
         """
-        validate(Job("", tuple(messages)), self.info)
-        return len(await asyncio.to_thread(self._engine.tokenize, messages))
+        validate(Job("", tuple(messages), tools=tuple(tools)), self.info, self._policy.max_concurrency)
+        return len(await asyncio.to_thread(self._engine.tokenize, messages, tools))
 
     @asynccontextmanager
     async def generation(self, job: Job) -> AsyncIterator[Generation]:
@@ -91,12 +115,16 @@ class Scheduler:
         Raises:
             OloError: It is refused at once: a field is wrong, or the queue is full.
         """
-        validate(job, self.info)
+        policy = self._policy
+        validate(job, self.info, policy.max_concurrency)
         if self._closed:
             raise WorkerStopping
-        if self._running + self.waiting >= self._max_concurrency + self._max_queue:
-            turns = (self.waiting + 1) / self._max_concurrency
-            raise QueueFull(self.waiting, retry_after=max(0.1, round(self._usual_seconds * turns, 1)))
+        waiting = self.waiting
+        if self._inside + waiting + job.n > policy.max_concurrency + policy.max_queue:
+            turns = (waiting + 1) / policy.max_concurrency
+            raise QueueFull(waiting, retry_after=max(0.1, round(self._usual_seconds * turns, 1)))
+        if self._owner is None:
+            self._owner = asyncio.create_task(self._own(), name="scheduler")
         generation = Generation(job)
         generation.follow(asyncio.create_task(self._guarded(generation), name="generation"))
         self._open.add(generation)
@@ -113,12 +141,36 @@ class Scheduler:
             generation.abort()
         return bool(found)
 
+    async def warm(self, system_prompts: Sequence[str]) -> None:
+        """Has every replica read each system prompt, which is kept from then on where there is room, and answer once.
+
+        Raises:
+            OloError: The model does not accept such a prompt, or fails.
+        """
+        batches = await asyncio.to_thread(self._reader.warming, system_prompts)
+        loop = asyncio.get_running_loop()
+        for batch in batches:
+            works = [
+                loop.run_in_executor(self._threads, self._engine.generate, batch, _Deaf())
+                for _ in range(self._policy.replicas)
+            ]
+            await asyncio.gather(*works)
+
+    async def rest(self) -> None:
+        """Waits until all that was taken has ended."""
+        while self._open:
+            await asyncio.wait({asyncio.ensure_future(_settled(generation)) for generation in self._open})
+            await asyncio.sleep(0)
+
     async def close(self) -> None:
         """Takes nothing new, ends what runs, and waits until the engine is at rest."""
         self._closed = True
         for generation in list(self._open):
             await generation.close()
         await asyncio.to_thread(self._threads.shutdown)
+        if self._owner is not None:
+            self._owner.cancel()
+            await asyncio.wait({self._owner})
 
     async def _guarded(self, generation: Generation) -> Result:
         """The run within its deadline; cancellation becomes the error that the owner of the generation should see."""
@@ -134,31 +186,134 @@ class Scheduler:
                 raise WorkerStopping from None
             raise
         finally:
-            generation.stopping = True
+            for row in generation.rows:
+                row.abandon()
+                if row in self._queue:
+                    self._queue.remove(row)
 
     async def _run(self, generation: Generation) -> Result:
-        job, arrived = generation.job, self._clock()
-        prompt = await asyncio.to_thread(self._engine.tokenize, job.messages)
-        room = self.info.context_limit - len(prompt)
-        if room < 1:
-            raise ContextTooLong(len(prompt), self.info.context_limit)
-        decoding = resolve(job.sampling, self.info.defaults, room=room, max_tokens_default=self._max_tokens_default)
-        await self._slots.acquire()
-        decode = Decode(self._engine, generation, prompt, decoding, self._clock)
-        self._running += 1
-        generation.dispatched = True
-        work = asyncio.get_running_loop().run_in_executor(self._threads, decode.run)
-        work.add_done_callback(self._released)
-        finish = await asyncio.shield(work)
-        if not generation.text and not decode.stopped_by_string:
-            raise EmptyOutput
-        timings = Timings(decode.started - arrived, decode.first_token_seconds, decode.seconds)
-        self._usual_seconds += 0.2 * (timings.total - self._usual_seconds)
-        return Result(generation.text, finish, len(prompt), decode.completion_tokens, timings)
+        job, arrived, limit = generation.job, self._clock(), self.info.context_limit
+        prompt, static = await asyncio.to_thread(self._reader.read, job)
+        if len(prompt) >= limit:
+            raise ContextTooLong(len(prompt), limit)
+        decoding, max_tokens = resolve(
+            job.sampling,
+            self.info.defaults,
+            room=limit - len(prompt),
+            max_tokens_default=self._policy.max_tokens_default,
+        )
+        for _ in range(job.n):
+            row = Row(
+                prompt,
+                static,
+                decoding,
+                max_tokens=max_tokens,
+                stops=job.sampling.stop,
+                detokenize=self._engine.detokenize,
+                changed=generation.changed,
+            )
+            generation.rows.append(row)
+            row.accept(job.prefix_token_ids[:max_tokens], (), arrived)
+            row.first_token = None
+            if not row.outcome.done():
+                self._enqueue(row)
+        await asyncio.gather(*(row.outcome for row in generation.rows))
+        result = _result(generation.rows, len(prompt), arrived, self._clock())
+        self._usual_seconds += 0.2 * (result.timings.total - self._usual_seconds)
+        return result
 
-    def _released(self, work: asyncio.Future[Finish]) -> None:
-        self._running -= 1
-        self._slots.release()
-        if not work.cancelled():
-            # The engine's error is seen here even where the caller has gone.
-            work.exception()
+    def _enqueue(self, row: Row) -> None:
+        row.arrived, row.waiting = self._clock(), True
+        self._queue.append(row)
+        self._wake.set()
+
+    async def _own(self) -> None:
+        while True:
+            self._wake.clear()
+            left = self._dispatch()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._wake.wait()
+
+    def _dispatch(self) -> float | None:
+        """Starts all batches that can start; returns the seconds until the window of the next one is over."""
+        policy = self._policy
+        while self._idle and self._queue and self._inside < policy.max_concurrency:
+            room = min(policy.limits.rows, policy.max_concurrency - self._inside)
+            # Idle replicas share what waits: two batches of half the size end before one.
+            share = -(-len(self._queue) // self._idle)
+            rows = choose(self._queue, replace(policy.limits, rows=min(room, share)))
+            now = self._clock()
+            left = self._queue[0].arrived + policy.window - now
+            if left > 0 and len(self._queue) < min(room * self._idle, policy.max_concurrency - self._inside):
+                return left
+            self._start(rows, now)
+        return None
+
+    def _start(self, rows: Sequence[Row], now: float) -> None:
+        run = Run(
+            self._engine,
+            rows,
+            quantum=self._policy.slice_tokens,
+            contended=lambda: bool(self._queue),
+            left=self._left,
+            clock=self._clock,
+        )
+        for row in rows:
+            self._queue.remove(row)
+            row.waiting = False
+            row.began = now if row.began is None else row.began
+        self._inside += len(rows)
+        self._idle -= 1
+        work = asyncio.get_running_loop().run_in_executor(self._threads, run.work)
+        work.add_done_callback(lambda done: self._finished(run, done))
+
+    def _finished(self, run: Run, work: asyncio.Future[None]) -> None:
+        # The engine's error is seen here even where all callers have gone.
+        run.finish(work.exception())
+        self._idle += 1
+        self._wake.set()
+
+    def _left(self, row: Row) -> None:
+        """A row is out of the engine: its place is free, and where its time slice was over it waits again."""
+        self._inside -= 1
+        if not row.ended:
+            self._enqueue(row)
+        self._wake.set()
+
+
+class _Deaf:
+    """Hears of a batch that nobody waits for."""
+
+    def began(self, *, cached: bool) -> None:
+        """Does nothing."""
+
+    def token(self, row: int, token_id: int, logprob: float) -> bool:
+        """One token is enough."""
+        return True
+
+
+def _waiting_rows(generation: Generation) -> int:
+    if not generation.waiting:
+        return 0
+    return sum(row.waiting for row in generation.rows) if generation.rows else generation.job.n
+
+
+async def _settled(generation: Generation) -> None:
+    with contextlib.suppress(Exception):
+        await generation.result()
+
+
+def _result(rows: Sequence[Row], prompt_tokens: int, arrived: float, now: float) -> Result:
+    choices = tuple(row.choice() for row in rows)
+    if not any(row.text or row.stopped for row in rows):
+        raise EmptyOutput
+    began = min((row.began for row in rows if row.began is not None), default=now)
+    first = min((row.first_token for row in rows if row.first_token is not None), default=now)
+    return Result(
+        choices,
+        prompt_tokens,
+        completion_tokens=sum(len(row.token_ids) for row in rows),
+        cached_tokens=max(row.cached_tokens for row in rows),
+        timings=Timings(began - arrived, max(0.0, first - began), now - began),
+    )

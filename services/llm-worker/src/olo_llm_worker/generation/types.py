@@ -7,11 +7,50 @@ from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the model makes; `arguments` is JSON text of an object."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call; `parameters` is a JSON Schema as JSON text, or empty."""
+
+    name: str
+    description: str = ""
+    parameters: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Whether tools may (neither flag), must or must not be called; `name` is the one that must."""
+
+    required: bool = False
+    none: bool = False
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """What the answer must be: any text, a JSON object (`json`), or JSON that `schema` (JSON text) accepts."""
+
+    json: bool = False
+    schema: str = ""
+    constrained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn: `role` is system, user, assistant or tool."""
 
     role: str
     content: str
+    name: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +64,35 @@ class Sampling:
     repetition_penalty: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    min_tokens: int = 0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logprobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """Options as an engine obeys them."""
+    """Options as an engine obeys them. Answers whose options are equal may share a batch."""
 
-    max_tokens: int
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int | None = None
     repetition_penalty: float = 1.0
-    seed: int | None = None
+    min_tokens: int = 0
+    logprobs: bool = False
+
+    @property
+    def positional(self) -> bool:
+        """Whether it matters where the answer begins: prompts of unequal length may not share a batch then."""
+        return self.repetition_penalty != 1.0 or self.min_tokens > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """What is to be generated.
 
-    `timeout` is in seconds from now; `prefix_token_ids` is the beginning of the answer, from an earlier attempt.
+    `timeout` is in seconds from now; `prefix_token_ids` is the beginning of the answer, from an earlier attempt;
+    `n` is the number of answers.
     """
 
     request_id: str
@@ -51,6 +100,10 @@ class Job:
     sampling: Sampling = field(default_factory=Sampling)
     prefix_token_ids: tuple[int, ...] = ()
     timeout: float | None = None
+    n: int = 1
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = field(default_factory=ToolChoice)
+    response_format: ResponseFormat = field(default_factory=ResponseFormat)
 
 
 class Finish(Enum):
@@ -58,6 +111,25 @@ class Finish(Enum):
 
     STOP = "stop"
     LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token of the answer with the natural logarithm of its probability."""
+
+    text: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One finished answer."""
+
+    text: str
+    finish: Finish
+    logprobs: tuple[TokenLogprob, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +143,36 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished answer; the resumed prefix belongs to text and completion tokens."""
+    """Finished answers, at least one; a resumed prefix belongs to text and completion tokens."""
 
-    text: str
-    finish: Finish
+    choices: tuple[Choice, ...]
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int
     timings: Timings
+
+    @property
+    def text(self) -> str:
+        """The text of the first answer."""
+        return self.choices[0].text
+
+    @property
+    def finish(self) -> Finish:
+        """Why the first answer ended."""
+        return self.choices[0].finish
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of an answer. `offset` counts UTF-8 bytes; `result` is set on the last chunk alone."""
+    """A piece of an answer. `offset` counts UTF-8 bytes within the choice.
+
+    `done` is set on the last chunk of each choice; `result` on the last chunk of all.
+    """
 
     seq: int
     offset: int
     text: str
+    choice: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
+    done: Choice | None = None
     result: Result | None = None

@@ -8,9 +8,11 @@ harmless content the tokens are the same as those of the plain rendered text.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NoReturn
+from datetime import datetime
+from typing import Any, Final, NoReturn
 
 from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -50,6 +52,8 @@ class ChatTemplate:
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
         )
         environment.globals["raise_exception"] = _raise
+        environment.globals["strftime_now"] = lambda form: datetime.now().astimezone().strftime(form)
+        environment.filters["tojson"] = _tojson
         try:
             self._template = environment.from_string(source)
         except TemplateError as error:
@@ -70,16 +74,33 @@ class ChatTemplate:
         """The ids of the control tokens."""
         return frozenset(self._control.values())
 
-    def tokenize(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+    @property
+    def renders_tools(self) -> bool:
+        """Whether the template writes tools into the prompt by itself."""
+        return re.search(r"\btools\b", self._source) is not None
+
+    @property
+    def tool_format(self) -> str:
+        """How the model writes calls of tools: mistral, llama or hermes."""
+        if "[TOOL_CALLS]" in self._source or "[TOOL_CALLS]" in self._control:
+            return "mistral"
+        if "<|python_tag|>" in self._control and "<tool_call>" not in self._source:
+            return "llama"
+        return "hermes"
+
+    def tokenize(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]] = ()) -> list[int]:
         """The token ids of the prompt for these messages (`role`, `content`), ready for the answer to begin.
 
         Raises:
             TemplateRefusal: The template does not accept them.
         """
-        guard = self._guard(messages)
-        guarded = [{**message, "content": self._guarded(message["content"], guard)} for message in messages]
+        guard = self._guard((messages, tools))
+        turns = [{**self._guarded(message, guard), "role": message["role"]} for message in messages]
+        given: dict[str, Any] = {"messages": turns, "add_generation_prompt": True, **self._special_tokens}
+        if tools:
+            given["tools"] = self._guarded(tools, guard)
         try:
-            text = self._template.render(messages=guarded, add_generation_prompt=True, **self._special_tokens)
+            text = self._template.render(given)
         except TemplateRefusal:
             raise
         except Exception as error:
@@ -94,16 +115,38 @@ class ChatTemplate:
             elif part:
                 yield from self._plain.encode(part.replace(guard, ""), add_special_tokens=False).ids
 
-    def _guarded(self, content: str, guard: str) -> str:
-        return self._risky.sub(lambda match: match[0] + guard, content) if self._risky else content
+    def _guarded(self, value: Any, guard: str) -> Any:
+        """The same, with guards in every string."""
+        if isinstance(value, str):
+            return self._risky.sub(lambda match: match[0] + guard, value) if self._risky else value
+        if isinstance(value, Mapping):
+            return {self._guarded(key, guard): self._guarded(item, guard) for key, item in value.items()}
+        return [self._guarded(item, guard) for item in value] if isinstance(value, Sequence) else value
 
-    def _guard(self, messages: Sequence[Mapping[str, str]]) -> str:
-        used = set(self._source).union(*(message["content"] for message in messages))
+    def _guard(self, given: Any) -> str:
+        used = set(self._source).union(*_strings(given))
         for block in _PRIVATE_USE:
             for number in block:
                 if chr(number) not in used:
                     return chr(number)
         raise TemplateRefusal("the messages use every private character there is")
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _strings(key)
+            yield from _strings(item)
+    elif isinstance(value, Sequence):
+        for item in value:
+            yield from _strings(item)
+
+
+def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None, **_: Any) -> str:
+    """JSON as chat templates expect it: nothing is escaped for HTML."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
 
 
 def _raise(message: str) -> NoReturn:

@@ -1,0 +1,1 @@
+"""Answers in a form: JSON, and calls of tools."""

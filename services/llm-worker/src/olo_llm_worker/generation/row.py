@@ -1,0 +1,146 @@
+"""One answer in the making, as the event loop sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from olo_llm_worker.generation.transcript import Transcript
+from olo_llm_worker.generation.types import Choice, Decoding, Finish, TokenLogprob
+
+
+class Row:
+    """Waits, is in the engine, waits again where its time slice is over, and ends once.
+
+    Args:
+        prompt: Token ids of the whole prompt.
+        static: Tokens of the prompt that the engine may keep computed; the rest is never empty.
+        decoding: Its options.
+        max_tokens: Longest answer, a resumed prefix included.
+        stops: Stop strings.
+        detokenize: The text of tokens.
+        changed: Called when there is more text, or the end.
+    """
+
+    def __init__(
+        self,
+        prompt: Sequence[int],
+        static: tuple[int, ...],
+        decoding: Decoding,
+        *,
+        max_tokens: int,
+        stops: Sequence[str],
+        detokenize: Callable[[Sequence[int]], str],
+        changed: Callable[[], None],
+    ) -> None:
+        self.key = (static, decoding)
+        self.static = static
+        self.decoding = decoding
+        self.max_tokens = max_tokens
+        self.cost = len(prompt) + max_tokens
+        self.exact = decoding.positional
+        self.arrived = 0.0
+        """When it began to wait, for the first time or again."""
+        self.began: float | None = None
+        self.first_token: float | None = None
+        self.ended_at = 0.0
+        self.cached_tokens = 0
+        self.waiting = True
+        self.ended = False
+        """Read by the engine's thread: True ends the row at its next step."""
+        self.outcome: asyncio.Future[Finish] = asyncio.get_running_loop().create_future()
+        self._rest = tuple(prompt[len(static) :])
+        self._transcript = Transcript(detokenize, stops)
+        self._detokenize = detokenize
+        self._changed = changed
+        self._texts: list[str] = []
+        self._read = 0
+        self._logprobs: list[float] = []
+        self._logprobs_read = 0
+
+    @property
+    def token_ids(self) -> list[int]:
+        """Tokens of the answer so far."""
+        return self._transcript.token_ids
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "".join(self._texts)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop string was met."""
+        return self._transcript.stopped
+
+    @property
+    def length(self) -> int:
+        """Tokens that the engine has to read in."""
+        return len(self._rest) + len(self.token_ids)
+
+    @property
+    def room(self) -> int:
+        """Tokens that may still be generated."""
+        return self.max_tokens - len(self.token_ids)
+
+    def tokens_to_read(self) -> tuple[int, ...]:
+        """What the engine has to read in behind the static prompt."""
+        return (*self._rest, *self.token_ids)
+
+    def accept(self, token_ids: Sequence[int], logprobs: Sequence[float], now: float) -> None:
+        """Takes generated tokens; ends the answer where it is complete."""
+        if self.outcome.done() or not token_ids:
+            return
+        if self.first_token is None:
+            self.first_token = now
+        self._logprobs += logprobs
+        self._add(self._transcript.feed(*token_ids))
+        if self.stopped:
+            self.end(Finish.STOP, now)
+        elif self.room <= 0:
+            self.end(Finish.LENGTH, now)
+
+    def end(self, finish: Finish, now: float) -> None:
+        """Ends the answer."""
+        if self.outcome.done():
+            return
+        self._add(self._transcript.finish())
+        self.ended, self.waiting, self.ended_at = True, False, now
+        self.outcome.set_result(Finish.STOP if self.stopped else finish)
+        self._changed()
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the answer with an error."""
+        self.ended, self.waiting = True, False
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
+
+    def abandon(self) -> None:
+        """Nobody wants the answer any more."""
+        self.ended, self.waiting = True, False
+        self.outcome.cancel()
+
+    def unread(self) -> tuple[str, tuple[TokenLogprob, ...]]:
+        """Text and log probabilities since the last call."""
+        text = "".join(self._texts[self._read :])
+        logprobs = self._told(self._logprobs_read)
+        self._read = len(self._texts)
+        self._logprobs_read += len(logprobs)
+        return text, logprobs
+
+    def choice(self) -> Choice:
+        """The finished answer."""
+        return Choice(self.text, self.outcome.result(), self._told(0))
+
+    def _told(self, start: int) -> tuple[TokenLogprob, ...]:
+        if not self.decoding.logprobs:
+            return ()
+        # Tokens of a resumed prefix come without probability: they are the first, and the lists end together.
+        prefix = len(self.token_ids) - min(len(self._logprobs), len(self.token_ids))
+        pairs = list(zip(self.token_ids[prefix:], self._logprobs, strict=False))[start:]
+        return tuple(TokenLogprob(self._detokenize([token]), logprob) for token, logprob in pairs)
+
+    def _add(self, text: str) -> None:
+        if text:
+            self._texts.append(text)
+            self._changed()

@@ -104,7 +104,7 @@ def test_answers_that_share_batches_are_those_given_alone(
 ) -> None:
     async def scenario() -> None:
         jobs = [job(number, one) for number, one in enumerate(asked)]
-        lone = Scheduler(engine, Policy(1, 0, window=0.0, max_prefixes=0))
+        lone = Scheduler(engine, Policy(1, 4, window=0.0, max_prefixes=0))
         expected = [await alone(lone, work) for work in jobs]
         shared = Scheduler(engine, Policy(8, 64, replicas=2, slice_tokens=quantum))
         found = await asyncio.gather(
@@ -125,7 +125,7 @@ def test_answers_that_share_batches_are_those_given_alone(
 
 
 async def test_the_prompt_is_never_generated_again(engine: CTranslate2Engine) -> None:
-    scheduler = Scheduler(engine, Policy(1, 0))
+    scheduler = Scheduler(engine, Policy(1, 4))
     work = job(0, Asked(0, 6, Sampling(max_tokens=4), None))
     async with scheduler.generation(work) as generation:
         result = await generation.result()
@@ -134,7 +134,7 @@ async def test_the_prompt_is_never_generated_again(engine: CTranslate2Engine) ->
 
 
 async def test_a_static_prompt_that_was_read_is_told(engine: CTranslate2Engine) -> None:
-    scheduler = Scheduler(engine, Policy(1, 0, replicas=2))
+    scheduler = Scheduler(engine, Policy(1, 4, replicas=2))
     system = "You help people with trams, ships and the times at which they run in this town."
     await scheduler.warm([system])
     work = Job("r", (Message("system", system), Message("user", "When?")), Sampling(max_tokens=2))

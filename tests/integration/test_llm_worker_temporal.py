@@ -119,7 +119,7 @@ async def test_a_workflow_is_answered_streamed_and_seen_on_the_bus(
             said = mine(announced, olo_events.InstanceAnnounced)[0]
             assert isinstance(said, olo_events.InstanceAnnounced)
             assert (said.address, said.task_queue, said.context_limit) == (address, llm_queue(settings.model_id), 2048)
-            assert (said.model_type, said.max_concurrency) == (olo_events.ModelType.LLM, 4)
+            assert (said.model_type, said.max_concurrency) == (olo_events.ModelType.LLM, 16)
 
             async with Worker(client, task_queue=settings.model_id, workflows=[Ask]):
                 response = await client.execute_workflow(

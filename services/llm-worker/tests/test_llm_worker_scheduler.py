@@ -262,12 +262,12 @@ async def test_a_long_answer_makes_place_only_for_those_that_wait(schedule: Sche
     async with scheduler.generation(job(content="abcdefgh")) as long:
         engine.permit(3)
         await until(lambda: long.rows != [] and long.rows[0].text == "abc")
-        async with scheduler.generation(job(content="xy")) as short:
+        async with scheduler.generation(job(content="x")) as short:
             await until(lambda: bool(short.rows))
             engine.permit(100)
-            assert (await short.result()).text == "xy"
+            assert (await short.result()).text == "x"
             assert (await long.result()).text == "abcdefgh"
-    assert [batch.prompts[0] for batch in engine.dispatched[:2]] == [(*b"abcdefgh", 256), (*b"xy", 256)]
+    assert [batch.prompts[0] for batch in engine.dispatched[:2]] == [(*b"abcdefgh", 256), (*b"x", 256)]
     assert len(engine.dispatched) == 3
     assert engine.dispatched[2].prompts[0][:9] == (*b"abcdefgh", 256)
 

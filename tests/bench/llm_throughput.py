@@ -24,7 +24,10 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+
+from tests.bench.harness import write_csv
 
 from olo_llm_worker.adapters.cores import physical_cores
 from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
@@ -34,7 +37,6 @@ from olo_llm_worker.generation.scheduler import Policy, Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, Sampling
 from olo_llm_worker.model_directory import convert
 from olo_testing.checkpoints import random_checkpoint
-from tests.bench.harness import write_csv
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "models/demo/checkpoint"
 USERS = 16
@@ -69,10 +71,8 @@ class Workload:
         jobs, arrivals, now = [], [], 0.0
         for number in range(requests):
             text = SENTENCE * source.choice((0, 1, 2, 4, 8, 16)) + f"{number}: when?"
-            tokens = source.choice((16, 32, 48, 64))
-            # As many tokens from every way of serving: a model with random weights would end anywhere.
-            sampling = Sampling(max_tokens=tokens, min_tokens=0)
-            jobs.append(Job(str(number), (Message("user", text),), sampling))
+            tokens = source.choice((8, 16, 24, 32))
+            jobs.append(Job(str(number), (Message("user", text),), Sampling(max_tokens=tokens)))
             arrivals.append(now)
             now += source.expovariate(rate)
         prompts = [tuple(engine.tokenize(job.messages)) for job in jobs]
@@ -201,7 +201,9 @@ def engines(replicas: int) -> Iterator[dict[str, tuple[CTranslate2Engine, CTrans
                 engine.close()
 
 
-def throughput(name: str, engine: CTranslate2Engine, plain: CTranslate2Engine, replicas: int, rounds: int, requests: int) -> None:
+def throughput(
+    name: str, engine: CTranslate2Engine, plain: CTranslate2Engine, replicas: int, rounds: int, requests: int
+) -> None:
     calibration = Workload.of(engine, 8, 1e6, seed=0)
     roof = ideal(engine, calibration, USERS, replicas).rate
     rows: list[list[object]] = []
@@ -211,9 +213,9 @@ def throughput(name: str, engine: CTranslate2Engine, plain: CTranslate2Engine, r
         # Arrivals are faster than anything can serve, so that what is measured is the serving.
         work = Workload.of(engine, requests, rate=roof / 2, seed=number)
         ways: dict[str, Callable[[], Outcome]] = {
-            "fifo": lambda: naive(plain, work, USERS),
-            "single": lambda: naive(plain, work, 1),
-            "ideal": lambda: ideal(engine, work, USERS, replicas),
+            "fifo": partial(naive, plain, work, USERS),
+            "single": partial(naive, plain, work, 1),
+            "ideal": partial(ideal, engine, work, USERS, replicas),
         }
         mine = asyncio.run(ours(engine, work, replicas))
         waits["ours"] += mine.first
@@ -223,7 +225,9 @@ def throughput(name: str, engine: CTranslate2Engine, plain: CTranslate2Engine, r
             ratios[way].append(mine.rate / theirs.rate)
             if way in waits:
                 waits[way] += theirs.first
-            rows.append([number, way, theirs.tokens, theirs.seconds, statistics.median(theirs.first), p95(theirs.first)])
+            rows.append(
+                [number, way, theirs.tokens, theirs.seconds, statistics.median(theirs.first), p95(theirs.first)]
+            )
     for way, target in {"fifo": 3.0, "single": 4.0, "ideal": 0.75}.items():
         middle = statistics.median(ratios[way])
         verdict = "reached" if middle >= target else "missed"
@@ -239,18 +243,16 @@ def p95(values: Sequence[float]) -> float:
     return sorted(values)[int(len(values) * 0.95)]
 
 
-def main() -> None:
-    """Runs the benchmark."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--requests", type=int, default=48)
-    parser.add_argument("--models", nargs="*", default=["demo", "random-30m"])
-    arguments = parser.parse_args()
+def main(rounds: int = 3, requests: int = 24, models: Sequence[str] = ("demo", "random-30m")) -> None:
     replicas = physical_cores()
     with engines(replicas) as built:
-        for name in arguments.models:
-            throughput(name, *built[name], replicas, arguments.rounds, arguments.requests)
+        for name in models:
+            throughput(name, *built[name], replicas, rounds, requests)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--requests", type=int, default=24)
+    parser.add_argument("--models", nargs="*", default=["demo", "random-30m"])
+    main(**vars(parser.parse_args()))

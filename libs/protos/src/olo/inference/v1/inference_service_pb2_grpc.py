@@ -135,7 +135,8 @@ class InferenceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WarmModel(self, request, context):
-        """WarmModel runs a short generation, and one over each of the given system prompts, so that the next callers do not wait.
+        """WarmModel runs a short generation, or one over each of the given system prompts, at most 16, so that the next callers
+        do not wait. Fails with INVALID_ARGUMENT, UNAVAILABLE (not loaded).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

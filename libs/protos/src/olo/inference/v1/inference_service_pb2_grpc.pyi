@@ -55,7 +55,9 @@ class InferenceServiceStub:
     until the model is loaded again. Fails with DEADLINE_EXCEEDED.
     """
     WarmModel: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.WarmModelRequest, _inference_service_pb2.WarmModelResponse]
-    """WarmModel runs a short generation, and one over each of the given system prompts, so that the next callers do not wait."""
+    """WarmModel runs a short generation, or one over each of the given system prompts, at most 16, so that the next callers
+    do not wait. Fails with INVALID_ARGUMENT, UNAVAILABLE (not loaded).
+    """
 
 @_typing.type_check_only
 class InferenceServiceAsyncStub(InferenceServiceStub):
@@ -84,7 +86,9 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     until the model is loaded again. Fails with DEADLINE_EXCEEDED.
     """
     WarmModel: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.WarmModelRequest, _inference_service_pb2.WarmModelResponse]  # type: ignore[assignment]
-    """WarmModel runs a short generation, and one over each of the given system prompts, so that the next callers do not wait."""
+    """WarmModel runs a short generation, or one over each of the given system prompts, at most 16, so that the next callers
+    do not wait. Fails with INVALID_ARGUMENT, UNAVAILABLE (not loaded).
+    """
 
 class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     """InferenceService generates text. Each llm-worker serves one model."""
@@ -158,6 +162,8 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inference_service_pb2.WarmModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inference_service_pb2.WarmModelResponse, _abc.Awaitable[_inference_service_pb2.WarmModelResponse]]:
-        """WarmModel runs a short generation, and one over each of the given system prompts, so that the next callers do not wait."""
+        """WarmModel runs a short generation, or one over each of the given system prompts, at most 16, so that the next callers
+        do not wait. Fails with INVALID_ARGUMENT, UNAVAILABLE (not loaded).
+        """
 
 def add_InferenceServiceServicer_to_server(servicer: InferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,8 +1,8 @@
 """How near the engine comes to the machine, and what a system prompt that is kept computed saves.
 
 Decoding reads every weight once for each step, so that the bandwidth of memory, over the bytes of the weights, bounds
-the tokens a second of one row; that bound is measured in the same run. Weights that fit the caches can pass it. Targets:
-all replicas 0.65x of the bound, sixteen rows 6x one.
+the tokens a second of one row; that bound is measured in the same run. Weights that fit the caches can pass it.
+Targets: all replicas 0.65x of the bound, sixteen rows 6x one.
 
 The first token behind a shared system prompt of some 250 tokens is timed with and without keeping it. Target: 0.6x.
 """

@@ -82,6 +82,8 @@ class Scheduler:
         self._usual_seconds = 1.0
         self._closed = False
         self._wake = asyncio.Event()
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
         self._owner: asyncio.Task[None] | None = None
 
     @property
@@ -128,11 +130,14 @@ class Scheduler:
         generation = Generation(job)
         generation.follow(asyncio.create_task(self._guarded(generation), name="generation"))
         self._open.add(generation)
+        self._at_rest.clear()
         try:
             yield generation
         finally:
             self._open.discard(generation)
             await generation.close()
+            if not self._open:
+                self._at_rest.set()
 
     def abort(self, request_id: str) -> bool:
         """Ends what runs or waits under this id; False where nothing does."""
@@ -157,10 +162,8 @@ class Scheduler:
             await asyncio.gather(*works)
 
     async def rest(self) -> None:
-        """Waits until all that was taken has ended."""
-        while self._open:
-            await asyncio.wait({asyncio.ensure_future(_settled(generation)) for generation in self._open})
-            await asyncio.sleep(0)
+        """Waits until all that was taken has ended, and its callers have gone."""
+        await self._at_rest.wait()
 
     async def close(self) -> None:
         """Takes nothing new, ends what runs, and waits until the engine is at rest."""
@@ -297,11 +300,6 @@ def _waiting_rows(generation: Generation) -> int:
     if not generation.waiting:
         return 0
     return sum(row.waiting for row in generation.rows) if generation.rows else generation.job.n
-
-
-async def _settled(generation: Generation) -> None:
-    with contextlib.suppress(Exception):
-        await generation.result()
 
 
 def _result(rows: Sequence[Row], prompt_tokens: int, arrived: float, now: float) -> Result:

@@ -62,12 +62,15 @@ class ModelSlot:
         return self._scheduler
 
     async def load(self) -> float:
-        """Loads the model where it is not loaded; returns the seconds that took.
+        """Loads the model where it is not loaded; returns the seconds that took. Being cancelled does not stop it.
 
         Raises:
             ModelDirectoryError: The model directory is not sound.
             MemoryShort: There is not enough memory.
         """
+        return await asyncio.shield(asyncio.ensure_future(self._load()))
+
+    async def _load(self) -> float:
         async with self._changing:
             if self._scheduler is not None:
                 return 0.0

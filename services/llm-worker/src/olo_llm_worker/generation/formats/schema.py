@@ -7,6 +7,7 @@ be large, and following its references ends after a number of steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
@@ -24,6 +25,21 @@ _REGULAR: Final = ("pattern", "patternProperties")
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 _TOO_MANY: Final = "follows too many references"
 _LONGEST_PROBLEM: Final = 300
+
+
+_followed: ContextVar[list[int]] = ContextVar("followed")
+"""How many references the present check has followed: validators pass no state on to those that they make."""
+
+
+def _counted(validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    followed = _followed.get()
+    followed[0] += 1
+    if followed[0] > _MOST_REFERENCES:
+        raise RecursionError
+    yield from Draft202012Validator.VALIDATORS["$ref"](validator, reference, instance, schema) or ()
+
+
+_Checker: Final[Any] = extend(Draft202012Validator, {"$ref": _counted})
 
 
 class Schema:
@@ -58,18 +74,9 @@ class Schema:
 
     def problem(self, value: Any) -> str:
         """What is wrong with a value, in a sentence for the model; empty: nothing."""
-        left = _MOST_REFERENCES
-
-        def counted(validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise RecursionError
-            yield from Draft202012Validator.VALIDATORS["$ref"](validator, reference, instance, schema) or ()
-
-        checker = extend(Draft202012Validator, {"$ref": counted})(self.value, registry=Registry())
+        _followed.set([0])
         try:
-            error = best_match(checker.iter_errors(value))
+            error = best_match(_Checker(self.value, registry=Registry()).iter_errors(value))
         except RecursionError:
             return _TOO_MANY
         except Exception:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
 import numpy as np
 import pytest
+from decoder_reference import logits, random_tensors, write_checkpoint
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
@@ -19,12 +19,6 @@ from olo_llm_worker.model_directory import ModelDirectory, convert
 from olo_llm_worker.model_directory.architecture import NUMPY_FAMILIES
 from olo_llm_worker.model_directory.tensors import open_tensors
 from olo_llm_worker.model_directory.verification import verify
-
-_SPEC = spec_from_file_location("decoder_reference", Path(__file__).with_name("decoder_reference.py"))
-assert _SPEC is not None and _SPEC.loader is not None
-reference = module_from_spec(_SPEC)
-_SPEC.loader.exec_module(reference)
-logits, random_tensors, write_checkpoint = reference.logits, reference.random_tensors, reference.write_checkpoint
 
 IDS = [2, *range(40, 110, 3), 0, 3]
 

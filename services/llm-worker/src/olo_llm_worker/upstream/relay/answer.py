@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
+from olo_common.errors import OloError
 from olo_llm_worker.upstream.relay.types import Delta, Logprob, Piece, Result, TextRequest
 
 COALESCE_SECONDS: Final = 0.025
@@ -18,11 +19,9 @@ class Answer:
     def __init__(self, request: TextRequest) -> None:
         self.request = request
         self.dispatched = False
-        self.aborted = False
-        self.events = 0
-        """Events of the upstream so far: work goes on as long as it grows."""
         self.deltas: list[Delta] = []
         self._read = 0
+        self._ending: OloError | None = None
         self._news = asyncio.Event()
         self._task: asyncio.Task[Result] | None = None
 
@@ -46,14 +45,14 @@ class Answer:
         self.deltas.append(delta)
         self._news.set()
 
-    def abort(self) -> None:
-        """Ends it with `GenerationAborted`."""
-        self.aborted = True
+    def end(self, error: OloError) -> None:
+        """Ends it, if it still runs, with this error for those who wait."""
+        self._ending = self._ending or error
         if self._task is not None:
             self._task.cancel()
 
     async def close(self) -> None:
-        """Ends it if it still runs, and waits until the request at the upstream is closed."""
+        """Ends it, if it still runs, and waits until the request at the upstream is closed."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -65,7 +64,13 @@ class Answer:
             OloError: It has failed.
         """
         assert self._task is not None, "an answer is followed before it is handed out"
-        return await asyncio.shield(self._task)
+        try:
+            return await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            # A task that is cancelled before its first step cannot say so itself.
+            if self._task.cancelled() and self._ending is not None:
+                raise self._ending from None
+            raise
 
     async def pieces(self) -> AsyncIterator[Piece]:
         """The answer in pieces: the first as soon as it is there, the last with the result.

@@ -103,13 +103,14 @@ class Desk:
         """Ends what runs or waits under this id; False where nothing does."""
         found = [answer for answer in self._open if answer.request.request_id == request_id]
         for answer in found:
-            answer.abort()
+            answer.end(GenerationAborted())
         return bool(found)
 
     async def close(self) -> None:
         """Takes nothing new, and ends what runs."""
         self._closed = True
         for answer in list(self._open):
+            answer.end(WorkerStopping())
             await answer.close()
 
     def _filled(self, request: TextRequest) -> TextRequest:
@@ -118,18 +119,12 @@ class Desk:
         return replace(request, options=replace(request.options, max_tokens=limited))
 
     async def _guarded(self, answer: Answer) -> Result:
-        """The relay within its deadline; cancellation becomes the error that those who wait should see."""
+        """The relay within its deadline."""
         try:
             async with asyncio.timeout(answer.request.timeout):
                 return await self._relay(answer)
         except TimeoutError:
             raise DeadlineExceeded from None
-        except asyncio.CancelledError:
-            if answer.aborted:
-                raise GenerationAborted from None
-            if self._closed:
-                raise WorkerStopping from None
-            raise
 
     async def _relay(self, answer: Answer) -> Result:
         arrived = self._clock()
@@ -139,7 +134,6 @@ class Desk:
             finished, joiner, characters = None, SurrogateJoiner(), 0
             async with aclosing(self._engine.generate(answer.request)) as events:
                 async for event in events:
-                    answer.events += 1
                     if isinstance(event, Finished):
                         finished = event
                         continue

@@ -45,9 +45,7 @@ def verify(path: Path) -> list[Check]:
     except ModelDirectoryError as error:
         return [Check("files", False, str(error))]
     total = sum(entry.size for entry in directory.manifest.files.values())
-    files = (
-        f"{len(directory.manifest.files)} files, {total / 1e6:.1f} MB, each with its size and SHA-256"
-    )
+    files = f"{len(directory.manifest.files)} files, {total / 1e6:.1f} MB, each with its size and SHA-256"
     steps: list[tuple[str, Callable[[ModelDirectory], str]]] = [
         ("shapes", _shapes),
         ("tokenizer", _tokenizer),

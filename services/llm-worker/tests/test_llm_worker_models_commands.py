@@ -66,6 +66,13 @@ def fewer_tokens(directory: Path) -> None:
     (directory / "vocabulary.json").write_text(json.dumps(tokens[:-1]))
 
 
+def more_tokens_than_the_model(directory: Path) -> None:
+    tokenizer = json.loads((directory / "tokenizer.json").read_text())
+    tokenizer["added_tokens"].append(tokenizer["added_tokens"][0] | {"id": 9000, "content": "<|late|>"})
+    (directory / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (directory / "chat_template.jinja").write_text("<|late|>{{ messages[0].content }}")
+
+
 def deaf_template(directory: Path) -> None:
     (directory / "chat_template.jinja").write_text("<|user|>hello<|end|><|assistant|>")
 
@@ -89,6 +96,7 @@ def infinite_weights(directory: Path) -> None:
     ("damage", "check", "said"),
     [
         (other_vocabulary, "tokenizer", "has another id in the model"),
+        (more_tokens_than_the_model, "tokenizer", "1 tokens that the model does not, as <|late|>"),
         (fewer_tokens, "shapes", "for a vocabulary of"),
         (deaf_template, "template", "leaves out what the user says"),
         (broken_template, "template", "does not accept"),

@@ -67,6 +67,9 @@ def _fetch(repository: str, files: Sequence[str], folder: Path, revision: str | 
         raise ModelDirectoryError(
             f"the hub gives nothing for {repository}: there is no such repository or revision, or it needs a token"
         ) from None
+    except OSError as error:
+        why = error.strerror or "no hub is in reach"
+        raise ModelDirectoryError(f"{repository} is no directory here, and it cannot be fetched: {why}") from error
     except Exception as error:
         # The library passes on whatever its HTTP client raises.
         raise ModelDirectoryError(

@@ -51,7 +51,7 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_variable_of_a_group_is_named_with_its_own_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OLO_EXAMPLE_TARGET", "there:1")
     monkeypatch.setenv("TEMPORAL_TLS", "perhaps")
-    with pytest.raises(StartupError, match="^TEMPORAL_TLS: "):
+    with pytest.raises(StartupError, match=r"^TEMPORAL_TLS: "):
         load_settings(ExampleSettings)
 
 

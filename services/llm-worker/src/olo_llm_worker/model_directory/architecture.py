@@ -136,7 +136,7 @@ def shape_of(config: Mapping[str, Any]) -> DecoderShape:
 
 
 def _refuse_sliding_window(config: Mapping[str, Any], family: str) -> None:
-    """The engine would compute one, but only where all layers share it and the prompt is read at once: refused."""
+    """No test here holds what the engine makes of one: refused, where it is shorter than the context."""
     window = config.get("sliding_window")
     if family.startswith("qwen") and not config.get("use_sliding_window"):
         return

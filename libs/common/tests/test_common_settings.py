@@ -48,6 +48,13 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         load_settings(ExampleSettings)
 
 
+def test_a_wrong_variable_of_a_group_is_named_with_its_own_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLO_EXAMPLE_TARGET", "there:1")
+    monkeypatch.setenv("TEMPORAL_TLS", "perhaps")
+    with pytest.raises(StartupError, match=r"^TEMPORAL_TLS: "):
+        load_settings(ExampleSettings)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.5", "::1", "localhost"])
 def test_loopback_is_always_served(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("OLO_EXAMPLE_TARGET", "there:1")

@@ -99,8 +99,8 @@ def editable(checkpoint: Path, tmp_path: Path) -> Path:
     [
         ({"architectures": ["MixtralForCausalLM"]}, "architecture MixtralForCausalLM is not supported"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope scaling yarn"),
-        ({"rope_scaling": {"type": "linear", "factor": 2}}, "rope scaling linear"),
-        ({"attention_bias": True}, "attention_bias"),
+        ({"rope_scaling": {"type": "dynamic", "factor": 2}}, "rope scaling dynamic"),
+        ({"attention_bias": True}, r"no tensor model.layers.0.self_attn.q_proj.bias"),
         ({"hidden_act": "gelu"}, "activation gelu"),
         ({"eos_token_id": None}, "eos_token_id"),
         ({"num_hidden_layers": 5}, "no tensor model.layers.4"),
@@ -203,9 +203,10 @@ def test_grouped_queries_compute_as_the_same_heads_repeated(editable: Path, tmp_
 
 
 def test_the_command_says_what_it_made_or_why_not(checkpoint: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "olo_llm_worker.model_directory", str(checkpoint), str(tmp_path / "model")]
+    command = [sys.executable, "-m", "olo_llm_worker.model_directory", "convert", str(checkpoint)]
+    command += ["--output", str(tmp_path / "model")]
     made = subprocess.run([*command, "--name", "olo-demo"], capture_output=True, text=True, check=True)
-    assert "olo-demo, int8" in made.stdout
+    assert "olo-demo, llama, int8, context 2048" in made.stdout
     again = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (again.returncode, again.stderr.count("\n")) == (1, 1)
 

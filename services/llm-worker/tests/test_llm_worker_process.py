@@ -23,7 +23,7 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def test_help_lists_the_variables() -> None:
     shown = run("--help")
     assert shown.returncode == 0
-    for name in ("MODEL_DIRECTORY (default: required)", "MAX_QUEUE (default: 64)", "REPLICAS", "COMPUTE_TYPE"):
+    for name in ("MODEL_DIRECTORY (default: unset)", "MAX_QUEUE (default: 64)", "REPLICAS", "COMPUTE_TYPE"):
         assert f"OLO_LLM_WORKER_{name}" in shown.stdout
 
 

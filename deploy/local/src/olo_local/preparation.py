@@ -26,7 +26,7 @@ class Preparation:
         name: Its name.
         target: The directory.
         module: The module that makes it, run as a program.
-        arguments: The arguments of that program.
+        arguments: The arguments of that program, without the places of source and target.
         source: What it is made from; None where the module brings that along.
     """
 
@@ -35,6 +35,14 @@ class Preparation:
     module: str
     arguments: tuple[str, ...]
     source: Path | None
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The program that makes it."""
+        if self.source is None:
+            return ("-m", self.module, str(self.target), *self.arguments)
+        places = (str(self.source), "--output", str(self.target))
+        return ("-m", self.module, "convert", *places, *self.arguments)
 
     @property
     def marker(self) -> Path:
@@ -55,13 +63,12 @@ def preparations(settings: LocalSettings) -> list[Preparation]:
         _text_model(models / name, checkpoint, quantization, name)
         for name, quantization in ((INT8_MODEL, "int8"), (FP32_MODEL, "float32"))
     ]
-    target = models / EMBEDDING_MODEL
-    plan.append(Preparation(EMBEDDING_MODEL, target, "olo_embed_worker.minilm", (str(target),), None))
+    plan.append(Preparation(EMBEDDING_MODEL, models / EMBEDDING_MODEL, "olo_embed_worker.minilm", (), None))
     return plan
 
 
 def _text_model(target: Path, checkpoint: Path, quantization: str, name: str) -> Preparation:
-    arguments = (str(checkpoint), str(target), "--quantization", quantization, "--name", name)
+    arguments = ("--quantization", quantization, "--name", name, "--license", "Apache-2.0")
     return Preparation(name, target, "olo_llm_worker.model_directory", arguments, checkpoint)
 
 
@@ -95,7 +102,7 @@ def _origin(item: Preparation) -> dict[str, str]:
     makers = maker.parent.rglob("*.py") if maker.name == "__init__.py" else [maker]
     sources = [] if item.source is None else [path for path in item.source.rglob("*") if path.is_file()]
     # The target may move, and the source too: what they hold is what counts.
-    return {"source": _digest(sources), "maker": _digest(makers), "arguments": " ".join(item.arguments[2:])}
+    return {"source": _digest(sources), "maker": _digest(makers), "arguments": " ".join(item.arguments)}
 
 
 def _digest(paths: Iterable[Path]) -> str:
@@ -112,7 +119,7 @@ async def _make(item: Preparation) -> None:
     await asyncio.to_thread(shutil.rmtree, item.target, ignore_errors=True)
     item.target.parent.mkdir(parents=True, exist_ok=True)
     process = await asyncio.create_subprocess_exec(
-        *tied_to_this_process((sys.executable, "-m", item.module, *item.arguments)),
+        *tied_to_this_process((sys.executable, *item.command)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

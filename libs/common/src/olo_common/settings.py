@@ -115,8 +115,16 @@ def load_settings(settings_class: type[S]) -> S:
     try:
         return settings_class()
     except ValidationError as error:
-        problems = "; ".join(_problem(settings_class, e["loc"], e["msg"]) for e in error.errors())
+        failed = _class_titled(settings_class, error.title)
+        problems = "; ".join(_problem(failed, e["loc"], e["msg"]) for e in error.errors())
         raise StartupError(problems) from None
+
+
+def _class_titled(settings_class: type[BaseSettings], title: str) -> type[BaseSettings]:
+    """The class that refused a value: the settings themselves, or the group in them whose variables are meant."""
+    groups = (info.annotation for info in settings_class.model_fields.values())
+    found = (group for group in groups if isinstance(group, type) and issubclass(group, BaseSettings))
+    return next((group for group in found if group.__name__ == title), settings_class)
 
 
 def _problem(settings_class: type[BaseSettings], loc: tuple[int | str, ...], message: str) -> str:

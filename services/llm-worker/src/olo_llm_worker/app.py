@@ -36,6 +36,7 @@ from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.model_directory import load
 from olo_llm_worker.servicer import InferenceServicer
 from olo_llm_worker.settings import LlmWorkerSettings
+from olo_llm_worker.upstream.app import running_upstream
 from olo_worker.presence import Advertisement, Presence, present
 
 MODEL_CONDITION = "model"
@@ -49,6 +50,10 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
     Raises:
         StartupError: The model directory is not sound, or the port is taken.
     """
+    if settings.engine != "ctranslate2":
+        async with running_upstream(settings, lifetime) as address:
+            yield address
+        return
     health, identity = Health([MODEL_CONDITION, TEMPORAL_CONDITION]), _identity(settings)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(nats_bus(settings.nats, identity.instance_id))
@@ -120,7 +125,7 @@ async def _grpc(settings: LlmWorkerSettings, slot: ModelSlot, identity: Identity
 
 async def _first_load(slot: ModelSlot, settings: LlmWorkerSettings) -> None:
     log = logger(__name__)
-    log.info("model_loading", path=str(settings.model_directory))
+    log.info("model_loading", path=str(settings.directory))
     try:
         await slot.load()
     except ModelDirectoryError as error:
@@ -139,7 +144,7 @@ async def _first_load(slot: ModelSlot, settings: LlmWorkerSettings) -> None:
 
 def _load(settings: LlmWorkerSettings) -> CTranslate2Engine:
     return CTranslate2Engine(
-        load(settings.model_directory),
+        load(settings.directory),
         device=settings.device,
         compute_type=settings.compute_type,
         replicas=_replicas(settings),

@@ -1,6 +1,6 @@
-"""Serves one text model out of a model directory, over gRPC and as Temporal activities on the queue `llm.<model id>`.
+"""Serves one text model over gRPC and as Temporal activities on the queue `llm.<model id>`.
 
-Make a model directory with `python -m olo_llm_worker.model_directory --help`.
+Out of a model directory (make one with `olo models convert`), or from another server that holds the model.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from olo_common.settings import Port, settings_config
+from olo_llm_worker.upstream.settings import UpstreamSettings
 from olo_worker.settings import WorkerSettings
 
 
@@ -21,8 +22,12 @@ class LlmWorkerSettings(WorkerSettings):
 
     port: Port = 50055
     """The gRPC port; 0 takes a free one."""
-    model_directory: Path
-    """The model directory to serve; it is verified against its manifest, and a damaged one stops the start."""
+    engine: Literal["ctranslate2", "openai", "anthropic"] = "ctranslate2"
+    """Where the model is: in this process, out of `model_directory`; or on another server, which speaks the protocol of
+    OpenAI or of Anthropic and is named by the variables OLO_LLM_WORKER_UPSTREAM_."""
+    model_directory: Path | None = Field(default=None, validate_default=True)
+    """The model directory to serve; it is verified against its manifest, and a damaged one stops the start. Needed by
+    the engine ctranslate2 alone."""
     device: Literal["cpu", "cuda", "auto"] = "cpu"
     """Where the model runs; `auto` takes a GPU where there is one. Also says the hardware type that is announced."""
     compute_type: str = "default"
@@ -52,3 +57,23 @@ class LlmWorkerSettings(WorkerSettings):
     """Requests that may wait for a slot; the next one is refused with RESOURCE_EXHAUSTED and a delay to retry after."""
     max_tokens_default: Annotated[int, Field(ge=1, le=1_000_000)] = 256
     """Longest answer, in tokens, where neither the request nor the model directory says one."""
+    upstream: UpstreamSettings = Field(default_factory=UpstreamSettings)
+
+    @field_validator("model_directory")
+    @classmethod
+    def _directory_where_it_is_needed(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None and info.data.get("engine") == "ctranslate2":
+            raise ValueError("the engine ctranslate2 needs it")
+        return value
+
+    @model_validator(mode="after")
+    def _url_where_it_is_needed(self) -> LlmWorkerSettings:
+        if self.engine != "ctranslate2" and not self.upstream.url:
+            raise ValueError(f"OLO_LLM_WORKER_UPSTREAM_URL: the engine {self.engine} needs it")
+        return self
+
+    @property
+    def directory(self) -> Path:
+        """The model directory of the engine ctranslate2."""
+        assert self.model_directory is not None, "the settings have been validated"
+        return self.model_directory

@@ -12,7 +12,10 @@ from olo_client.cli import chat, collections, documents, ingest, models, runs, s
 from olo_client.errors import OloError
 
 PLUGIN_GROUP = "olo.commands"
-"""Entry points of this group add commands: a `typer.Typer`, or a function that takes the app."""
+"""Entry points of this group add commands: a `typer.Typer`, or a function that takes the app.
+
+An entry point with the name of a group adds to that group, `models` to `olo models`; any other adds at the top.
+"""
 
 
 def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
@@ -27,14 +30,20 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
     app.command("chat")(chat.chat)
     app.command("ingest")(ingest.ingest)
     app.command("search")(search.search)
-    app.add_typer(collections.app, name="collections")
-    app.add_typer(documents.app, name="documents")
-    app.add_typer(models.app, name="models")
-    app.add_typer(runs.app, name="runs")
+    own = {"collections": collections.app, "documents": documents.app, "models": models.app, "runs": runs.app}
+    groups = {name: _group(app, name, commands) for name, commands in own.items()}
     app.command("version")(version.version)
     for plugin in entry_points(group=PLUGIN_GROUP) if plugins is None else plugins:
-        _add(app, plugin)
+        _add(groups.get(plugin.name, app), plugin)
     return app
+
+
+def _group(app: typer.Typer, name: str, commands: typer.Typer) -> typer.Typer:
+    """A group of this command line alone, to which plugins may add."""
+    group = typer.Typer(help=commands.info.help, no_args_is_help=True)
+    group.add_typer(commands)
+    app.add_typer(group, name=name)
+    return group
 
 
 def _add(app: typer.Typer, plugin: EntryPoint) -> None:

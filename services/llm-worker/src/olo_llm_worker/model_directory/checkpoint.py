@@ -1,172 +1,152 @@
-"""Reads a checkpoint in Hugging Face layout: config.json, model.safetensors, tokenizer.json."""
+"""Reads all but the weights of a checkpoint in Hugging Face layout."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-from safetensors import SafetensorError, deserialize
 from tokenizers import Tokenizer
 
 from olo_llm_worker.errors import ModelDirectoryError
+from olo_llm_worker.model_directory.architecture import context_limit_of, family_of
+from olo_llm_worker.model_directory.manifest import CHAT_TEMPLATE, TOKENIZER
+from olo_llm_worker.model_directory.paths import file_within
 
-Array = npt.NDArray[np.float32]
-
-_ARCHITECTURE: Final = "LlamaForCausalLM"
-
-
-@dataclass(frozen=True)
-class LlamaShape:
-    """The numbers of a Llama-family architecture."""
-
-    layers: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    hidden_size: int
-    intermediate_size: int
-    vocabulary_size: int
-    rope_theta: float
-    norm_epsilon: float
-    context_limit: int
+_LICENSE_LINE: Final = re.compile(r"^license:[ \t]*['\"]?([A-Za-z0-9.+-]{1,64})['\"]?[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint that can be converted."""
+class Trimmings:
+    """What a text model has beside its weights and their shape."""
 
     path: Path
-    shape: LlamaShape
+    config: Mapping[str, Any]
     tokenizer: Tokenizer
     bos_token: str | None
     stop_tokens: list[str]
+    """The tokens that end an answer; the first is the end-of-sequence token."""
     chat_template: str | None
-    sampling: Mapping[str, Any]
+    generation: Mapping[str, Any]
     """What generation_config.json says, if there is one."""
+    license: str | None
+    """What the front matter of the model card says."""
 
-    def weights(self) -> dict[str, Array]:
-        """All tensors as float32, by name.
 
-        Raises:
-            ModelDirectoryError: The file is no safetensors, or holds a number format that is not understood.
-        """
-        file = self.path / "model.safetensors"
-        try:
-            tensors = deserialize(file.read_bytes())  # type: ignore[no-untyped-call]  # it has no annotations
-        except FileNotFoundError:
-            raise ModelDirectoryError(f"{file} is missing; checkpoints in several parts are not supported") from None
-        except (OSError, SafetensorError) as error:
-            raise ModelDirectoryError(f"{file} cannot be read as safetensors: {error}") from error
-        return {name: _float32(name, tensor) for name, tensor in tensors}
+@dataclass(frozen=True)
+class Checkpoint(Trimmings):
+    """A checkpoint of a family that can be converted."""
+
+    family: str
+    context_limit: int
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
     """Reads everything but the weights.
 
     Raises:
-        ModelDirectoryError: A file is missing, or the architecture is not one that can be converted.
+        ModelDirectoryError: A file is missing or wrong, or no converter knows the architecture.
     """
-    config = _json(path / "config.json")
+    config = read_json(path, "config.json")
     if config is None:
         raise ModelDirectoryError(f"{path} is not a checkpoint: it has no config.json")
+    family = family_of(config)
+    limit = context_limit_of(config)
+    return Checkpoint(**vars(open_trimmings(path, config)), family=family, context_limit=limit)
+
+
+def open_trimmings(path: Path, config: Mapping[str, Any], *, end_token: str | None = None) -> Trimmings:
+    """Reads tokenizer, stop tokens, chat template, generation defaults and licence.
+
+    Args:
+        path: Where they lie.
+        config: What its config.json says.
+        end_token: A token that ends an answer, where the configuration names it by its text.
+
+    Raises:
+        ModelDirectoryError: A file is missing or wrong, or no token ends an answer.
+    """
+    file = file_within(path, TOKENIZER)
     try:
-        tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
+        tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:
-        raise ModelDirectoryError(f"{path / 'tokenizer.json'} is missing or not a tokenizer") from error
-    generation = _json(path / "generation_config.json") or {}
-    tokenizer_config = _json(path / "tokenizer_config.json") or {}
-    stop_tokens = _tokens(tokenizer, generation.get("eos_token_id", config.get("eos_token_id")))
-    if not stop_tokens:
+        raise ModelDirectoryError(f"{file} is missing or not a tokenizer") from error
+    generation = read_json(path, "generation_config.json") or {}
+    of_tokenizer = read_json(path, "tokenizer_config.json") or {}
+    ends = _tokens(tokenizer, config.get("eos_token_id")) + _tokens(tokenizer, generation.get("eos_token_id"))
+    named = [end_token, _content(of_tokenizer.get("eos_token"))]
+    ends += [token for token in named if token and tokenizer.token_to_id(token) is not None]
+    if not ends:
         raise ModelDirectoryError(f"{path} names no token that ends an answer (eos_token_id)")
     bos = _tokens(tokenizer, config.get("bos_token_id"))
-    return Checkpoint(
+    return Trimmings(
         path=path,
-        shape=_shape(config),
+        config=config,
         tokenizer=tokenizer,
         bos_token=bos[0] if bos else None,
-        stop_tokens=stop_tokens,
-        chat_template=_chat_template(path, tokenizer_config),
-        sampling=generation,
+        stop_tokens=list(dict.fromkeys(ends)),
+        chat_template=_chat_template(path, of_tokenizer),
+        generation=generation,
+        license=_license(path),
     )
 
 
-def _shape(config: Mapping[str, Any]) -> LlamaShape:
-    architectures = config.get("architectures") or ["unknown"]
-    if architectures != [_ARCHITECTURE]:
-        raise ModelDirectoryError(f"the architecture {architectures[0]} is not supported, only {_ARCHITECTURE} is")
-    rope = config.get("rope_parameters") or {}
-    for said in (rope, config.get("rope_scaling") or {}):
-        scaling = said.get("rope_type") or said.get("type") or "default"
-        if scaling != "default":
-            raise ModelDirectoryError(f"the rope scaling {scaling} is not supported")
-    if config.get("hidden_act", "silu") != "silu":
-        raise ModelDirectoryError(f"the activation {config['hidden_act']} is not supported, only silu is")
-    for bias in ("attention_bias", "mlp_bias"):
-        if config.get(bias):
-            raise ModelDirectoryError(f"{bias} is not supported")
-    try:
-        heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
-        return LlamaShape(
-            layers=int(config["num_hidden_layers"]),
-            heads=heads,
-            kv_heads=int(config.get("num_key_value_heads") or heads),
-            head_dim=int(config.get("head_dim") or hidden // heads),
-            hidden_size=hidden,
-            intermediate_size=int(config["intermediate_size"]),
-            vocabulary_size=int(config["vocab_size"]),
-            rope_theta=float(config.get("rope_theta") or rope.get("rope_theta") or 10_000.0),
-            norm_epsilon=float(config.get("rms_norm_eps", 1e-6)),
-            context_limit=int(config["max_position_embeddings"]),
-        )
-    except KeyError as error:
-        raise ModelDirectoryError(f"config.json does not say {error.args[0]}") from None
-    except (TypeError, ValueError, ZeroDivisionError) as error:
-        raise ModelDirectoryError(f"config.json holds a wrong number: {error}") from None
+def read_json(path: Path, name: str) -> dict[str, Any] | None:
+    """The JSON object in a file of a directory; None where there is no such file.
 
-
-def _json(path: Path) -> dict[str, Any] | None:
+    Raises:
+        ModelDirectoryError: It is something else.
+    """
+    file = file_within(path, name)
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(file.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise ModelDirectoryError(f"{path} cannot be read as JSON: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelDirectoryError(f"{file} cannot be read as JSON: {error}") from error
     if not isinstance(value, dict):
-        raise ModelDirectoryError(f"{path} is not a JSON object")
+        raise ModelDirectoryError(f"{file} is not a JSON object")
     return value
 
 
-def _tokens(tokenizer: Tokenizer, ids: int | list[int] | None) -> list[str]:
-    wanted = [ids] if isinstance(ids, int) else ids or []
-    return [token for token in (tokenizer.id_to_token(number) for number in wanted) if token is not None]
+def _tokens(tokenizer: Tokenizer, ids: Any) -> list[str]:
+    wanted: Iterable[Any] = ids if isinstance(ids, list) else [ids]
+    numbers = [number for number in wanted if isinstance(number, int) and number >= 0]
+    return [token for token in (tokenizer.id_to_token(number) for number in numbers) if token is not None]
 
 
-def _chat_template(path: Path, tokenizer_config: Mapping[str, Any]) -> str | None:
-    file = path / "chat_template.jinja"
+def _content(token: Any) -> str | None:
+    """The text of a token, which tokenizer_config.json writes in two ways."""
+    said = token.get("content") if isinstance(token, dict) else token
+    return said if isinstance(said, str) else None
+
+
+def _chat_template(path: Path, of_tokenizer: Mapping[str, Any]) -> str | None:
+    file = file_within(path, CHAT_TEMPLATE)
     if file.is_file():
-        return file.read_text(encoding="utf-8")
-    template = tokenizer_config.get("chat_template")
+        return _text(file)
+    template = of_tokenizer.get("chat_template")
     if isinstance(template, list):
         named = {entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)}
         template = named.get("default")
     return template if isinstance(template, str) else None
 
 
-def _float32(name: str, tensor: Mapping[str, Any]) -> Array:
-    data, shape = tensor["data"], tensor["shape"]
-    match tensor["dtype"]:
-        case "F32":
-            flat = np.frombuffer(data, dtype="<f4")
-        case "F16":
-            flat = np.frombuffer(data, dtype="<f2")
-        case "BF16":
-            # The upper half of a float32; numpy has no type of its own for it.
-            flat = (np.frombuffer(data, dtype="<u2").astype(np.uint32) << 16).view(np.float32)
-        case other:
-            raise ModelDirectoryError(f"the tensor {name} has the format {other}; only F32, F16 and BF16 are supported")
-    return np.ascontiguousarray(flat.reshape(shape), dtype=np.float32)
+def _license(path: Path) -> str | None:
+    """The licence in the model card, between the lines of dashes at its top."""
+    card = file_within(path, "README.md")
+    if not card.is_file():
+        return None
+    front = _text(card).split("---")
+    found = _LICENSE_LINE.search(front[1]) if len(front) > 2 and not front[0].strip() else None
+    return found[1] if found else None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ModelDirectoryError(f"{file} cannot be read as UTF-8 text") from error

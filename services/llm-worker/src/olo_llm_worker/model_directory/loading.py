@@ -9,7 +9,17 @@ from pydantic import ValidationError
 from tokenizers import Tokenizer
 
 from olo_llm_worker.errors import ModelDirectoryError
-from olo_llm_worker.model_directory.manifest import MANIFEST, MODEL_FILES, TOKENIZER, FileEntry, Manifest, sha256_of
+from olo_llm_worker.model_directory.manifest import (
+    MANIFEST,
+    MODEL,
+    MODEL_FILES,
+    TOKENIZER,
+    FileEntry,
+    Manifest,
+    sha256_of,
+)
+from olo_llm_worker.model_directory.model_bin import read_model_bin
+from olo_llm_worker.model_directory.paths import file_within
 
 
 @dataclass(frozen=True)
@@ -38,11 +48,21 @@ def load(path: Path) -> ModelDirectory:
             raise ModelDirectoryError(f"the manifest in {path} does not list {name}")
     for name, entry in manifest.files.items():
         _verify(path, name, entry)
-    tokenizer = _tokenizer(path)
-    for token in manifest.stop_tokens:
-        if tokenizer.token_to_id(token) is None:
-            raise ModelDirectoryError(f"the stop token {token} of {path} is not in its vocabulary")
+    read_model_bin(path / MODEL)
+    _verify_stop_tokens(path, manifest)
     return ModelDirectory(path, manifest)
+
+
+def _verify_stop_tokens(path: Path, manifest: Manifest) -> None:
+    tokenizer = _tokenizer(path)
+    ids = [tokenizer.token_to_id(token) for token in manifest.stop_tokens]
+    for token, number in zip(manifest.stop_tokens, ids, strict=True):
+        if number is None:
+            raise ModelDirectoryError(f"the stop token {token} of {path} is not in its vocabulary")
+    if manifest.stop_token_ids and manifest.stop_token_ids != ids:
+        raise ModelDirectoryError(
+            f"the stop tokens of {path} have other ids in its vocabulary: is it of another model?"
+        )
 
 
 def _manifest(path: Path) -> Manifest:
@@ -59,9 +79,9 @@ def _manifest(path: Path) -> Manifest:
 
 
 def _verify(path: Path, name: str, entry: FileEntry) -> None:
-    if name != Path(name).name or name in ("", ".", "..", MANIFEST):
-        raise ModelDirectoryError(f"the manifest in {path} lists {name!r}, which is not a plain file name")
-    file = path / name
+    if name == MANIFEST:
+        raise ModelDirectoryError(f"the manifest in {path} lists itself")
+    file = file_within(path, name)
     if not file.is_file():
         raise ModelDirectoryError(f"{name} is missing in {path}; was it copied to the end?")
     size = file.stat().st_size

@@ -9,9 +9,11 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 MANIFEST: Final = "manifest.json"
+MODEL: Final = "model.bin"
+VOCABULARY: Final = "vocabulary.json"
 TOKENIZER: Final = "tokenizer.json"
 CHAT_TEMPLATE: Final = "chat_template.jinja"
-MODEL_FILES: Final = ("model.bin", "config.json", "vocabulary.json", TOKENIZER, CHAT_TEMPLATE)
+MODEL_FILES: Final = (MODEL, "config.json", VOCABULARY, TOKENIZER, CHAT_TEMPLATE)
 """The files that every model directory has beside the manifest."""
 
 _CHUNK: Final = 1024 * 1024
@@ -54,8 +56,12 @@ class Manifest(_Strict):
     """Tokens of prompt and answer together."""
     bos_token: str | None = None
     stop_tokens: Annotated[list[str], Field(min_length=1)]
-    """Tokens that end an answer."""
+    """Tokens that end an answer; the first is the model's end-of-sequence token."""
+    stop_token_ids: list[Annotated[int, Field(ge=0)]] = []
+    """Their ids; none in directories made before there was this field."""
     license: str = "unspecified"
+    origin: str | None = None
+    """Where the weights come from: a repository and revision of a hub."""
     generation: GenerationDefaults = GenerationDefaults()
     files: dict[str, FileEntry]
 

@@ -1,0 +1,1 @@
+"""Servers that hold models, by the protocol that they speak."""

@@ -1,0 +1,1 @@
+"""The core: admits requests, relays text as it comes, and ends what nobody waits for."""

@@ -1,0 +1,100 @@
+"""`olo.inference.v1.InferenceService` for a model that is served elsewhere."""
+
+# ruff: noqa: N802  gRPC gives the methods their names
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from olo.common.v1.common_pb2 import HARDWARE_TYPE_CPU, HARDWARE_TYPE_GPU
+from olo.inference.v1 import inference_service_pb2 as pb
+from olo.inference.v1 import inference_service_pb2_grpc as rpc
+from olo_llm_worker.convert import Identity
+from olo_llm_worker.upstream.convert import answering, to_request, to_tools, to_turns
+from olo_llm_worker.upstream.errors import NotLoadedHere
+from olo_llm_worker.upstream.relay.desk import Desk
+from olo_llm_worker.upstream.relay.engine import TextEngine
+from olo_llm_worker.upstream.relay.types import TextRequest
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class UpstreamServicer(rpc.InferenceServiceServicer):
+    """Serves one model.
+
+    Args:
+        desk: Who relays.
+        engine: Where text comes from.
+        identity: Who answers.
+        hardware: What the other server runs the model on: cpu or gpu.
+    """
+
+    def __init__(self, desk: Desk, engine: TextEngine, identity: Identity, *, hardware: str) -> None:
+        self._desk = desk
+        self._engine = engine
+        self._identity = identity
+        self._hardware = HARDWARE_TYPE_GPU if hardware == "gpu" else HARDWARE_TYPE_CPU
+
+    async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
+        """Answers in one message."""
+        said = answering(request, self._identity)
+        wanted = to_request(request, said.request_id, timeout=context.time_remaining())
+        async with self._desk.answer(wanted) as answer:
+            return said.response(await answer.result())
+
+    async def GenerateStream(
+        self, request: pb.GenerateStreamRequest, context: Context
+    ) -> AsyncIterator[pb.GenerateStreamResponse]:
+        """Answers in chunks."""
+        said = answering(request.request, self._identity)
+        wanted = to_request(request.request, said.request_id, timeout=context.time_remaining())
+        async with self._desk.answer(wanted) as answer:
+            async for piece in answer.pieces():
+                yield pb.GenerateStreamResponse(chunk=said.chunk(piece))
+
+    async def CountTokens(self, request: pb.CountTokensRequest, context: Context) -> pb.CountTokensResponse:
+        """Estimates the tokens of the prompt."""
+        wanted = TextRequest("", to_turns(request.messages), tools=to_tools(request.tools))
+        tokens = self._desk.count_tokens(wanted)
+        return pb.CountTokensResponse(prompt_tokens=tokens, context_limit=self._desk.facts.context_limit)
+
+    async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
+        """Describes the model. What the other server computes it with is not known."""
+        facts = self._desk.facts
+        able = {"tools": True, "json_object": facts.json_object, "json_schema": facts.json_schema}
+        able["logprobs"] = "logprobs" in facts.options
+        return pb.GetModelInfoResponse(
+            model_id=self._identity.model_id,
+            model_name=self._identity.model_name,
+            family=facts.family,
+            context_limit=facts.context_limit,
+            max_concurrency=self._identity.max_concurrency,
+            hardware_type=self._hardware,
+            instance_id=self._identity.instance_id,
+            task_queue=self._identity.task_queue,
+            loaded=True,
+            capabilities=[name for name, holds in able.items() if holds],
+        )
+
+    async def Abort(self, request: pb.AbortRequest, context: Context) -> pb.AbortResponse:
+        """Ends what runs or waits under the id."""
+        return pb.AbortResponse(aborted=self._desk.abort(request.request_id))
+
+    async def LoadModel(self, request: pb.LoadModelRequest, context: Context) -> pb.LoadModelResponse:
+        """Asks whether the other server can answer."""
+        began = time.monotonic()
+        await self._engine.check()
+        response = pb.LoadModelResponse()
+        response.elapsed.FromNanoseconds(round((time.monotonic() - began) * 1e9))
+        return response
+
+    async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
+        """Refused: the memory is not here."""
+        raise NotLoadedHere
+
+    async def WarmModel(self, request: pb.WarmModelRequest, context: Context) -> pb.WarmModelResponse:
+        """Refused: it could cost money, and warms nothing for certain."""
+        raise NotLoadedHere

@@ -60,6 +60,21 @@ class InferenceServiceStub:
                 request_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.AbortRequest.SerializeToString,
                 response_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.AbortResponse.FromString,
                 _registered_method=True)
+        self.LoadModel = channel.unary_unary(
+                '/olo.inference.v1.InferenceService/LoadModel',
+                request_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.LoadModelRequest.SerializeToString,
+                response_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.LoadModelResponse.FromString,
+                _registered_method=True)
+        self.UnloadModel = channel.unary_unary(
+                '/olo.inference.v1.InferenceService/UnloadModel',
+                request_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.UnloadModelRequest.SerializeToString,
+                response_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.UnloadModelResponse.FromString,
+                _registered_method=True)
+        self.WarmModel = channel.unary_unary(
+                '/olo.inference.v1.InferenceService/WarmModel',
+                request_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.WarmModelRequest.SerializeToString,
+                response_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.WarmModelResponse.FromString,
+                _registered_method=True)
 
 
 class InferenceServiceServicer:
@@ -103,6 +118,29 @@ class InferenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LoadModel(self, request, context):
+        """LoadModel loads the served model where it is not loaded; it returns when the model can answer.
+        Fails with FAILED_PRECONDITION (the model directory is damaged), RESOURCE_EXHAUSTED (memory).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadModel(self, request, context):
+        """UnloadModel frees the memory of the served model once running generations have ended; the instance leaves the fleet
+        until the model is loaded again. Fails with DEADLINE_EXCEEDED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WarmModel(self, request, context):
+        """WarmModel runs a short generation, and one over each of the given system prompts, so that the next callers do not wait.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InferenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -130,6 +168,21 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.Abort,
                     request_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.AbortRequest.FromString,
                     response_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.AbortResponse.SerializeToString,
+            ),
+            'LoadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadModel,
+                    request_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.LoadModelRequest.FromString,
+                    response_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.LoadModelResponse.SerializeToString,
+            ),
+            'UnloadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadModel,
+                    request_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.UnloadModelRequest.FromString,
+                    response_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.UnloadModelResponse.SerializeToString,
+            ),
+            'WarmModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.WarmModel,
+                    request_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.WarmModelRequest.FromString,
+                    response_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.WarmModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -268,6 +321,87 @@ class InferenceService:
             '/olo.inference.v1.InferenceService/Abort',
             olo_dot_inference_dot_v1_dot_inference__service__pb2.AbortRequest.SerializeToString,
             olo_dot_inference_dot_v1_dot_inference__service__pb2.AbortResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.inference.v1.InferenceService/LoadModel',
+            olo_dot_inference_dot_v1_dot_inference__service__pb2.LoadModelRequest.SerializeToString,
+            olo_dot_inference_dot_v1_dot_inference__service__pb2.LoadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.inference.v1.InferenceService/UnloadModel',
+            olo_dot_inference_dot_v1_dot_inference__service__pb2.UnloadModelRequest.SerializeToString,
+            olo_dot_inference_dot_v1_dot_inference__service__pb2.UnloadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WarmModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.inference.v1.InferenceService/WarmModel',
+            olo_dot_inference_dot_v1_dot_inference__service__pb2.WarmModelRequest.SerializeToString,
+            olo_dot_inference_dot_v1_dot_inference__service__pb2.WarmModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,16 @@ class InferenceServiceStub:
     """GetModelInfo describes the model that this instance serves."""
     Abort: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.AbortRequest, _inference_service_pb2.AbortResponse]
     """Abort stops a running or queued generation. An unknown id is not an error: `aborted` is then false."""
+    LoadModel: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.LoadModelRequest, _inference_service_pb2.LoadModelResponse]
+    """LoadModel loads the served model where it is not loaded; it returns when the model can answer.
+    Fails with FAILED_PRECONDITION (the model directory is damaged), RESOURCE_EXHAUSTED (memory).
+    """
+    UnloadModel: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.UnloadModelRequest, _inference_service_pb2.UnloadModelResponse]
+    """UnloadModel frees the memory of the served model once running generations have ended; the instance leaves the fleet
+    until the model is loaded again. Fails with DEADLINE_EXCEEDED.
+    """
+    WarmModel: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.WarmModelRequest, _inference_service_pb2.WarmModelResponse]
+    """WarmModel runs a short generation, and one over each of the given system prompts, so that the next callers do not wait."""
 
 @_typing.type_check_only
 class InferenceServiceAsyncStub(InferenceServiceStub):
@@ -65,6 +75,16 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     """GetModelInfo describes the model that this instance serves."""
     Abort: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.AbortRequest, _inference_service_pb2.AbortResponse]  # type: ignore[assignment]
     """Abort stops a running or queued generation. An unknown id is not an error: `aborted` is then false."""
+    LoadModel: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.LoadModelRequest, _inference_service_pb2.LoadModelResponse]  # type: ignore[assignment]
+    """LoadModel loads the served model where it is not loaded; it returns when the model can answer.
+    Fails with FAILED_PRECONDITION (the model directory is damaged), RESOURCE_EXHAUSTED (memory).
+    """
+    UnloadModel: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.UnloadModelRequest, _inference_service_pb2.UnloadModelResponse]  # type: ignore[assignment]
+    """UnloadModel frees the memory of the served model once running generations have ended; the instance leaves the fleet
+    until the model is loaded again. Fails with DEADLINE_EXCEEDED.
+    """
+    WarmModel: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.WarmModelRequest, _inference_service_pb2.WarmModelResponse]  # type: ignore[assignment]
+    """WarmModel runs a short generation, and one over each of the given system prompts, so that the next callers do not wait."""
 
 class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
     """InferenceService generates text. Each llm-worker serves one model."""
@@ -111,5 +131,33 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inference_service_pb2.AbortResponse, _abc.Awaitable[_inference_service_pb2.AbortResponse]]:
         """Abort stops a running or queued generation. An unknown id is not an error: `aborted` is then false."""
+
+    @_abc_1.abstractmethod
+    def LoadModel(
+        self,
+        request: _inference_service_pb2.LoadModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_service_pb2.LoadModelResponse, _abc.Awaitable[_inference_service_pb2.LoadModelResponse]]:
+        """LoadModel loads the served model where it is not loaded; it returns when the model can answer.
+        Fails with FAILED_PRECONDITION (the model directory is damaged), RESOURCE_EXHAUSTED (memory).
+        """
+
+    @_abc_1.abstractmethod
+    def UnloadModel(
+        self,
+        request: _inference_service_pb2.UnloadModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_service_pb2.UnloadModelResponse, _abc.Awaitable[_inference_service_pb2.UnloadModelResponse]]:
+        """UnloadModel frees the memory of the served model once running generations have ended; the instance leaves the fleet
+        until the model is loaded again. Fails with DEADLINE_EXCEEDED.
+        """
+
+    @_abc_1.abstractmethod
+    def WarmModel(
+        self,
+        request: _inference_service_pb2.WarmModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_service_pb2.WarmModelResponse, _abc.Awaitable[_inference_service_pb2.WarmModelResponse]]:
+        """WarmModel runs a short generation, and one over each of the given system prompts, so that the next callers do not wait."""
 
 def add_InferenceServiceServicer_to_server(servicer: InferenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

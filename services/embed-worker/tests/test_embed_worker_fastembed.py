@@ -13,11 +13,17 @@ import pytest
 from olo_common.errors import ErrorCode, StartupError
 from olo_embed_worker.adapters.fastembed_engine import FastembedEngine
 from olo_embed_worker.errors import RerankerNotLoaded, SparseNotLoaded
-from olo_embed_worker.types import InputKind
+from olo_embed_worker.types import InputKind, Rows
 
 
 def load(model: Path | str, **changed: Any) -> FastembedEngine:
-    return FastembedEngine(str(model), **{"sparse": False, "reranker": "", "threads": 1, "cache_dir": "", **changed})
+    return FastembedEngine(
+        str(model), **{"int8": False, "sparse": "", "reranker": "", "threads": 1, "cache_dir": "", **changed}
+    )
+
+
+def embed(engine: FastembedEngine, texts: list[str]) -> Rows:
+    return engine.embed(engine.tokenize(texts), InputKind.PASSAGE)
 
 
 @pytest.fixture
@@ -58,8 +64,8 @@ def test_pooling_is_what_the_directory_says(minilm: FastembedEngine, copied: Pat
     (copied / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
     modules = json.loads((copied / "modules.json").read_text())
     (copied / "modules.json").write_text(json.dumps(modules[:2]))
-    row = load(copied).embed(["some text"], InputKind.PASSAGE)[0]
-    mean = minilm.embed(["some text"], InputKind.PASSAGE)[0]
+    row = embed(load(copied), ["some text"])[0]
+    mean = embed(minilm, ["some text"])[0]
     assert abs(np.linalg.norm(row) - 1) > 0.1
     assert row @ mean / np.linalg.norm(row) < 0.99
 
@@ -68,7 +74,7 @@ def test_without_modules_it_is_mean_to_unit_length(minilm: FastembedEngine, copi
     (copied / "modules.json").unlink()
     (copied / "onnx").mkdir()
     (copied / "model.onnx").rename(copied / "onnx" / "model.onnx")
-    (row,), (mean,) = (engine.embed(["some text"], InputKind.PASSAGE) for engine in (load(copied), minilm))
+    (row,), (mean,) = (embed(engine, ["some text"]) for engine in (load(copied), minilm))
     np.testing.assert_allclose(row, mean, atol=1e-6)
 
 

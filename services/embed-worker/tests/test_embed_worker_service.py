@@ -59,14 +59,14 @@ async def ask(method: Any, request: Message) -> Any:
 async def test_embed(stub: Any) -> None:
     texts = ["one two", "three"]
     response = await ask(stub.Embed, pb.EmbedRequest(texts=texts, input_type=pb.INPUT_TYPE_QUERY))
-    np.testing.assert_array_equal(unpack(response.vectors), FakeEngine().embed(texts, InputKind.QUERY))
+    np.testing.assert_array_equal(unpack(response.vectors), FakeEngine.rows(texts, InputKind.QUERY))
     assert response.model_id == "fake"
     assert response.usage.prompt_tokens == 3
 
 
 async def test_embed_takes_the_side_of_a_passage_unless_told(stub: Any) -> None:
     response = await ask(stub.Embed, pb.EmbedRequest(model_id="fake", texts=["x"]))
-    np.testing.assert_array_equal(unpack(response.vectors), FakeEngine().embed(["x"], InputKind.PASSAGE))
+    np.testing.assert_array_equal(unpack(response.vectors), FakeEngine.rows(["x"], InputKind.PASSAGE))
 
 
 async def test_usage_counts_what_the_model_reads(stub: Any) -> None:

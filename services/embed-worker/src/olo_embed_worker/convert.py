@@ -10,7 +10,7 @@ import numpy as np
 from olo.common.v1.common_pb2 import TokenUsage
 from olo.embedding.v1 import embedding_service_pb2 as pb
 from olo_common.errors import InvalidField
-from olo_embed_worker.batching.batcher import Embedded
+from olo_embed_worker.batching.tickets import Embedded
 from olo_embed_worker.settings import MAX_TEXTS
 from olo_embed_worker.types import InputKind, Rows, SparseVector
 

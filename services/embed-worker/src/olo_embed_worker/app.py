@@ -69,7 +69,7 @@ async def serving(settings: EmbedWorkerSettings, engine: EmbeddingEngine, lifeti
             window_seconds=settings.batch_window_seconds,
         )
         await stack.enter_async_context(background(batcher.run(), "batcher", lifetime))
-        embedding = Embedding(batcher, settings.model_id, info.context_limit)
+        embedding = Embedding(batcher, settings.model_id, info)
 
         bus = await stack.enter_async_context(nats_bus(settings.nats, settings.instance_id))
         client = await temporal_client(settings.temporal, settings.instance_id)

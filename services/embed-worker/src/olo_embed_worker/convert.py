@@ -17,14 +17,14 @@ from olo_embed_worker.types import InputKind, Rows, SparseVector
 MAX_CHARACTERS: Final = 32_768
 
 
-def texts_of(values: Sequence[str], field: str = "texts") -> list[str]:
+def texts_of(values: Sequence[str], field: str = "texts", *, most: int = MAX_TEXTS) -> list[str]:
     """The texts of a request.
 
     Raises:
         InvalidField: There are none, too many, or one is empty or too long.
     """
-    if not 1 <= len(values) <= MAX_TEXTS:
-        raise InvalidField(field, f"1 to {MAX_TEXTS} are allowed, not {len(values)}")
+    if not 1 <= len(values) <= most:
+        raise InvalidField(field, f"1 to {most} are allowed, not {len(values)}")
     return [text_of(value, f"{field}[{index}]") for index, value in enumerate(values)]
 
 

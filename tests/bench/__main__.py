@@ -8,7 +8,7 @@ import sys
 from olo_common.logs import configure_logs
 from olo_common.settings import LogSettings
 
-BENCHMARKS = ("durable_chat", "start_up")
+BENCHMARKS = ("durable_chat", "start_up", "embed_batching", "vector_hop")
 
 
 def main() -> None:

@@ -126,7 +126,7 @@ async def batching(directory: Path, precision: str, threads: int) -> AsyncIterat
         tokenizing=tokenizing,
         computing=computing,
         max_batch=64,
-        max_tokens=2048,
+        max_tokens=512,
         max_queue=2048,
         window_seconds=0.003,
     )

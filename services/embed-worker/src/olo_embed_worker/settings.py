@@ -44,8 +44,9 @@ class EmbedWorkerSettings(WorkerSettings):
     machine that compute need some of the cores."""
     max_batch: Annotated[int, Field(ge=1, le=MAX_TEXTS)] = 64
     """Texts of one batch; larger batches serve more callers a second and make each wait longer."""
-    max_batch_tokens: Annotated[int, Field(ge=1, le=1_048_576)] = 2048
-    """Tokens of one batch. A query waits for the batches that run: more serve no more callers a second on a CPU."""
+    max_batch_tokens: Annotated[int, Field(ge=1, le=1_048_576)] = 512
+    """Tokens of one batch, unless its only text has more. A query waits for a batch that runs; on a CPU more tokens
+    than this gain some percent of throughput, a GPU wants many times as many."""
     max_queue: Annotated[int, Field(ge=MAX_TEXTS)] = 2048
     """Texts that may wait; beyond it requests are refused with RESOURCE_EXHAUSTED and a time to retry."""
     batch_window_seconds: Seconds = 0.003

@@ -19,4 +19,4 @@ def minilm_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def minilm(minilm_directory: Path) -> FastembedEngine:
-    return FastembedEngine(str(minilm_directory), sparse=True, reranker="", threads=1, cache_dir="")
+    return FastembedEngine(str(minilm_directory), int8=False, sparse="bm25", reranker="", threads=1, cache_dir="")

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import helper
 
 from olo_common.errors import ErrorCode, StartupError
 from olo_embed_worker.adapters.fastembed_engine import FastembedEngine
+from olo_embed_worker.adapters.int8 import int8_variant
+from olo_embed_worker.batching.batcher import MicroBatcher
+from olo_embed_worker.batching.lane import Lane
 from olo_embed_worker.errors import RerankerNotLoaded, SparseNotLoaded
-from olo_embed_worker.types import InputKind
+from olo_embed_worker.types import InputKind, Rows
 
 
 def load(model: Path | str, **changed: Any) -> FastembedEngine:
-    return FastembedEngine(str(model), **{"sparse": False, "reranker": "", "threads": 1, "cache_dir": "", **changed})
+    return FastembedEngine(
+        str(model), **{"int8": False, "sparse": "", "reranker": "", "threads": 1, "cache_dir": "", **changed}
+    )
+
+
+def embed(engine: FastembedEngine, texts: list[str]) -> Rows:
+    return engine.embed(engine.tokenize(texts), InputKind.PASSAGE)
+
+
+WORDS = ["pump", "valve", "the", "of", "invoice", "2024", "straightforwardness", "Zürich", "…", "你好", "a"]
 
 
 @pytest.fixture
@@ -58,8 +75,8 @@ def test_pooling_is_what_the_directory_says(minilm: FastembedEngine, copied: Pat
     (copied / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
     modules = json.loads((copied / "modules.json").read_text())
     (copied / "modules.json").write_text(json.dumps(modules[:2]))
-    row = load(copied).embed(["some text"], InputKind.PASSAGE)[0]
-    mean = minilm.embed(["some text"], InputKind.PASSAGE)[0]
+    row = embed(load(copied), ["some text"])[0]
+    mean = embed(minilm, ["some text"])[0]
     assert abs(np.linalg.norm(row) - 1) > 0.1
     assert row @ mean / np.linalg.norm(row) < 0.99
 
@@ -68,7 +85,7 @@ def test_without_modules_it_is_mean_to_unit_length(minilm: FastembedEngine, copi
     (copied / "modules.json").unlink()
     (copied / "onnx").mkdir()
     (copied / "model.onnx").rename(copied / "onnx" / "model.onnx")
-    (row,), (mean,) = (engine.embed(["some text"], InputKind.PASSAGE) for engine in (load(copied), minilm))
+    (row,), (mean,) = (embed(engine, ["some text"]) for engine in (load(copied), minilm))
     np.testing.assert_allclose(row, mean, atol=1e-6)
 
 
@@ -95,3 +112,74 @@ def test_unknown_names_are_refused_without_a_download(minilm_directory: Path) ->
         load("nobody/has-this-model")
     with pytest.raises(StartupError, match="the reranker nobody/has-this"):
         load(minilm_directory, reranker="nobody/has-this")
+
+
+SENTENCES = (
+    "The pressure valve of the second pump was replaced on Monday.",
+    "How do I reset my password?",
+    "Employees may carry over up to five days of leave into the next year.",
+    "invoice",
+    "A rover landed near the rim of the crater and sent its first pictures after nine minutes. " * 6,
+    "naïve café, 你好 🙂",
+    "if (x > 0) return sqrt(x); // never negative",
+    "What is the boiling point of water at an altitude of 3,000 metres?",
+)
+
+
+@given(st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=40).map(" ".join), min_size=1, max_size=12))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_batched_equals_single(minilm: FastembedEngine, texts: list[str]) -> None:
+    alone = np.concatenate([embed(minilm, [text]) for text in texts])
+    np.testing.assert_allclose(embed(minilm, texts), alone, atol=1e-5)
+    np.testing.assert_allclose(asyncio.run(concurrently(minilm, texts)), alone, atol=1e-5)
+
+
+async def concurrently(engine: FastembedEngine, texts: list[str]) -> Rows:
+    """The texts as callers of their own."""
+    lanes = [Lane("test", threads=threads, max_texts=99) for threads in (1, 2)]
+    batcher = MicroBatcher(
+        engine.tokenize,
+        engine.embed,
+        tokenizing=lanes[0],
+        computing=lanes[1],
+        max_batch=8,
+        max_tokens=100,
+        max_queue=99,
+        window_seconds=0.001,
+    )
+    task = asyncio.create_task(batcher.run())
+    answers = await asyncio.gather(*(batcher.embed([text], InputKind.PASSAGE) for text in texts))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    for lane in lanes:
+        await asyncio.to_thread(lane.close)
+    return np.concatenate([answer.rows for answer in answers])
+
+
+def test_int8_is_near_to_float32_and_does_not_depend_on_company(minilm: FastembedEngine, copied: Path) -> None:
+    engine = load(copied, int8=True)
+    rows = embed(engine, list(SENTENCES))
+    assert (rows * embed(minilm, list(SENTENCES))).sum(axis=1).min() > 0.99
+    alone = np.concatenate([embed(engine, [text]) for text in SENTENCES])
+    np.testing.assert_allclose(rows, alone, atol=1e-6)
+
+
+def test_the_int8_variant_is_made_once_and_again_for_another_model(copied: Path) -> None:
+    made = int8_variant(copied / "model.onnx")
+    before = made.stat().st_mtime_ns
+    assert int8_variant(copied / "model.onnx") == made
+    assert made.stat().st_mtime_ns == before
+    assert sorted(path.name for path in copied.glob("*int8*")) == [made.name]
+    changed = onnx.load(copied / "model.onnx")
+    changed.doc_string = "another"
+    onnx.save(changed, copied / "model.onnx")
+    assert int8_variant(copied / "model.onnx") != made
+
+
+def test_a_model_with_nothing_to_quantize_is_refused(tmp_path: Path) -> None:
+    value = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    result = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "nothing", [value], [result])
+    onnx.save(helper.make_model(graph), tmp_path / "model.onnx")
+    with pytest.raises(StartupError, match="int8 would change nothing"):
+        int8_variant(tmp_path / "model.onnx")

@@ -16,7 +16,7 @@ import pytest
 from olo_common.errors import StartupError
 from olo_embed_worker.adapters.fastembed_engine import FastembedEngine
 from olo_embed_worker.minilm import build
-from olo_embed_worker.types import InputKind
+from olo_embed_worker.types import InputKind, Rows
 
 # Published for this model: by the documentation of the Hugging Face inference API (first three), by the current front
 # page of the Sentence Transformers documentation (next three) and by its older page on semantic similarity (the rest).
@@ -43,6 +43,10 @@ PAIRS = [
 ]
 
 
+def embed(engine: FastembedEngine, texts: list[str]) -> Rows:
+    return engine.embed(engine.tokenize(texts), InputKind.PASSAGE)
+
+
 def _reference() -> Any:
     spec = spec_from_file_location("bert_reference", Path(__file__).with_name("bert_reference.py"))
     assert spec is not None
@@ -59,20 +63,20 @@ def reference() -> Any:
 
 @pytest.mark.parametrize(("left", "right", "cosine"), PUBLISHED)
 def test_published_similarities(minilm: FastembedEngine, left: str, right: str, cosine: float) -> None:
-    a, b = minilm.embed([left, right], InputKind.PASSAGE)
+    a, b = embed(minilm, [left, right])
     assert a @ b == pytest.approx(cosine, abs=1e-4)
 
 
 def test_published_vectors(minilm: FastembedEngine) -> None:
     """From the model card's example and from fastembed's own tests."""
-    rows = minilm.embed(["This is an example sentence", "hello world"], InputKind.PASSAGE)
+    rows = embed(minilm, ["This is an example sentence", "hello world"])
     np.testing.assert_allclose(rows[0, :4], [0.0676569, 0.0634959, 0.0487131, 0.0793049], atol=1e-4)
     np.testing.assert_allclose(rows[1, :5], [-0.034478, 0.03102, 0.00673, 0.02611, -0.039362], atol=1e-4)
 
 
 def test_vectors_and_similarities_by_hand(minilm: FastembedEngine, reference: Any) -> None:
     texts = [text for pair in PAIRS for text in pair]
-    rows = minilm.embed(texts, InputKind.PASSAGE)
+    rows = embed(minilm, texts)
     by_hand = np.stack([reference.embed(text) for text in texts])
     np.testing.assert_allclose(rows, by_hand, atol=2e-5)
     cosines, expected = ((x[::2] * x[1::2]).sum(axis=1) for x in (rows, by_hand))
@@ -81,18 +85,21 @@ def test_vectors_and_similarities_by_hand(minilm: FastembedEngine, reference: An
 
 def test_vectors_have_unit_length_and_do_not_depend_on_company(minilm: FastembedEngine) -> None:
     texts = ["short", "a somewhat longer text " * 12, "another " * 60, "x"]
-    together = minilm.embed(texts, InputKind.QUERY)
+    together = embed(minilm, texts)
     assert together.dtype == np.float32
     assert together.shape == (4, 384)
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1.0, atol=1e-5)
-    alone = np.concatenate([minilm.embed([text], InputKind.PASSAGE) for text in texts])
+    alone = np.concatenate([embed(minilm, [text]) for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
 def test_what_is_loaded(minilm: FastembedEngine) -> None:
     info = minilm.info()
-    assert (info.dimension, info.context_limit, info.on_gpu, info.sided) == (384, 256, False, False)
-    assert minilm.count_tokens(["hello world", "word " * 1000]) == [4, 1002]
+    assert (info.dimension, info.context_limit, info.on_gpu) == (384, 256, False)
+    short, long = minilm.tokenize(["hello world", "word " * 1000])
+    assert (short.tokens, long.tokens) == (4, 1002)
+    assert (len(short.ids), len(long.ids)) == (4, 256)
+    assert long.ids[-1] == short.ids[-1]
 
 
 def test_the_graph_is_standard_onnx(minilm_directory: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from google.protobuf.message import Message
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from olo.common.v1.common_pb2 import HARDWARE_TYPE_CPU
 from olo.embedding.v1 import embedding_service_pb2 as pb
@@ -22,15 +25,16 @@ from olo_contracts.vectors import unpack
 from olo_embed_worker.activities import EmbedActivities
 from olo_embed_worker.adapters.fake_engine import FakeEngine
 from olo_embed_worker.app import serving
+from olo_embed_worker.batching.tickets import Embedded
 from olo_embed_worker.embedding import Embedding
 from olo_embed_worker.errors import QueueFull
 from olo_embed_worker.settings import EmbedWorkerSettings
-from olo_embed_worker.types import InputKind
+from olo_embed_worker.types import InputKind, Rows, Tokenized
 from olo_testing.ports import free_port
 
 
 @asynccontextmanager
-async def service(engine: FakeEngine) -> AsyncIterator[Any]:
+async def service(engine: FakeEngine, **changed: Any) -> AsyncIterator[Any]:
     """With NATS and Temporal away, which must not stop anything."""
     settings = EmbedWorkerSettings(
         port=0,
@@ -41,6 +45,7 @@ async def service(engine: FakeEngine) -> AsyncIterator[Any]:
         max_concurrency=3,
         nats=NatsSettings(url=f"nats://127.0.0.1:{free_port()}"),
         temporal=TemporalSettings(address=f"127.0.0.1:{free_port()}"),
+        **changed,
     )
     async with serving(settings, engine, Lifetime()) as address, channel(address) as opened:
         yield EmbeddingServiceStub(opened)
@@ -59,14 +64,14 @@ async def ask(method: Any, request: Message) -> Any:
 async def test_embed(stub: Any) -> None:
     texts = ["one two", "three"]
     response = await ask(stub.Embed, pb.EmbedRequest(texts=texts, input_type=pb.INPUT_TYPE_QUERY))
-    np.testing.assert_array_equal(unpack(response.vectors), FakeEngine().embed(texts, InputKind.QUERY))
+    np.testing.assert_array_equal(unpack(response.vectors), FakeEngine.rows(texts, InputKind.QUERY))
     assert response.model_id == "fake"
     assert response.usage.prompt_tokens == 3
 
 
 async def test_embed_takes_the_side_of_a_passage_unless_told(stub: Any) -> None:
     response = await ask(stub.Embed, pb.EmbedRequest(model_id="fake", texts=["x"]))
-    np.testing.assert_array_equal(unpack(response.vectors), FakeEngine().embed(["x"], InputKind.PASSAGE))
+    np.testing.assert_array_equal(unpack(response.vectors), FakeEngine.rows(["x"], InputKind.PASSAGE))
 
 
 async def test_usage_counts_what_the_model_reads(stub: Any) -> None:
@@ -157,15 +162,71 @@ async def test_refusals(engine: FakeEngine, method: str, request_: Message, code
     assert engine.closed
 
 
-async def test_the_activity_fails_with_the_reason_and_says_whether_to_retry() -> None:
-    class Full:
-        async def embed(self, texts: list[str], kind: InputKind) -> None:
-            raise QueueFull("too many", retry_after=2.0)
+class Batches:
+    """A batcher that is full for a while."""
 
-    activities = EmbedActivities(Embedding(Full(), "fake", 256))  # type: ignore[arg-type]  # all that is called
-    with pytest.raises(ApplicationError) as full:
-        await activities.embed(pb.EmbedRequest(texts=["x"]))
-    assert (full.value.type, full.value.non_retryable) == ("queue_full", False)
+    def __init__(self, full: int = 0) -> None:
+        self.full = full
+        self.sizes: list[int] = []
+        self.waiting = asyncio.Event()
+
+    async def embed(self, texts: list[str], kind: InputKind) -> Embedded:
+        if self.full:
+            self.full -= 1
+            self.waiting.set()
+            raise QueueFull("too many", retry_after=1e-6)
+        self.sizes.append(len(texts))
+        return Embedded(FakeEngine.rows(texts, kind), [1] * len(texts))
+
+
+def activities(batcher: Batches) -> EmbedActivities:
+    return EmbedActivities(Embedding(batcher, "fake", FakeEngine().info()))  # type: ignore[arg-type]  # all it calls
+
+
+async def test_the_activity_embeds_many_texts_slice_by_slice_and_heartbeats() -> None:
+    environment, batcher, beats = ActivityEnvironment(), Batches(full=2), list[object]()
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    texts = [f"text {n}" for n in range(1000)]
+    response = await environment.run(activities(batcher).embed, pb.EmbedRequest(texts=texts))
+    np.testing.assert_array_equal(unpack(response.vectors), FakeEngine.rows(texts, InputKind.PASSAGE))
+    assert max(batcher.sizes) <= 64
+    assert beats
+
+
+async def test_a_cancelled_activity_stops_waiting_for_the_queue() -> None:
+    environment, batcher = ActivityEnvironment(), Batches(full=10**9)
+    task = asyncio.create_task(environment.run(activities(batcher).embed, pb.EmbedRequest(texts=["x"])))
+    await batcher.waiting.wait()
+    environment.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("request_", [pb.EmbedRequest(), pb.EmbedRequest(texts=["x"] * 1025)])
+async def test_the_activity_fails_with_the_reason_and_for_good(request_: pb.EmbedRequest) -> None:
     with pytest.raises(ApplicationError) as wrong:
-        await activities.embed(pb.EmbedRequest())
+        await ActivityEnvironment().run(activities(Batches()).embed, request_)
     assert (wrong.value.type, wrong.value.non_retryable) == ("field_invalid", True)
+
+
+async def test_a_full_queue_refuses_at_once_with_a_time_to_retry() -> None:
+    gate, entered = threading.Event(), threading.Event()
+
+    class Held(FakeEngine):
+        def embed(self, texts: Sequence[Tokenized], kind: InputKind) -> Rows:
+            entered.set()
+            assert gate.wait(30)
+            return super().embed(texts, kind)
+
+    async with service(Held(), max_queue=256, max_batch=1, replicas=1) as stub:
+        running = asyncio.create_task(ask(stub.Embed, pb.EmbedRequest(texts=["runs"])))
+        assert await asyncio.to_thread(entered.wait, 30)
+        both = [asyncio.create_task(ask(stub.Embed, pb.EmbedRequest(texts=["waits"] * 256))) for _ in range(2)]
+        (ended,), (waiting,) = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        refused = ended.exception()
+        assert isinstance(refused, OloError)
+        assert (refused.code, refused.reason) == (ErrorCode.RESOURCE_EXHAUSTED, "queue_full")
+        assert refused.retry_after
+        gate.set()
+        assert (await waiting).vectors.count == 256
+        await running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -54,22 +55,21 @@ async def serving(settings: EmbedWorkerSettings, engine: EmbeddingEngine, lifeti
         await health.set(MODEL_CONDITION, True)
         info = engine.info()
         stack.push_async_callback(asyncio.to_thread, engine.close)
-        # Beside the dense vectors, so that counting tokens does not wait for a batch.
-        dense_lane = Lane("embed-dense", max_texts=settings.max_queue)
-        other_lane = Lane("embed-other", max_texts=settings.max_queue)
-        stack.push_async_callback(asyncio.to_thread, dense_lane.close)
-        stack.push_async_callback(asyncio.to_thread, other_lane.close)
+        tokenizing = _lane(stack, "embed-tokenize", settings)
+        computing = _lane(stack, "embed-dense", settings, threads=_replicas(settings, info))
+        other = _lane(stack, "embed-other", settings)
         batcher = MicroBatcher(
+            engine.tokenize,
             engine.embed,
-            engine.count_tokens,
-            lane=dense_lane,
-            sided=info.sided,
+            tokenizing=tokenizing,
+            computing=computing,
             max_batch=settings.max_batch,
+            max_tokens=settings.max_batch_tokens,
             max_queue=settings.max_queue,
             window_seconds=settings.batch_window_seconds,
         )
         await stack.enter_async_context(background(batcher.run(), "batcher", lifetime))
-        embedding = Embedding(batcher, settings.model_id, info.context_limit)
+        embedding = Embedding(batcher, settings.model_id, info)
 
         bus = await stack.enter_async_context(nats_bus(settings.nats, settings.instance_id))
         client = await temporal_client(settings.temporal, settings.instance_id)
@@ -85,7 +85,7 @@ async def serving(settings: EmbedWorkerSettings, engine: EmbeddingEngine, lifeti
             )
 
         await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=health))
-        servicer = EmbeddingServicer(embedding, engine, other_lane, _model_info(settings, info))
+        servicer = EmbeddingServicer(embedding, engine, other, tokenizing, _model_info(settings, info))
         registration = Registration(
             pb.DESCRIPTOR.services_by_name["EmbeddingService"], add_EmbeddingServiceServicer_to_server, servicer
         )
@@ -93,12 +93,26 @@ async def serving(settings: EmbedWorkerSettings, engine: EmbeddingEngine, lifeti
         presence = Presence(
             bus,
             _advertisement(settings, info, address),
-            in_flight=lambda: batcher.in_flight + other_lane.in_flight,
+            in_flight=lambda: batcher.in_flight + other.in_flight,
             able=lambda: not health.missing,
             heartbeat_seconds=settings.heartbeat_seconds,
         )
         await stack.enter_async_context(present(presence, bus, lifetime))
         yield address
+
+
+def _lane(stack: AsyncExitStack, name: str, settings: EmbedWorkerSettings, *, threads: int = 1) -> Lane:
+    lane = Lane(name, threads=threads, max_texts=settings.max_queue)
+    stack.push_async_callback(asyncio.to_thread, lane.close)
+    return lane
+
+
+def _replicas(settings: EmbedWorkerSettings, info: EngineInfo) -> int:
+    if settings.replicas:
+        return settings.replicas
+    if info.on_gpu or not settings.threads:
+        return 1
+    return max(1, len(os.sched_getaffinity(0)) // settings.threads)
 
 
 def _load(settings: EmbedWorkerSettings) -> EmbeddingEngine:
@@ -107,6 +121,7 @@ def _load(settings: EmbedWorkerSettings) -> EmbeddingEngine:
 
     return FastembedEngine(
         settings.model,
+        int8=settings.quantization == "int8",
         sparse=settings.sparse,
         reranker=settings.reranker,
         threads=settings.threads,

@@ -7,24 +7,23 @@ from typing import Final
 
 import numpy as np
 
-from olo.common.v1.common_pb2 import TokenUsage
 from olo.embedding.v1 import embedding_service_pb2 as pb
 from olo_common.errors import InvalidField
-from olo_embed_worker.batching.batcher import Embedded
+from olo_embed_worker.batching.tickets import Embedded
 from olo_embed_worker.settings import MAX_TEXTS
-from olo_embed_worker.types import InputKind, Rows, SparseVector
+from olo_embed_worker.types import InputKind, SparseVector
 
 MAX_CHARACTERS: Final = 32_768
 
 
-def texts_of(values: Sequence[str], field: str = "texts") -> list[str]:
+def texts_of(values: Sequence[str], field: str = "texts", *, most: int = MAX_TEXTS) -> list[str]:
     """The texts of a request.
 
     Raises:
         InvalidField: There are none, too many, or one is empty or too long.
     """
-    if not 1 <= len(values) <= MAX_TEXTS:
-        raise InvalidField(field, f"1 to {MAX_TEXTS} are allowed, not {len(values)}")
+    if not 1 <= len(values) <= most:
+        raise InvalidField(field, f"1 to {most} are allowed, not {len(values)}")
     return [text_of(value, f"{field}[{index}]") for index, value in enumerate(values)]
 
 
@@ -44,11 +43,6 @@ def kind_of(value: pb.InputType) -> InputKind:
     return InputKind.QUERY if value == pb.INPUT_TYPE_QUERY else InputKind.PASSAGE
 
 
-def vectors(rows: Rows) -> pb.Vectors:
-    """Dense vectors as they travel."""
-    return pb.Vectors(count=rows.shape[0], dimension=rows.shape[1], data=rows.astype("<f4", copy=False).tobytes())
-
-
 def sparse_vector(vector: SparseVector) -> pb.SparseVector:
     """A sparse vector as it travels."""
     return pb.SparseVector(
@@ -59,8 +53,13 @@ def sparse_vector(vector: SparseVector) -> pb.SparseVector:
 
 def embed_response(model_id: str, embedded: Embedded, context_limit: int) -> pb.EmbedResponse:
     """The answer to `Embed`; the usage counts the tokens that the model has read."""
-    tokens = sum(min(count, context_limit) for count in embedded.tokens)
-    return pb.EmbedResponse(model_id=model_id, vectors=vectors(embedded.rows), usage=TokenUsage(prompt_tokens=tokens))
+    rows = embedded.rows
+    # Filled in place: a message that is handed to another's constructor is copied.
+    response = pb.EmbedResponse(model_id=model_id)
+    response.vectors.count, response.vectors.dimension = rows.shape
+    response.vectors.data = rows.astype("<f4", copy=False).tobytes()
+    response.usage.prompt_tokens = sum(min(count, context_limit) for count in embedded.tokens)
+    return response
 
 
 def rerank_response(scores: Sequence[float], top_n: int, model_id: str) -> pb.RerankResponse:

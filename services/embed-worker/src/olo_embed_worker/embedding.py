@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
+import numpy as np
+
 from olo.embedding.v1 import embedding_service_pb2 as pb
 from olo_embed_worker import convert
 from olo_embed_worker.batching.batcher import MicroBatcher
-from olo_embed_worker.errors import ModelNotServed
+from olo_embed_worker.batching.tickets import Embedded
+from olo_embed_worker.errors import ModelNotServed, QueueFull
+from olo_embed_worker.types import EngineInfo, InputKind
+
+MANY_TEXTS: Final = 1024
+"""Texts of one activity, where their vectors fit into its result."""
+_SLICE: Final = 64
+_PAYLOAD_BYTES: Final = 1_900_000
 
 
 class Embedding:
@@ -14,13 +26,14 @@ class Embedding:
     Args:
         batcher: What computes.
         model_id: The model that is served.
-        context_limit: Tokens after which it cuts a text.
+        info: What is loaded.
     """
 
-    def __init__(self, batcher: MicroBatcher, model_id: str, context_limit: int) -> None:
+    def __init__(self, batcher: MicroBatcher, model_id: str, info: EngineInfo) -> None:
         self._batcher = batcher
         self._model_id = model_id
-        self._context_limit = context_limit
+        self._context_limit = info.context_limit
+        self._dimension = info.dimension
 
     async def embed(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
         """The vectors.
@@ -28,8 +41,33 @@ class Embedding:
         Raises:
             OloError: The request is wrong, names another model, or cannot be taken now.
         """
-        if request.model_id not in ("", self._model_id):
-            raise ModelNotServed(f"this instance serves {self._model_id}, not {request.model_id[:128]}")
+        self._refuse_another_model(request)
         texts = convert.texts_of(request.texts)
         embedded = await self._batcher.embed(texts, convert.kind_of(request.input_type))
         return convert.embed_response(self._model_id, embedded, self._context_limit)
+
+    async def embed_many(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
+        """The vectors of up to `MANY_TEXTS` texts. They are computed slice by slice, and wait where the queue is full.
+
+        Raises:
+            OloError: The request is wrong, names another model, or fails.
+        """
+        self._refuse_another_model(request)
+        # A payload of Temporal may have 2 MiB.
+        most = min(MANY_TEXTS, _PAYLOAD_BYTES // (4 * self._dimension))
+        texts, kind = convert.texts_of(request.texts, most=most), convert.kind_of(request.input_type)
+        parts = [await self._patiently(texts[start : start + _SLICE], kind) for start in range(0, len(texts), _SLICE)]
+        rows = np.concatenate([part.rows for part in parts])
+        embedded = Embedded(rows, [tokens for part in parts for tokens in part.tokens])
+        return convert.embed_response(self._model_id, embedded, self._context_limit)
+
+    async def _patiently(self, texts: list[str], kind: InputKind) -> Embedded:
+        while True:
+            try:
+                return await self._batcher.embed(texts, kind)
+            except QueueFull as full:
+                await asyncio.sleep(full.retry_after or 1.0)
+
+    def _refuse_another_model(self, request: pb.EmbedRequest) -> None:
+        if request.model_id not in ("", self._model_id):
+            raise ModelNotServed(f"this instance serves {self._model_id}, not {request.model_id[:128]}")

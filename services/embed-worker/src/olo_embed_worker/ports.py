@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from olo_embed_worker.types import EngineInfo, InputKind, Rows, SparseVector
+from olo_embed_worker.types import EngineInfo, InputKind, Rows, SparseVector, Tokenized
 
 
 class EmbeddingEngine(Protocol):
     """Computes. Every method blocks, may be called from any thread, and raises `OloError` alone."""
 
-    def embed(self, texts: Sequence[str], kind: InputKind) -> Rows:
-        """One dense vector for each text."""
+    def tokenize(self, texts: Sequence[str]) -> list[Tokenized]:
+        """Each text as the model reads it."""
+        ...
+
+    def embed(self, texts: Sequence[Tokenized], kind: InputKind) -> Rows:
+        """One dense vector for each text; they are padded to the longest."""
         ...
 
     def embed_sparse(self, texts: Sequence[str], kind: InputKind) -> list[SparseVector]:
@@ -21,10 +25,6 @@ class EmbeddingEngine(Protocol):
 
     def rerank(self, query: str, documents: Sequence[str]) -> list[float]:
         """One score for each document, higher is better. Raises `RerankerNotLoaded`."""
-        ...
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, uncut."""
         ...
 
     def info(self) -> EngineInfo:

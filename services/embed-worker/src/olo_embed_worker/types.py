@@ -20,6 +20,17 @@ class InputKind(IntEnum):
 
 
 @dataclass(frozen=True)
+class Tokenized:
+    """A text as the model reads it."""
+
+    text: str
+    ids: npt.NDArray[np.int64]
+    """Its tokens, cut at the limit of the model, without padding."""
+    tokens: int
+    """Their number, uncut."""
+
+
+@dataclass(frozen=True)
 class SparseVector:
     """The entries that are not zero, by ascending index."""
 
@@ -35,7 +46,5 @@ class EngineInfo:
     context_limit: int
     """Tokens after which a text is cut."""
     on_gpu: bool
-    sided: bool
-    """Whether queries and passages are embedded differently."""
     reranker_model: str
     """Empty: none."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from olo_embed_worker.errors import EngineFailed, RerankerNotLoaded
-from olo_embed_worker.types import EngineInfo, InputKind, Rows, SparseVector
+from olo_embed_worker.types import EngineInfo, InputKind, Rows, SparseVector, Tokenized
+
+_LIMIT: Final = 256
 
 
 class FakeEngine:
@@ -25,11 +28,25 @@ class FakeEngine:
         self._reranker = reranker
         self._failing = failing
 
-    def embed(self, texts: Sequence[str], kind: InputKind) -> Rows:
+    def tokenize(self, texts: Sequence[str]) -> list[Tokenized]:
+        """Words."""
+        counts = [len(text.split()) for text in texts]
+        return [
+            Tokenized(text, np.zeros(min(count, _LIMIT), np.int64), count)
+            for text, count in zip(texts, counts, strict=True)
+        ]
+
+    def embed(self, texts: Sequence[Tokenized], kind: InputKind) -> Rows:
         """Unit vectors of 8 dimensions."""
-        self.batches.append(list(texts))
-        if self._failing in texts:
+        batch = [text.text for text in texts]
+        self.batches.append(batch)
+        if self._failing in batch:
             raise EngineFailed("the embedding failed")
+        return self.rows(batch, kind)
+
+    @staticmethod
+    def rows(texts: Sequence[str], kind: InputKind) -> Rows:
+        """What `embed` gives for the texts."""
         return np.stack([_vector(f"{kind.name}:{text}") for text in texts])
 
     def embed_sparse(self, texts: Sequence[str], kind: InputKind) -> list[SparseVector]:
@@ -43,13 +60,9 @@ class FakeEngine:
             raise RerankerNotLoaded("no reranker is loaded on this instance")
         return [float(len(set(query.split()) & set(document.split()))) for document in documents]
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Words."""
-        return [len(text.split()) for text in texts]
-
     def info(self) -> EngineInfo:
         """8 dimensions, 256 tokens."""
-        return EngineInfo(8, 256, on_gpu=False, sided=True, reranker_model="fake" if self._reranker else "")
+        return EngineInfo(8, _LIMIT, on_gpu=False, reranker_model="fake" if self._reranker else "")
 
     def close(self) -> None:
         """Remembers that it was called."""

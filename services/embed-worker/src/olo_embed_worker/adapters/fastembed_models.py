@@ -14,22 +14,45 @@ from fastembed.common.model_description import ModelSource, PoolingType
 from fastembed.rerank.cross_encoder import TextCrossEncoder
 
 from olo_common.errors import StartupError
+from olo_embed_worker.adapters.int8 import int8_variant
+from olo_embed_worker.adapters.sessions import on_cuda, open_session
 
 _MODEL_FILES: Final = ("model.onnx", "onnx/model.onnx")
 _TOKENIZER_FILES: Final = ("tokenizer.json", "tokenizer_config.json")
-_BM25: Final = "Qdrant/bm25"
-_Model = TypeVar("_Model", TextEmbedding, TextCrossEncoder)
+BM25: Final = "bm25"
+_BM25_MODEL: Final = "Qdrant/bm25"
+# fastembed takes no sparse models of one's own, but it takes the files of this one, and its pooling, from anywhere.
+_SPLADE: Final = "prithivida/Splade_PP_en_v1"
+_Model = TypeVar("_Model", TextEmbedding, TextCrossEncoder, SparseTextEmbedding)
 
 
-def load_dense(model: str, options: dict[str, Any]) -> TextEmbedding:
-    """A dense model, from a directory or by name.
+def load_dense(model: str, options: dict[str, Any], *, int8: bool) -> TextEmbedding:
+    """A dense model, from a directory or by name, on a session of ours.
 
     Pooling and normalisation of a directory are those of its `modules.json`; without one: mean, to unit length.
 
     Raises:
-        StartupError: It cannot be found, fetched or read.
+        StartupError: It cannot be found, fetched, read or quantized.
     """
     path = Path(model).expanduser()
+    dense = _described(model, path, {**options, "lazy_load": True})
+    inner: Any = dense.model
+    file = Path(inner._model_dir) / inner.model_description.model_file
+    if int8:
+        if on_cuda():
+            raise StartupError("int8 is for the CPU; this instance computes on a GPU")
+        file = int8_variant(file)
+    try:
+        inner._ensure_tokenizer()
+        inner.model = open_session(file, threads=options["threads"] or 0)
+    except Exception as error:
+        what = f"model directory {path}" if path.is_dir() else f"embedding model {model}"
+        raise StartupError(f"the {what} cannot be loaded: it is damaged or not for this use") from error
+    return dense
+
+
+def _described(model: str, path: Path, options: dict[str, Any]) -> TextEmbedding:
+    """The model without its session."""
     if not path.is_dir():
         return _by_name(TextEmbedding, model, options, "embedding model")
     file = _model_file(path)
@@ -55,11 +78,27 @@ def load_reranker(model: str, options: dict[str, Any]) -> TextCrossEncoder:
     return _from_directory(TextCrossEncoder, name, path, options)
 
 
-def load_sparse() -> SparseTextEmbedding:
-    """English BM25 with the stop words of this package: neither hub nor cache is touched."""
+def load_sparse(model: str, options: dict[str, Any]) -> SparseTextEmbedding:
+    """A sparse model: "bm25", or SPLADE from a directory, or what fastembed knows by this name.
+
+    Raises:
+        StartupError: It cannot be found, fetched or read.
+    """
+    path = Path(model).expanduser()
+    if model.lower() == BM25:
+        return _bm25()
+    if not path.is_dir():
+        return _by_name(SparseTextEmbedding, model, options, "sparse model")
+    if _model_file(path) != _MODEL_FILES[0]:
+        raise StartupError(f"the model directory {path} holds no {_MODEL_FILES[0]}")
+    return _from_directory(SparseTextEmbedding, _SPLADE, path, options)
+
+
+def _bm25() -> SparseTextEmbedding:
+    """English, with the stop words of this package: neither hub nor cache is touched."""
     words = (resources.files(__package__) / "stopwords.txt").read_text("utf-8").split()
     nowhere = tempfile.gettempdir()
-    return SparseTextEmbedding(_BM25, cache_dir=nowhere, specific_model_path=nowhere, stopwords=set(words))
+    return SparseTextEmbedding(_BM25_MODEL, cache_dir=nowhere, specific_model_path=nowhere, stopwords=set(words))
 
 
 def _by_name(kind: type[_Model], model: str, options: dict[str, Any], what: str) -> _Model:

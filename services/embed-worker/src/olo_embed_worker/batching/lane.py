@@ -1,27 +1,31 @@
-"""A thread for blocking work, with a bound on what may wait for it."""
+"""Threads for blocking work, with a bound on what may wait for them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from olo_embed_worker.errors import QueueFull
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
 class Lane:
-    """Runs blocking calls one after the other, off the event loop.
+    """Runs blocking calls off the event loop, in the order in which they came.
 
     Args:
-        name: Names the thread.
+        name: Names the threads.
+        threads: Calls that run at once.
         max_texts: Texts of all calls that may wait or run; a call that would exceed it is refused.
     """
 
-    def __init__(self, name: str, *, max_texts: int) -> None:
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+    def __init__(self, name: str, *, threads: int = 1, max_texts: int) -> None:
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=name)
         self._max_texts = max_texts
         self._texts = 0
         self._calls = 0
@@ -41,15 +45,29 @@ class Lane:
             raise QueueFull("too many texts are waiting", retry_after=1.0)
         self._texts += texts
         self._calls += 1
-        work = self._threads.submit(call)
-        # Counted until the thread is done with it, not until the caller stops waiting.
+        work = self._pool.submit(call)
+        # Counted until a thread is done with it, not until the caller stops waiting.
         loop = asyncio.get_running_loop()
         work.add_done_callback(lambda _: _on_loop(loop, self._done, texts))
         return await asyncio.wrap_future(work)
 
+    async def run_pieces(self, items: Sequence[S], size: int, call: Callable[[Sequence[S]], list[T]]) -> list[T]:
+        """The results of the call for pieces of the items, one piece after the other.
+
+        Other callers' pieces run in between, and cancelling takes effect at the next piece.
+
+        Raises:
+            QueueFull: Too much is waiting.
+        """
+        results: list[T] = []
+        for start in range(0, len(items), size):
+            piece = items[start : start + size]
+            results += await self.run(len(piece), functools.partial(call, piece))
+        return results
+
     def close(self) -> None:
         """Waits for what runs and drops what waits. Blocks."""
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _done(self, texts: int) -> None:
         self._texts -= texts

@@ -52,7 +52,7 @@ class Limits:
     rows: int
     tokens: int = 0
     ratio: float = 0.12
-    slack: int = 32
+    slack: int = 16
 
     def longest(self, shortest: int, *, exact: bool) -> int:
         """The longest prompt that may be beside the shortest."""

@@ -153,3 +153,36 @@ async def test_it_starts_and_serves_without_nats_and_temporal(model_directory: P
         assert answer.text
         status = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
         assert status.status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_an_unloaded_model_takes_no_work_until_it_is_loaded_again(
+    model_directory: Path, nats_url: str, temporal_address: str
+) -> None:
+    settings = make_settings(model_directory, nats_url, temporal_address)
+    request = pb.GenerateRequest(request_id=uuid.uuid4().hex, model_id=settings.model_id, messages=MESSAGES)
+    client = await Client.connect(temporal_address)
+    async with (
+        hearing(nats_url, pattern_of(olo_events.InstanceAnnounced)) as announced,
+        running(settings, Lifetime()) as address,
+        grpc.aio.insecure_channel(address) as channel,
+        Worker(client, task_queue=settings.model_id, workflows=[Ask]),
+    ):
+
+        def announcements() -> int:
+            parsed = [olo_events.InstanceAnnounced.parse(data) for data in announced]
+            return sum(event.model_id == settings.model_id for event in parsed)
+
+        stub, health = rpc.InferenceServiceStub(channel), health_pb2_grpc.HealthStub(channel)
+        await until(lambda: announcements() == 1)
+        await stub.UnloadModel(pb.UnloadModelRequest())
+        status = await health.Check(health_pb2.HealthCheckRequest())
+        assert status.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        run = await client.start_workflow(Ask.run, request, id=request.request_id, task_queue=settings.model_id)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Generate(request)
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert announcements() == 1
+        await stub.LoadModel(pb.LoadModelRequest())
+        response = await run.result()
+        assert (bool(response.text), response.attempt) == (True, 1)
+        await until(lambda: announcements() == 2)

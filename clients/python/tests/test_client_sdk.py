@@ -172,3 +172,14 @@ def test_values_that_no_request_can_carry_are_invalid(olo: Olo, messages: Any, o
     with pytest.raises(InvalidRequestError) as caught:
         olo.chat(messages, **options)
     assert caught.value.field == field
+
+
+def test_pauses_grow_but_not_for_ever() -> None:
+    from olo_client.errors import UnavailableError
+    from olo_client.retries import Retries
+
+    away = UnavailableError("UNAVAILABLE", "dependency_unavailable", "away")
+    retries = Retries(attempts=30, timeout=600.0, clock=lambda: 0.0)
+    pauses = [retries.pause_after(away) for _ in range(12)]
+    assert pauses[0] < 0.3
+    assert 2.0 < pauses[-1] < 4.0

@@ -21,12 +21,14 @@ class Retries:
         attempts: Tries in all, the first one included.
         timeout: Seconds for all tries together.
         first_pause: Seconds before the second try; each further pause is twice as long.
+        longest_pause: Seconds that no pause grows beyond: a gateway that is back should not be kept waiting.
         clock: Monotonic seconds.
     """
 
     attempts: int
     timeout: float
     first_pause: float = 0.2
+    longest_pause: float = 3.0
     clock: Callable[[], float] = time.monotonic
     _tried: int = field(default=0, init=False)
     _deadline: float = field(init=False)
@@ -48,7 +50,8 @@ class Retries:
         self._tried += 1
         if not isinstance(error, UnavailableError) or error.reason not in _PASSING_REASONS:
             raise error
-        pause: float = self.first_pause * 2.0 ** (self._tried - 1) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, no secret
+        growing = min(self.first_pause * 2.0 ** (self._tried - 1), self.longest_pause)
+        pause: float = growing * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, no secret
         pause = max(pause, error.retry_after or 0.0)
         if self._tried >= self.attempts or pause >= self.time_left:
             raise error

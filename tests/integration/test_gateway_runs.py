@@ -80,17 +80,20 @@ class FakeRouter(router_grpc.RouterServiceServicer):
     def __init__(self) -> None:
         self.embedding_address = ""
         self.asked: list[str] = []
+        self.back = asyncio.Event()
 
     async def SelectModels(self, request: Any, context: Any) -> router.SelectModelsResponse:
         self.asked.append(request.model)
         if request.model_type == 2:
             chosen = router.Candidate(model_id="minilm", address=self.embedding_address)
             return router.SelectModelsResponse(candidates=[chosen])
+        if request.model == "restarting" and not self.back.is_set():
+            raise RemoteError(ErrorCode.UNAVAILABLE, "dependency_unavailable", "not yet", retry_after=1.0)
         if request.model == "missing":
             raise RemoteError(ErrorCode.NOT_FOUND, "model_not_found", "there is no such model", field="model")
         if request.model == "gone":
             raise RemoteError(ErrorCode.UNAVAILABLE, "no_model_available", "no model is there", retry_after=2.0)
-        if request.model:
+        if request.model and request.model != "restarting":
             return router.SelectModelsResponse(candidates=[candidate(request.model)])
         rejections = [router.Rejection(model_id="three", filter="enabled", detail="disabled")]
         return router.SelectModelsResponse(candidates=[candidate("one"), candidate("two")], rejections=rejections)
@@ -375,6 +378,23 @@ async def test_a_model_that_comes_back_in_time_answers(world: World) -> None:
     assert [a.failure_reason for a in answer.attempts] == ["schedule_to_start_timeout", ""]
     assert answer.selection.chosen_index == 1
     await world.record("second_round", answer.run_id)
+
+
+async def test_runs_that_wait_for_a_peer_hold_nobody_up_and_go_on_when_it_is_back(world: World) -> None:
+    many = world.settings.max_concurrent_workflow_tasks + 8
+    waiting = [asyncio.create_task(world.chat("hello", model="restarting")) for _ in range(many)]
+
+    async def all_refused_some_times() -> bool:
+        return world.router.asked.count("restarting") > 4 * many
+
+    await until(all_refused_some_times)
+    await world.chat("hello")
+    assert not any(task.done() for task in waiting)
+    world.router.back.set()
+    for answer in await asyncio.gather(*waiting):
+        assert answer.model == "one"
+        last = answer.run_id
+    await world.record("waited_for_peer", last)
 
 
 async def test_a_crash_of_a_model_is_retried_and_its_text_is_not_told(world: World) -> None:

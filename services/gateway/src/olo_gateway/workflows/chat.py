@@ -39,11 +39,14 @@ with workflow.unsafe.imports_passed_through():
 MAX_CANDIDATES: Final = 3
 
 STEP_TIMEOUT: Final = timedelta(seconds=6)
-STEPS_TIMEOUT: Final = timedelta(seconds=15)
+STEPS_TIMEOUT: Final = timedelta(seconds=30)
+"""How long the tries of a step may take together: long enough for a peer that is being restarted on a busy machine."""
 STEP_RETRY: Final = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=1), maximum_attempts=8
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2), maximum_attempts=0
 )
-"""Long enough for a peer that is being restarted."""
+STEP_SLOT: Final = timedelta(milliseconds=500)
+"""Longer pauses between tries are timers: a run that waits for a peer must not hold a slot of the worker meanwhile, or
+those whose answers are there already cannot end."""
 
 FREE_SLOT_TIMEOUT: Final = timedelta(seconds=5)
 """How long a model that had a free slot may take to begin; then it is taken for dead."""
@@ -190,6 +193,7 @@ class ChatWorkflow:
                 start_to_close_timeout=STEP_TIMEOUT,
                 schedule_to_close_timeout=min(STEPS_TIMEOUT, self._left()),
                 retry_policy=STEP_RETRY,
+                local_retry_threshold=STEP_SLOT,
             )
         except ActivityError as error:
             if is_cancelled_exception(error):

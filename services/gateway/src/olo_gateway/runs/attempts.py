@@ -25,8 +25,13 @@ NOT_AGAIN_ON_THE_SAME_MODEL: Final = (
     "queue_full",
     "aborted",
     "deadline_exceeded",
+    "TemporalTimeout:Heartbeat",
 )
-"""Reasons that a second attempt on the same model's queue would only repeat."""
+"""Reasons that a second attempt on the same model's queue would only repeat. A lost worker is the run's own business:
+Temporal would wait for another instance as long as for the first, and would not count whom a request has killed."""
+
+MAX_WORKERS_LOST: Final = 2
+"""A request that has lost so many workers is taken for their death and gets no further one."""
 
 
 class Verdict(Enum):
@@ -58,6 +63,11 @@ def verdict(failure: OloError, *, other_models: bool) -> Verdict:
             return Verdict.NEXT_OR_AGAIN
         case _:
             return Verdict.NEXT
+
+
+def lost_workers(failures: Sequence[OloError]) -> int:
+    """How many workers fell silent over a request."""
+    return sum(failure.reason == WORKER_LOST for failure in failures)
 
 
 def worth_another_round(failures: Sequence[OloError]) -> bool:

@@ -96,8 +96,8 @@ class Fleet:
         """Decides, and counts a request for text as on its way to the first candidate, until that tells its end.
 
         Raises:
-            OloError: As `selection.select`; NoModelAvailable also while nothing recent is known; Unavailable while nothing
-                is known yet, which soon passes.
+            OloError: As `selection.select`; NoModelAvailable also while nothing recent is known; Unavailable
+                while nothing is known yet.
         """
         if not self._has_snapshot:
             raise Unavailable("the router does not know the models yet", retry_after=1.0)

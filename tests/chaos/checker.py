@@ -17,9 +17,9 @@ class Violation:
     """A broken invariant.
 
     Attributes:
-        invariant: I1 each accepted request ends exactly once; I2 none is accepted before it is durable; I3 one id is one
-            run with one answer; I4 it is completed once at most; I10 the stream is the stored answer; I11 no superseded
-            attempt is shown or stored.
+        invariant: I1 each accepted request ends exactly once; I2 none is accepted before it is durable; I3 one id is
+            one run with one answer; I4 it is completed once at most; I10 the stream is the stored answer; I11 no
+            superseded attempt is shown or stored.
     """
 
     invariant: str
@@ -53,9 +53,9 @@ def _check(asked: Asked, stored: Stored | None) -> Iterator[Violation]:
         yield broken("I4", f"the run is completed and has {stored.completions} completed generations")
     for attempt in asked.tries:
         yield from _check_try(asked, attempt, stored, completed)
-    if completed and asked.stream and asked.last is not None and asked.last.outcome is Outcome.OK:
-        if asked.repaired != stored.answer:
-            yield broken("I10", "what the resuming client shows is not the stored answer")
+    answered = asked.last is not None and asked.last.outcome is Outcome.OK
+    if completed and answered and asked.stream and asked.repaired != stored.answer:
+        yield broken("I10", "what the resuming client shows is not the stored answer")
     if completed and (problem := _splice(stored)):
         yield broken("I11", problem)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecution
+from tests.chaos.history import History, Stored, Token
+from tests.chaos.house import House
 
 from olo.gateway.v1.run_pb2 import Run, RunState
 from olo_client import AsyncOlo, NotFoundError
-from tests.chaos.history import History, Stored, Token
-from tests.chaos.house import House
 
 _AT_ONCE = 8
 

@@ -1,4 +1,4 @@
-"""The real llm-worker around the slow engine: `python -m tests.chaos.llm_worker`, with CHAOS_JOURNAL and CHAOS_MODEL."""
+"""The real llm-worker around the slow engine: `python -m tests.chaos.llm_worker`, with variables CHAOS_*."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 import random
 from pathlib import Path
 
+from tests.chaos.engine import PROCESSES, SlowEngine
+
 from olo_common.lifecycle import run_service
 from olo_llm_worker import app
 from olo_llm_worker.settings import LlmWorkerSettings
-from tests.chaos.engine import PROCESSES, SlowEngine
 
 
 def load(_: LlmWorkerSettings) -> SlowEngine:

@@ -8,15 +8,16 @@ import time
 from typing import Any
 
 import grpc
+from tests.chaos.history import Asked, Outcome, Try
+from tests.chaos.house import COLLECTION, MODEL_B
 
 from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest, ChatStreamResponse
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
-from olo_client.errors import NOT_REACHABLE, OloError, TimeoutError as CallTimedOut, error_from_rpc
+from olo_client.errors import NOT_REACHABLE, OloError, error_from_rpc
+from olo_client.errors import TimeoutError as CallTimedOut
 from olo_client.requests import ChatOptions, chat_request
 from olo_client.streams import StreamRepair
-from tests.chaos.history import Asked, Outcome, Try
-from tests.chaos.house import COLLECTION, MODEL_B
 
 REQUEST_SECONDS = 60.0
 """The time of a run; a client asks after it for a little longer."""

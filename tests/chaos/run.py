@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from tests.chaos import faults
@@ -15,12 +15,27 @@ from tests.chaos.history import Fault, History
 from tests.chaos.house import House, house
 from tests.chaos.load import Load
 
+Told = Callable[[Fault], None]
+
 BEFORE_EACH = 12
 """Requests that must be answered before a fault counts."""
-ROLLED = ["llm-a-1", "llm-b", "gateway", "router", "registry", "retrieval", "embed-worker", "llm-a-2", "nats", "temporal"]
+ROLLED = [
+    "llm-a-1",
+    "llm-b",
+    "gateway",
+    "router",
+    "registry",
+    "retrieval",
+    "embed-worker",
+    "llm-a-2",
+    "nats",
+    "temporal",
+]
 
 
-async def run(directory: Path, seed: int, *, rate: float, minutes: float = 0.0, brief: bool = False) -> History:
+async def run(
+    directory: Path, seed: int, *, rate: float, minutes: float = 0.0, brief: bool = False, told: Told = lambda _: None
+) -> History:
     """The history of one stack under one seed.
 
     Args:
@@ -29,6 +44,7 @@ async def run(directory: Path, seed: int, *, rate: float, minutes: float = 0.0, 
         rate: Requests in a second.
         minutes: How long faults are drawn; 0 takes the fixed set and a rolling restart.
         brief: The three faults of a test run instead.
+        told: Called with each fault once the stack is whole again.
     """
     directory.mkdir(parents=True, exist_ok=True)
     history, draw = History(seed), random.Random(seed)
@@ -38,7 +54,7 @@ async def run(directory: Path, seed: int, *, rate: float, minutes: float = 0.0, 
         history.asked = load.asked
         async for fault in _inflicted(built, load, draw, minutes, brief):
             history.faults.append(fault)
-            print(f"seed {seed}: {fault.name} {fault.part}, whole again after {fault.ended - fault.began:.1f} s", flush=True)
+            told(fault)
         await load.settled(BEFORE_EACH)
         await load.stop()
         await built.healed()

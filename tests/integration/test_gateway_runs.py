@@ -454,6 +454,7 @@ async def test_an_error_reaches_the_caller_as_it_was_raised(
     with pytest.raises(OloError) as caught:
         await world.chat(said, request_id=request_id, **fields)
     assert (caught.value.code, caught.value.reason, caught.value.field) == (code, reason, field)
+    assert caught.value.metadata.get("run_state") == ("failed" if said else None)
     if reason in ("no_model_available", "queue_full"):
         assert caught.value.retry_after in (2.0, 1.5)
     if said:

@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--minutes", type=float, default=0.0, help="draw faults for so long; 0: the fixed set")
-    parser.add_argument("--rate", type=float, default=6.0, help="requests in a second")
+    parser.add_argument("--rate", type=float, default=4.0, help="requests in a second")
     parser.add_argument("--keep", type=Path, help="where data and logs are left; unset: nowhere")
     told = parser.parse_args()
     rows, sound = [], True

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODEL_A, MODEL_B = "chaos-a", "chaos-b"
 INSTANCES = {"llm-a-1": MODEL_A, "llm-a-2": MODEL_A, "llm-b": MODEL_B}
 COLLECTION = "chaos"
-TOKENS_PER_SECOND = 15
+TOKENS_PER_SECOND = 8
 _SAMPLES = ("tram.md", "lighthouse.md")
 
 

@@ -22,7 +22,7 @@ from olo_client.streams import StreamRepair
 REQUEST_SECONDS = 60.0
 """The time of a run; a client asks after it for a little longer."""
 _PATIENCE_SECONDS = REQUEST_SECONDS + 10
-_PAUSE = 0.3
+_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
 _PASSING = {NOT_REACHABLE, "dependency_unavailable", "unavailable", "cancelled", "unknown"}
 """Failures after which a client tries again with the same id."""
 
@@ -94,7 +94,7 @@ class Load:
         return asked
 
     async def _settle(self, asked: Asked) -> None:
-        repair, give_up = _Shown(), time.monotonic() + _PATIENCE_SECONDS
+        repair, pause, give_up = _Shown(), _PAUSE, time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < give_up:
             attempt = Try(began=time.time(), streamed="" if asked.stream else None)
             try:
@@ -111,7 +111,7 @@ class Load:
                     self._news.notify_all()
             if attempt.outcome is not Outcome.INDETERMINATE:
                 return
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(pause := min(pause * 1.5, _LONGEST_PAUSE))
 
     async def _chat(self, asked: Asked, attempt: Try) -> None:
         response = await self._stub.Chat(_request(asked), timeout=REQUEST_SECONDS)
@@ -135,7 +135,7 @@ class Load:
 
     def _note(self, attempt: Try, error: OloError) -> None:
         attempt.reason = error.reason
-        passing = error.reason in _PASSING or isinstance(error, CallTimedOut)
+        passing = not error.run_failed and (error.reason in _PASSING or isinstance(error, CallTimedOut))
         attempt.outcome = Outcome.INDETERMINATE if passing else Outcome.FAIL
 
 

@@ -17,7 +17,7 @@ from tests.chaos.load import Load
 
 Told = Callable[[Fault], None]
 
-BEFORE_EACH = 12
+BEFORE_EACH = 10
 """Requests that must be answered before a fault counts."""
 ROLLED = [
     "llm-a-1",

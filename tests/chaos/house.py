@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from olo_client import AsyncOlo
@@ -90,6 +91,8 @@ async def house(directory: Path) -> AsyncIterator[House]:
     place = Place(directory, directory, f"path:{directory / 'vectors'}")
     common = {"OLO_NATS_URL": f"nats://{ports.address('nats')}", "TEMPORAL_ADDRESS": ports.address("temporal")}
     kept = [spec for spec in children(ports, place) if not spec.name.endswith("-worker") and "fp32" not in spec.name]
+    # As many as the machine of a test can carry: beyond it, clients are told to come back.
+    kept = [replace(spec, env={**spec.env, "OLO_GATEWAY_MAX_RUNS_IN_FLIGHT": "48"}) for spec in kept]
     specs = [*kept, _embed_worker(ports, common), *(_llm_worker(name, journal, common) for name in INSTANCES)]
     supervisor = Supervisor(specs, directory / "logs", lambda _: None, Pace(steady_after=1.0, check_every=1.0))
     try:

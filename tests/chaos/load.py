@@ -23,7 +23,7 @@ REQUEST_SECONDS = 60.0
 """The time of a run; a client asks after it for a little longer."""
 _PATIENCE_SECONDS = REQUEST_SECONDS + 10
 _PAUSE, _LONGEST_PAUSE = 0.2, 3.0
-_PASSING = {NOT_REACHABLE, "dependency_unavailable", "unavailable", "cancelled", "unknown"}
+_PASSING = {NOT_REACHABLE, "dependency_unavailable", "unavailable", "cancelled", "unknown", "overloaded"}
 """Failures after which a client tries again with the same id."""
 
 

@@ -250,6 +250,7 @@ class World:
             nats=NatsSettings(url=nats_url),
             temporal=TemporalSettings(address=temporal_address),
             grace_seconds=2,
+            max_concurrent_workflow_tasks=16,
             keep_alive=0.3,
         )
         address = await self.stack.enter_async_context(running(self.settings, Lifetime()))

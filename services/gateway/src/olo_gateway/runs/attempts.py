@@ -65,11 +65,6 @@ def verdict(failure: OloError, *, other_models: bool) -> Verdict:
             return Verdict.NEXT
 
 
-def lost_workers(failures: Sequence[OloError]) -> int:
-    """How many workers fell silent over a request."""
-    return sum(failure.reason == WORKER_LOST for failure in failures)
-
-
 def worth_another_round(failures: Sequence[OloError]) -> bool:
     """Whether asking the router again makes sense after every candidate has failed."""
     return any(verdict(failure, other_models=True) is Verdict.NEXT_OR_AGAIN for failure in failures)

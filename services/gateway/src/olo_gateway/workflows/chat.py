@@ -35,7 +35,6 @@ with workflow.unsafe.imports_passed_through():
         WORKER_LOST,
         Verdict,
         conclusion,
-        lost_workers,
         verdict,
         worth_another_round,
     )
@@ -48,9 +47,9 @@ STEPS_TIMEOUT: Final = timedelta(seconds=30)
 STEP_RETRY: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2), maximum_attempts=0
 )
-STEP_SLOT: Final = timedelta(milliseconds=500)
-"""Longer pauses between tries are timers: a run that waits for a peer must not hold a slot of the worker meanwhile, or
-those whose answers are there already cannot end."""
+STEP_SLOT: Final = timedelta(milliseconds=1)
+"""Longer pauses between tries are timers, and these are all pauses: a run that waits for a peer must not hold a slot of
+the worker meanwhile, or those whose answers are there already cannot end."""
 
 FREE_SLOT_TIMEOUT: Final = timedelta(seconds=5)
 """How long a model that had a free slot may take to begin; then it is taken for dead."""
@@ -80,6 +79,7 @@ class ChatWorkflow:
         self._candidate = 0
         self._prefix: list[int] = []
         self._prefix_model = ""
+        self._lost = 0
         try:
             messages = await self._retrieve() if request.HasField("rag") else list(request.messages)
             generated = await self._generate(messages)
@@ -112,12 +112,12 @@ class ChatWorkflow:
                 outcome = await self._attempt(candidate, messages, patient=patient)
                 if isinstance(outcome, OloError) and outcome.reason == WORKER_LOST:
                     failures.append(outcome)
-                    self._quarantine(failures)
+                    self._quarantine()
                     outcome = await self._resume(candidate, messages)
                 if isinstance(outcome, GenerateResponse):
                     return outcome
                 failures.append(outcome)
-                self._quarantine(failures)
+                self._quarantine()
                 if verdict(outcome, other_models=self._others_may_answer) is Verdict.GIVE_UP:
                     raise outcome
             if not worth_another_round(failures):
@@ -133,8 +133,8 @@ class ChatWorkflow:
         self._candidate += 1
         return await self._attempt(candidate, messages, patient=False, wait=RESUME_TIMEOUT)
 
-    def _quarantine(self, failures: Sequence[OloError]) -> None:
-        if lost_workers(failures) >= MAX_WORKERS_LOST:
+    def _quarantine(self) -> None:
+        if self._lost >= MAX_WORKERS_LOST:
             raise RequestPoisoned
 
     async def _select(self) -> list[Candidate]:
@@ -208,9 +208,13 @@ class ChatWorkflow:
         return outcome
 
     def _keep(self, model_id: str, cause: BaseException | None) -> None:
-        """Keeps the tokens that a lost worker has told of: an instance of the same model continues them."""
+        """Counts a worker that was lost over the request, and keeps the tokens that it has told of to continue them."""
         told = cause.last_heartbeat_details if isinstance(cause, TimeoutError) else ()
-        if told and isinstance(told[0], GenerateProgress) and told[0].token_ids:
+        if not told or not isinstance(told[0], GenerateProgress):
+            # It never said a word: a task may also be handed to the open poll of an instance that was paused.
+            return
+        self._lost += 1
+        if told[0].token_ids:
             self._prefix, self._prefix_model = list(told[0].token_ids), model_id
 
     def _complete(self, generated: GenerateResponse) -> ChatResponse:

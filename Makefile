@@ -86,6 +86,16 @@ contracts: setup ## Check who may import whom
 bench: setup ## Measure beside floors and peers (ARGS passed on)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+SEED ?= 1
+MINUTES ?= 30
+
+.PHONY: chaos chaos-long
+chaos: setup ## Kill every part under load and check that nothing is lost, about 4 minutes (SEED=7)
+	@$(BIN)/python -m tests.chaos --seeds $(SEED) $(ARGS)
+
+chaos-long: setup ## Draw faults for longer (SEED=7 MINUTES=30)
+	@$(BIN)/python -m tests.chaos --seeds $(SEED) --minutes $(MINUTES) $(ARGS)
+
 ##@ Contracts
 
 .PHONY: proto proto-check

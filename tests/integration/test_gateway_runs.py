@@ -31,6 +31,7 @@ from olo.inference.v1.inference_service_pb2 import (
     FINISH_REASON_STOP,
     ROLE_USER,
     ChatMessage,
+    GenerateProgress,
     GenerateRequest,
     GenerateResponse,
     TokenChunk,
@@ -80,17 +81,20 @@ class FakeRouter(router_grpc.RouterServiceServicer):
     def __init__(self) -> None:
         self.embedding_address = ""
         self.asked: list[str] = []
+        self.back = asyncio.Event()
 
     async def SelectModels(self, request: Any, context: Any) -> router.SelectModelsResponse:
         self.asked.append(request.model)
         if request.model_type == 2:
             chosen = router.Candidate(model_id="minilm", address=self.embedding_address)
             return router.SelectModelsResponse(candidates=[chosen])
+        if request.model == "restarting" and not self.back.is_set():
+            raise RemoteError(ErrorCode.UNAVAILABLE, "dependency_unavailable", "not yet", retry_after=1.0)
         if request.model == "missing":
             raise RemoteError(ErrorCode.NOT_FOUND, "model_not_found", "there is no such model", field="model")
         if request.model == "gone":
             raise RemoteError(ErrorCode.UNAVAILABLE, "no_model_available", "no model is there", retry_after=2.0)
-        if request.model:
+        if request.model and request.model != "restarting":
             return router.SelectModelsResponse(candidates=[candidate(request.model)])
         rejections = [router.Rejection(model_id="three", filter="enabled", detail="disabled")]
         return router.SelectModelsResponse(candidates=[candidate("one"), candidate("two")], rejections=rejections)
@@ -144,6 +148,9 @@ class FakeModel:
         text = f"{self.model_id} says: {said.splitlines()[-1]} [1]"
         attempt = activity.info().attempt
         try:
+            if said in ("fall silent once", "kill"):
+                await self._fall_silent(request, for_ever=said == "kill")
+                text += f" after {list(request.prefix_token_ids)}"
             if said == "wait":
                 await self._wait()
             if self.model_id == "one" and said in ("fall back", "stream and fall back"):
@@ -171,6 +178,12 @@ class FakeModel:
             candidate=request.candidate,
             attempt=attempt,
         )
+
+    async def _fall_silent(self, request: GenerateRequest, *, for_ever: bool) -> None:
+        """Says how far it has come, and nothing more: what a killed worker looks like."""
+        if for_ever or not request.prefix_token_ids:
+            activity.heartbeat(GenerateProgress(token_ids=[7, 8]))
+            await asyncio.sleep(60)
 
     async def _wait(self) -> None:
         try:
@@ -237,6 +250,7 @@ class World:
             nats=NatsSettings(url=nats_url),
             temporal=TemporalSettings(address=temporal_address),
             grace_seconds=2,
+            max_concurrent_workflow_tasks=16,
             keep_alive=0.3,
         )
         address = await self.stack.enter_async_context(running(self.settings, Lifetime()))
@@ -377,6 +391,44 @@ async def test_a_model_that_comes_back_in_time_answers(world: World) -> None:
     await world.record("second_round", answer.run_id)
 
 
+async def test_runs_that_wait_for_a_peer_hold_nobody_up_and_go_on_when_it_is_back(world: World) -> None:
+    many = world.settings.max_concurrent_workflow_tasks + 8
+    waiting = [asyncio.create_task(world.chat("hello", model="restarting")) for _ in range(many)]
+
+    async def more_refused_than_there_are_slots() -> bool:
+        return world.router.asked.count("restarting") > many
+
+    await until(more_refused_than_there_are_slots)
+    await world.chat("hello")
+    assert not any(task.done() for task in waiting)
+    world.router.back.set()
+    for answer in await asyncio.gather(*waiting):
+        assert answer.model == "one"
+        last = answer.run_id
+    await world.record("waited_for_peer", last)
+
+
+async def test_another_instance_resumes_what_a_lost_worker_has_begun(world: World) -> None:
+    answer = await world.chat("fall silent once")
+    assert answer.message.content == "one says: fall silent once [1] after [7, 8]"
+    assert [(a.candidate, a.model_id, a.failure_reason) for a in answer.attempts] == [
+        (1, "one", "heartbeat_timeout"),
+        (2, "one", ""),
+    ]
+    assert [c.model_id for c in answer.selection.candidates] == ["one", "one", "two"]
+    assert answer.selection.chosen_index == 1
+    await world.record("lost_worker", answer.run_id)
+
+
+async def test_a_request_that_two_workers_fall_silent_over_gets_no_third(world: World) -> None:
+    request_id = key()
+    with pytest.raises(OloError) as caught:
+        await world.chat("kill", request_id=request_id)
+    assert caught.value.reason == "request_poisoned"
+    assert (await world.steps(f"run-{request_id}")).count("generate") == 2
+    await world.record("poison", f"run-{request_id}")
+
+
 async def test_a_crash_of_a_model_is_retried_and_its_text_is_not_told(world: World) -> None:
     answer = await world.chat("crash")
     assert answer.message.content == "one says: crash [1]"
@@ -403,6 +455,7 @@ async def test_an_error_reaches_the_caller_as_it_was_raised(
     with pytest.raises(OloError) as caught:
         await world.chat(said, request_id=request_id, **fields)
     assert (caught.value.code, caught.value.reason, caught.value.field) == (code, reason, field)
+    assert caught.value.metadata.get("run_state") == ("failed" if said else None)
     if reason in ("no_model_available", "queue_full"):
         assert caught.value.retry_after in (2.0, 1.5)
     if said:

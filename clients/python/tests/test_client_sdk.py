@@ -77,6 +77,15 @@ def test_what_is_away_in_passing_is_tried_again_with_the_same_request_id(served:
     assert len({request.request_id for request in served.gateway.requests}) == 1
 
 
+def test_a_run_that_has_failed_for_good_is_not_asked_for_again(served: Any, olo: Olo) -> None:
+    code, reason, message, more = AWAY
+    served.gateway.failures = [(code, reason, message, {**more, "metadata": {"run_state": "failed"}})]
+    with pytest.raises(UnavailableError) as caught:
+        olo.chat("Hello")
+    assert caught.value.run_failed
+    assert len(served.gateway.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("code", "kind"),
     [

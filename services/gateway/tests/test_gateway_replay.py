@@ -21,7 +21,17 @@ HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
 
 def test_the_corpus_has_every_kind_of_run() -> None:
-    assert {path.stem for path in HISTORIES} >= {"plain", "rag", "fallback", "failure", "cancel"}
+    assert {path.stem for path in HISTORIES} >= {
+        "plain",
+        "rag",
+        "fallback",
+        "failure",
+        "cancel",
+        "second_round",
+        "waited_for_peer",
+        "lost_worker",
+        "poison",
+    }
 
 
 @pytest.mark.parametrize("runner", [UnsandboxedWorkflowRunner(), SandboxedWorkflowRunner()], ids=["plain", "sandboxed"])

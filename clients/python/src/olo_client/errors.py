@@ -49,6 +49,11 @@ class OloError(Exception):
         self.retry_after = retry_after
         self.metadata = dict(metadata or {})
 
+    @property
+    def run_failed(self) -> bool:
+        """Whether this is the lasting result of a run: the same request id gets it again, another one may do better."""
+        return self.metadata.get("run_state") == "failed"
+
 
 class InvalidRequestError(OloError):
     """The request is wrong; the same one will never succeed."""

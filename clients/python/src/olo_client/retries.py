@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from olo_client.errors import NOT_REACHABLE, OloError, UnavailableError
 
-# Other reasons of UNAVAILABLE, such as no_model_available, are the lasting result of a run that has ended.
+# Other reasons of UNAVAILABLE, such as no_model_available, are not expected to pass in a moment.
 _PASSING_REASONS = {NOT_REACHABLE, "dependency_unavailable", "unavailable"}
 
 
@@ -48,7 +48,7 @@ class Retries:
             OloError: `error` itself, where there is no next try.
         """
         self._tried += 1
-        if not isinstance(error, UnavailableError) or error.reason not in _PASSING_REASONS:
+        if not isinstance(error, UnavailableError) or error.reason not in _PASSING_REASONS or error.run_failed:
             raise error
         growing = min(self.first_pause * 2.0 ** (self._tried - 1), self.longest_pause)
         pause: float = growing * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, no secret

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any, Final
 
 from temporalio import activity
@@ -21,6 +22,11 @@ if TYPE_CHECKING:  # these classes exist for type checkers alone
 RETRIEVE_SECONDS: Final = 5.0
 SELECT_SECONDS: Final = 2.0
 
+# A router that says that nobody can answer has answered: the caller is told at once.
+_ROUTER_AWAY: Final = (Unavailable.reason,)
+# An embedding model that is away is a part of the search that is away, as the retrieval service itself may be.
+_SEARCH_AWAY: Final = (Unavailable.reason, "model_unavailable", "no_model_available")
+
 
 class ChatActivities:
     """What the chat workflow asks of retrieval and router."""
@@ -33,18 +39,21 @@ class ChatActivities:
     async def retrieve(self, request: SearchRequest) -> SearchResponse:
         """Finds the passages for a question."""
         response: SearchResponse = await _ask(
-            self._retrieval.Search, request, "the retrieval service", RETRIEVE_SECONDS
+            self._retrieval.Search, request, "the retrieval service", RETRIEVE_SECONDS, away=_SEARCH_AWAY
         )
         return response
 
     @activity.defn(name=SELECT_ACTIVITY)
     async def select(self, request: SelectModelsRequest) -> SelectModelsResponse:
         """Orders the models that may answer."""
-        response: SelectModelsResponse = await _ask(self._router.SelectModels, request, "the router", SELECT_SECONDS)
+        response: SelectModelsResponse = await _ask(
+            self._router.SelectModels, request, "the router", SELECT_SECONDS, away=_ROUTER_AWAY
+        )
         return response
 
 
-async def _ask(method: Any, request: Any, peer: str, seconds: float) -> Any:
+async def _ask(method: Any, request: Any, peer: str, seconds: float, *, away: Container[str]) -> Any:
+    """Asks a peer; failures with a reason in `away` pass, so that the step is tried again."""
     metadata = ((REQUEST_ID_KEY, activity.info().workflow_id or ""),)
     try:
         return await call(method, request, peer=peer, timeout=seconds, metadata=metadata)
@@ -52,5 +61,4 @@ async def _ask(method: Any, request: Any, peer: str, seconds: float) -> Any:
         if error.code is ErrorCode.DEADLINE_EXCEEDED:
             # The peer was slow; the run's own deadline is another matter.
             error = Unavailable(f"{peer} does not answer", retry_after=1.0)
-        # A peer that is away may be back in a moment. One that says that nobody can answer has answered.
-        raise to_application_error(error, retryable=error.reason == Unavailable.reason) from error
+        raise to_application_error(error, retryable=error.reason in away) from error

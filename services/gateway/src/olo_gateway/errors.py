@@ -6,6 +6,7 @@ OloError
 +-- RunNotFound, ModelNotFound
 +-- RequestIdConflict                      one request_id, two requests
 +-- DeadlineExceeded, RunCancelled         the run ended without an answer
++-- RequestPoisoned                        workers died of it
 """
 
 from __future__ import annotations
@@ -76,3 +77,13 @@ class RunCancelled(OloError):
 
     code = ErrorCode.CANCELLED
     reason = "run_cancelled"
+
+
+class RequestPoisoned(OloError):
+    """Every worker that took the request fell silent; it gets no further one."""
+
+    code = ErrorCode.INTERNAL
+    reason = "request_poisoned"
+
+    def __init__(self) -> None:
+        super().__init__("the workers that took this request stopped answering; it is not tried again")

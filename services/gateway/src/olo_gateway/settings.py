@@ -37,9 +37,9 @@ class GatewaySettings(ServiceSettings):
     """The most seconds that a caller may ask for; more is refused."""
     max_runs_in_flight: Annotated[int, Field(ge=1)] = 256
     """Calls for answers that this process serves at once; further ones are refused with 429 until one has ended."""
-    max_concurrent_workflow_tasks: Annotated[int, Field(ge=4, le=256)] = 16
-    """Runs that retrieve or select at once, waiting for the router included; too many per core, and Temporal takes slow
-    steps for deadlocks."""
+    max_concurrent_workflow_tasks: Annotated[int, Field(ge=4, le=256)] = 256
+    """Runs that retrieve or select at once. While a peer hangs, so many calls to it wait, and no further run goes on,
+    not even to its end: as many as max_runs_in_flight let every run go on."""
     keep_alive: Annotated[Seconds, Field(gt=0)] = 10.0
     """Seconds of silence after which a stream sends a comment, so that proxies keep it open."""
     nats: NatsSettings = Field(default_factory=NatsSettings)

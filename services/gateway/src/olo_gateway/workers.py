@@ -13,7 +13,9 @@ from olo_contracts.queues import CHAT_QUEUE
 from olo_gateway.activities import ChatActivities
 from olo_gateway.workflows.chat import ChatWorkflow
 
-_MAX_LOCAL_ACTIVITIES: Final = 64
+_MAX_LOCAL_ACTIVITIES: Final = 256
+"""As many as workflow tasks at most: a run has one step at a time."""
+_MAX_POLLS: Final = 8
 _MAX_CACHED_WORKFLOWS: Final = 1000
 
 
@@ -39,7 +41,7 @@ def chat_worker(client: Client, activities: ChatActivities, *, concurrency: int,
         workflow_failure_exception_types=[Exception],
         max_concurrent_workflow_tasks=concurrency,
         # A poll holds a slot; those beyond the polls are for runs that are started here, which need no poll then.
-        max_concurrent_workflow_task_polls=max(2, concurrency // 4),
+        max_concurrent_workflow_task_polls=min(_MAX_POLLS, max(2, concurrency // 4)),
         nonsticky_to_sticky_poll_ratio=0.5,
         max_concurrent_local_activities=_MAX_LOCAL_ACTIVITIES,
         max_cached_workflows=_MAX_CACHED_WORKFLOWS,

@@ -46,7 +46,7 @@ class GenerateActivities:
 
     @activity.defn(name=GENERATE_ACTIVITY)
     async def generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
-        """Generates an answer; from the second attempt on it continues what the last one has heartbeaten."""
+        """Generates an answer. It continues what the attempt before it has told, or else the request's prefix."""
         with structlog.contextvars.bound_contextvars(request_id=request.request_id, run_id=activity.info().workflow_id):
             began, failure = time.monotonic(), ""
             try:
@@ -65,9 +65,9 @@ class GenerateActivities:
     async def _generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         info, scheduler = activity.info(), self._slot.scheduler
         answer = answer_to(request, self._identity, info.attempt)
-        resumes = info.attempt > 1 and request.n <= 1
-        prefix = usable_prefix(_progress(info), scheduler.info) if resumes else None
-        job = to_job(request, answer.request_id, timeout=_time_left(info, request), prefix=prefix or None)
+        told = _progress(info) if info.attempt > 1 else []
+        prefix = usable_prefix(told or request.prefix_token_ids, scheduler.info) if request.n <= 1 else []
+        job = to_job(request, answer.request_id, timeout=_time_left(info, request), prefix=prefix)
         async with answering(scheduler, job) as generation, _heartbeats(generation, info.attempt):
             if not request.stream:
                 return answer.response(await generation.result())

@@ -14,7 +14,7 @@ from temporalio.exceptions import CancelledError, TerminatedError, WorkflowAlrea
 from temporalio.service import RPCError, RPCStatusCode
 
 from olo.gateway.v1.run_pb2 import RUN_STATE_COMPLETED, RUN_STATE_RUNNING, ChatRequest, ChatResponse, Run, RunError
-from olo_common.errors import InvalidField, OloError, Unavailable
+from olo_common.errors import InvalidField, OloError, RemoteError, Unavailable
 from olo_common.temporal import from_failure
 from olo_contracts.queues import CHAT_QUEUE, CHAT_WORKFLOW
 from olo_gateway.adapters.page_tokens import unwrapped, wrapped
@@ -27,6 +27,8 @@ EXECUTION_GRACE: Final = timedelta(seconds=5)
 RPC_SECONDS: Final = 5.0
 """A short outage of Temporal is waited out; after a longer one the caller is told to come back."""
 
+RUN_STATE: Final = "run_state"
+"""The fact of an error that its run has ended, and how."""
 _RETRY_AFTER: Final = 2.0
 _ASK_AGAIN_SECONDS: Final = 0.5
 _MEMO_KEY: Final = "fingerprint"
@@ -144,7 +146,16 @@ def _error_of(failure: WorkflowFailureError) -> OloError:
         case TerminatedError():
             return RunCancelled("the run was terminated by an operator")
         case cause:
-            return from_failure(cause)
+            error = from_failure(cause)
+            # So that callers can tell a run that has failed for good from a gateway that cannot say.
+            return RemoteError(
+                error.code,
+                error.reason,
+                error.message,
+                field=error.field,
+                retry_after=error.retry_after,
+                metadata={**error.metadata, RUN_STATE: "failed"},
+            )
 
 
 @contextlib.contextmanager

@@ -25,8 +25,13 @@ NOT_AGAIN_ON_THE_SAME_MODEL: Final = (
     "queue_full",
     "aborted",
     "deadline_exceeded",
+    "TemporalTimeout:Heartbeat",
 )
-"""Reasons that a second attempt on the same model's queue would only repeat."""
+"""Reasons that a second attempt on the same model's queue would only repeat. A lost worker is the run's own business:
+Temporal would wait for another instance as long as for the first, and would not count whom a request has killed."""
+
+MAX_WORKERS_LOST: Final = 2
+"""A request that has lost so many workers is taken for their death and gets no further one."""
 
 
 class Verdict(Enum):

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from olo.inference.v1.inference_service_pb2 import (
         ROLE_ASSISTANT,
         ChatMessage,
+        GenerateProgress,
         GenerateRequest,
         GenerateResponse,
     )
@@ -25,11 +26,13 @@ with workflow.unsafe.imports_passed_through():
     from olo_common.temporal import from_failure, to_application_error
     from olo_contracts.queues import CHAT_WORKFLOW, GENERATE_ACTIVITY, RETRIEVE_ACTIVITY, SELECT_ACTIVITY
     from olo_gateway.convert import citation_of, duration_of, messages_of, turns_of
-    from olo_gateway.errors import DeadlineExceeded
+    from olo_gateway.errors import DeadlineExceeded, RequestPoisoned
     from olo_gateway.prompting.citations import cited_numbers
     from olo_gateway.prompting.passages import grounded, query_of
     from olo_gateway.runs.attempts import (
+        MAX_WORKERS_LOST,
         NOT_AGAIN_ON_THE_SAME_MODEL,
+        WORKER_LOST,
         Verdict,
         conclusion,
         verdict,
@@ -39,21 +42,26 @@ with workflow.unsafe.imports_passed_through():
 MAX_CANDIDATES: Final = 3
 
 STEP_TIMEOUT: Final = timedelta(seconds=6)
-STEPS_TIMEOUT: Final = timedelta(seconds=15)
+STEPS_TIMEOUT: Final = timedelta(seconds=30)
+"""How long the tries of a step may take together: long enough for a peer that is being restarted on a busy machine."""
 STEP_RETRY: Final = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=1), maximum_attempts=8
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2), maximum_attempts=0
 )
-"""Long enough for a peer that is being restarted."""
+STEP_SLOT: Final = timedelta(milliseconds=1)
+"""Longer pauses between tries are timers, and these are all pauses: a run that waits for a peer must not hold a slot of
+the worker meanwhile, or those whose answers are there already cannot end."""
 
 FREE_SLOT_TIMEOUT: Final = timedelta(seconds=5)
 """How long a model that had a free slot may take to begin; then it is taken for dead."""
+RESUME_TIMEOUT: Final = timedelta(seconds=1)
+"""How long another instance may take to resume what a lost one has begun; about the least that Temporal can measure."""
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=4)
 GENERATE_RETRY: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=100),
     maximum_attempts=2,
     non_retryable_error_types=NOT_AGAIN_ON_THE_SAME_MODEL,
 )
-"""The second attempt resumes on another instance of the model, or on the same one after a restart."""
+"""The second attempt resumes what an instance that stops hands over, on another one or on itself after a restart."""
 
 R = TypeVar("R")
 
@@ -68,6 +76,10 @@ class ChatWorkflow:
         self._request = request
         self._deadline: datetime = workflow.info().start_time + request.timeout.ToTimedelta()
         self._response = ChatResponse(run_id=workflow.info().workflow_id)
+        self._candidate = 0
+        self._prefix: list[int] = []
+        self._prefix_model = ""
+        self._lost = 0
         try:
             messages = await self._retrieve() if request.HasField("rag") else list(request.messages)
             generated = await self._generate(messages)
@@ -95,19 +107,41 @@ class ChatWorkflow:
         """
         failures: list[OloError] = []
         for patient in (False, True):
-            for number, candidate in await self._select():
-                outcome = await self._attempt(number, candidate, messages, patient=patient)
+            for candidate in await self._select():
+                self._candidate += 1
+                outcome = await self._attempt(candidate, messages, patient=patient)
+                if isinstance(outcome, OloError) and outcome.reason == WORKER_LOST:
+                    failures.append(outcome)
+                    self._quarantine()
+                    outcome = await self._resume(candidate, messages)
                 if isinstance(outcome, GenerateResponse):
                     return outcome
                 failures.append(outcome)
+                self._quarantine()
                 if verdict(outcome, other_models=self._others_may_answer) is Verdict.GIVE_UP:
                     raise outcome
             if not worth_another_round(failures):
                 break
         raise conclusion(failures, named=not self._others_may_answer)
 
-    async def _select(self) -> list[tuple[int, Candidate]]:
-        """Asks the router; gives the candidates with their numbers, which grow over the whole run."""
+    async def _resume(self, candidate: Candidate, messages: Sequence[ChatMessage]) -> GenerateResponse | OloError:
+        """Lets another instance of the model continue what a lost one has begun; there may be none, so not for long.
+
+        It is listed as a candidate of its own, so that its chunks supersede those of the lost one, should that wake up.
+        """
+        self._response.selection.candidates.insert(self._candidate, candidate)
+        self._candidate += 1
+        return await self._attempt(candidate, messages, patient=False, wait=RESUME_TIMEOUT)
+
+    def _quarantine(self) -> None:
+        if self._lost >= MAX_WORKERS_LOST:
+            raise RequestPoisoned
+
+    async def _select(self) -> list[Candidate]:
+        """Asks the router; gives the candidates.
+
+        Their numbers, by which they supersede each other, are their places in a list that grows over the whole run.
+        """
         began = workflow.now()
         wish = SelectModelsRequest(
             model_type=MODEL_TYPE_LLM,
@@ -117,7 +151,7 @@ class ChatWorkflow:
         )
         selected = await self._step(SELECT_ACTIVITY, wish, SelectModelsResponse)
         selection = self._response.selection
-        first = len(selection.candidates) + 1
+        self._candidate = len(selection.candidates)
         for candidate in selected.candidates:
             # Callers learn which model, not where it is.
             candidate.ClearField("address")
@@ -126,14 +160,20 @@ class ChatWorkflow:
         selection.rejections.extend(selected.rejections)
         spent = self._response.timings.select.ToTimedelta() + (workflow.now() - began)
         self._response.timings.select.CopyFrom(duration_of(spent))
-        return list(enumerate(selected.candidates, first))
+        return list(selected.candidates)
 
     async def _attempt(
-        self, number: int, candidate: Candidate, messages: Sequence[ChatMessage], *, patient: bool
+        self,
+        candidate: Candidate,
+        messages: Sequence[ChatMessage],
+        *,
+        patient: bool,
+        wait: timedelta = FREE_SLOT_TIMEOUT,
     ) -> GenerateResponse | OloError:
         """Lets one candidate try, and records how it went."""
-        began, left = workflow.now(), self._left()
-        wait = left if patient or candidate.at_capacity or not candidate.free_slots else min(FREE_SLOT_TIMEOUT, left)
+        number, began, left = self._candidate, workflow.now(), self._left()
+        if patient or candidate.at_capacity or not candidate.free_slots:
+            wait = left
         task = GenerateRequest(
             request_id=self._response.run_id,
             model_id=candidate.model_id,
@@ -142,6 +182,7 @@ class ChatWorkflow:
             candidate=number,
             stream=self._request.stream,
             timeout=duration_of(left),
+            prefix_token_ids=self._prefix if candidate.model_id == self._prefix_model else (),
         )
         outcome: GenerateResponse | OloError
         try:
@@ -150,7 +191,7 @@ class ChatWorkflow:
                 task,
                 result_type=GenerateResponse,
                 task_queue=candidate.task_queue,
-                schedule_to_start_timeout=wait,
+                schedule_to_start_timeout=min(wait, left),
                 start_to_close_timeout=left,
                 schedule_to_close_timeout=left,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
@@ -160,10 +201,21 @@ class ChatWorkflow:
             if is_cancelled_exception(error):
                 raise
             outcome = from_failure(error)
+            self._keep(candidate.model_id, error.cause)
         attempt = self._response.attempts.add(candidate=number, model_id=candidate.model_id)
         attempt.failure_reason = outcome.reason if isinstance(outcome, OloError) else ""
         attempt.duration.CopyFrom(duration_of(workflow.now() - began))
         return outcome
+
+    def _keep(self, model_id: str, cause: BaseException | None) -> None:
+        """Counts a worker that was lost over the request, and keeps the tokens that it has told of to continue them."""
+        told = cause.last_heartbeat_details if isinstance(cause, TimeoutError) else ()
+        if not told or not isinstance(told[0], GenerateProgress):
+            # It never said a word: a task may also be handed to the open poll of an instance that was paused.
+            return
+        self._lost += 1
+        if told[0].token_ids:
+            self._prefix, self._prefix_model = list(told[0].token_ids), model_id
 
     def _complete(self, generated: GenerateResponse) -> ChatResponse:
         response = self._response
@@ -190,6 +242,7 @@ class ChatWorkflow:
                 start_to_close_timeout=STEP_TIMEOUT,
                 schedule_to_close_timeout=min(STEPS_TIMEOUT, self._left()),
                 retry_policy=STEP_RETRY,
+                local_retry_threshold=STEP_SLOT,
             )
         except ActivityError as error:
             if is_cancelled_exception(error):

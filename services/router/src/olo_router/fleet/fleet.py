@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from olo_common.attention import Attention
+from olo_common.errors import Unavailable
 from olo_router.errors import NoModelAvailable
 from olo_router.fleet.members import Members
 from olo_router.selection.ranking import Ranking, rank
@@ -95,10 +96,11 @@ class Fleet:
         """Decides, and counts a request for text as on its way to the first candidate, until that tells its end.
 
         Raises:
-            OloError: As `selection.select`; NoModelAvailable also while nothing, or nothing recent, is known.
+            OloError: As `selection.select`; NoModelAvailable also while nothing recent is known; Unavailable
+                while nothing is known yet.
         """
         if not self._has_snapshot:
-            raise NoModelAvailable("the registry has not answered yet")
+            raise Unavailable("the router does not know the models yet", retry_after=1.0)
         if self.age(now) > self._max_age:
             raise NoModelAvailable("the registry has been away for too long")
         self._refresh(self._concerned)

@@ -1,0 +1,166 @@
+"""The clients: a steady stream of requests, each tried with one id until it is settled, and all of it written down."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import Any
+
+import grpc
+from tests.chaos.history import Asked, Outcome, Try
+from tests.chaos.house import COLLECTION, MODEL_B
+
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest, ChatStreamResponse
+from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
+from olo_client.errors import NOT_REACHABLE, OloError, error_from_rpc
+from olo_client.errors import TimeoutError as CallTimedOut
+from olo_client.requests import ChatOptions, chat_request
+from olo_client.streams import StreamRepair
+
+REQUEST_SECONDS = 60.0
+"""The time of a run; a client asks after it for a little longer."""
+_PATIENCE_SECONDS = REQUEST_SECONDS + 10
+_PAUSE, _LONGEST_PAUSE = 0.2, 3.0
+_PASSING = {NOT_REACHABLE, "dependency_unavailable", "unavailable", "cancelled", "unknown", "overloaded"}
+"""Failures after which a client tries again with the same id."""
+
+
+class Load:
+    """Asks `rate` times a second, from `start` to `stop`.
+
+    Args:
+        target: The gateway.
+        seed: Of what is asked and when.
+        rate: Requests in a second.
+    """
+
+    def __init__(self, target: str, seed: int, rate: float) -> None:
+        self._target = target
+        self._random = random.Random(seed)
+        self._rate = rate
+        self._prefix = f"chaos-{seed}-{time.time_ns() // 1_000_000:x}"
+        self.asked: list[Asked] = []
+        self._open: set[asyncio.Task[None]] = set()
+        self._settled = 0
+        self._news = asyncio.Condition()
+        self._asking: asyncio.Task[None] | None = None
+        self._channel = grpc.aio.insecure_channel(
+            target, options=[("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
+        )
+        self._stub: Any = GatewayServiceStub(self._channel)
+
+    def start(self) -> None:
+        """Begins to ask."""
+        self._asking = asyncio.create_task(self._ask_for_ever(), name="load")
+
+    async def settled(self, requests: int) -> None:
+        """Waits until so many further requests have got an answer: a fault counts only under traffic."""
+        wanted = self._settled + requests
+        async with self._news:
+            await self._news.wait_for(lambda: self._settled >= wanted)
+
+    async def stop(self) -> None:
+        """Asks nothing new and waits until everything is settled or given up."""
+        if self._asking is not None:
+            self._asking.cancel()
+        if self._open:
+            await asyncio.wait(self._open)
+        await self._channel.close()
+
+    async def _ask_for_ever(self) -> None:
+        due = time.monotonic()
+        while True:
+            due += self._random.expovariate(self._rate)
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            asked = self._draw()
+            # Now and then two clients ask with one id at once.
+            for _ in range(2 if self._random.random() < 0.05 else 1):
+                task = asyncio.create_task(self._settle(asked))
+                self._open.add(task)
+                task.add_done_callback(self._open.discard)
+
+    def _draw(self) -> Asked:
+        number, draw = len(self.asked) + 1, self._random
+        asked = Asked(
+            number=number,
+            request_id=f"{self._prefix}-{number}",
+            stream=draw.random() < 0.5,
+            rag=draw.random() < 0.5,
+            model=MODEL_B if draw.random() < 0.2 else "auto",
+        )
+        self.asked.append(asked)
+        return asked
+
+    async def _settle(self, asked: Asked) -> None:
+        repair, pause, give_up = _Shown(), _PAUSE, time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < give_up:
+            attempt = Try(began=time.time(), streamed="" if asked.stream else None)
+            try:
+                await (self._stream(asked, attempt, repair) if asked.stream else self._chat(asked, attempt))
+                attempt.outcome = Outcome.OK
+            except grpc.aio.AioRpcError as error:
+                self._note(attempt, error_from_rpc(error, self._target))
+            attempt.ended = time.time()
+            asked.tries.append(attempt)
+            asked.repaired = repair.text if attempt.outcome is Outcome.OK else asked.repaired
+            if attempt.outcome is Outcome.OK:
+                async with self._news:
+                    self._settled += 1
+                    self._news.notify_all()
+            if attempt.outcome is not Outcome.INDETERMINATE:
+                return
+            await asyncio.sleep(pause := min(pause * 1.5, _LONGEST_PAUSE))
+
+    async def _chat(self, asked: Asked, attempt: Try) -> None:
+        response = await self._stub.Chat(_request(asked), timeout=REQUEST_SECONDS)
+        _answered(attempt, response)
+
+    async def _stream(self, asked: Asked, attempt: Try, repair: _Shown) -> None:
+        shown = b""
+        async for event in self._stub.ChatStream(ChatStreamRequest(request=_request(asked)), timeout=REQUEST_SECONDS):
+            repair.feed(event)
+            match event.WhichOneof("event"):
+                case "started":
+                    attempt.run_id = event.started.run_id
+                case "reset":
+                    shown, attempt.resets = b"", attempt.resets + 1
+                case "delta":
+                    attempt.misplaced += event.delta.offset != len(shown)
+                    shown += event.delta.text.encode()
+                case "completed":
+                    _answered(attempt, event.completed)
+            attempt.streamed = shown.decode()
+
+    def _note(self, attempt: Try, error: OloError) -> None:
+        attempt.reason = error.reason
+        passing = not error.run_failed and (error.reason in _PASSING or isinstance(error, CallTimedOut))
+        attempt.outcome = Outcome.INDETERMINATE if passing else Outcome.FAIL
+
+
+class _Shown:
+    """What a client with the SDK's repair shows."""
+
+    def __init__(self) -> None:
+        self._repair = StreamRepair()
+        self.text = ""
+
+    def feed(self, event: ChatStreamResponse) -> None:
+        for repaired in self._repair.feed(event):
+            match repaired.WhichOneof("event"):
+                case "reset":
+                    self.text = ""
+                case "delta":
+                    self.text += repaired.delta.text
+
+
+def _request(asked: Asked) -> ChatRequest:
+    options: ChatOptions = {"request_id": asked.request_id, "model": asked.model, "allow_fallback": True}
+    if asked.rag:
+        options["collection"] = COLLECTION
+    return chat_request(f"#{asked.number}# When did the tram begin to run?", options, REQUEST_SECONDS)
+
+
+def _answered(attempt: Try, response: ChatResponse) -> None:
+    attempt.run_id, attempt.answer, attempt.model = response.run_id, response.message.content, response.model

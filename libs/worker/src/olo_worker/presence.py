@@ -97,6 +97,10 @@ class Presence:
     async def leave(self, reason: str) -> None:
         """Ends the lease at once, for good."""
         self._left = True
+        await self.suspend(reason)
+
+    async def suspend(self, reason: str) -> None:
+        """Ends the lease at once; the next announcement, when the worker is able again, begins a new one."""
         if not self._present:
             return
         self._present = False

@@ -82,6 +82,7 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
             heartbeat_seconds=settings.heartbeat_seconds,
         )
         await stack.enter_async_context(present(presence, bus, lifetime))
+        polling.presence = presence
         yield address
 
 
@@ -91,6 +92,7 @@ class _Polling:
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
         self._ended = False
+        self.presence: Presence | None = None
 
     def begin(self, health: Health, worker: Callable[[], AbstractAsyncContextManager[None]]) -> None:
         """Says what is to follow the model."""
@@ -101,6 +103,8 @@ class _Polling:
         """The model has come, or is about to go."""
         if not loaded:
             await self._health.set(MODEL_CONDITION, False)
+            if self.presence is not None:
+                await self.presence.suspend("unloaded")
             await self._stack.aclose()
         elif not self._ended:
             await self._stack.enter_async_context(self._worker())

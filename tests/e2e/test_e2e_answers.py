@@ -16,8 +16,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 FACTS = [
     ("When did the harbour tram of Saltmere begin to run?", "tram.md", "began to run in 1908"),
-    ("Who built the great telescope of the observatory?", "observatory.md", "built by Ottilie Brandmark"),
     ("Where does the drinking water of Saltmere come from?", "waterworks.md", "three springs on Gull Hill"),
+    ("When was the comet Brandmark first seen?", "observatory.md", "on 3 February 1902"),
 ]
 REFUSAL = "The passages do not say."
 RAG = {"collection": "demo", "top_k": 4}
@@ -52,10 +52,20 @@ def test_the_passage_with_the_fact_comes_first(stack: Stack, question: str, sour
     assert fact in first.text
     assert [citation.index for citation in answer.citations] == [1, 2, 3, 4]
     assert made_of(answer.message.content, [citation.text for citation in answer.citations])
+    assert fact in answer.message.content
+    assert answer.message.content.rstrip().endswith("[1]")
+    assert [citation.index for citation in answer.citations if citation.cited] == [1]
     assert answer.model == "olo-demo"
     assert answer.selection.candidates[answer.selection.chosen_index].explanation
     assert answer.usage.prompt_tokens > 0
     assert answer.usage.completion_tokens > 0
+
+
+def test_what_no_passage_supports_is_refused(stack: Stack) -> None:
+    with Olo(stack.target) as olo:
+        answer = olo.chat("What is the price of a helicopter?", collection="demo", top_k=4)
+    assert answer.message.content.strip() == REFUSAL
+    assert not any(citation.cited for citation in answer.citations)
 
 
 def test_the_history_shows_retrieve_select_generate(stack: Stack) -> None:

@@ -103,7 +103,7 @@ def editable(checkpoint: Path, tmp_path: Path) -> Path:
         ({"attention_bias": True}, r"no tensor model.layers.0.self_attn.q_proj.bias"),
         ({"hidden_act": "gelu"}, "activation gelu"),
         ({"eos_token_id": None}, "eos_token_id"),
-        ({"num_hidden_layers": 5}, "no tensor model.layers.4"),
+        ({"num_hidden_layers": 7}, "no tensor model.layers.6"),
         ({"num_key_value_heads": 2}, "k_proj.weight has the shape"),
         ({"vocab_size": 100}, "embed_tokens|100 embeddings"),
         ({"hidden_size": "wide"}, "wrong number"),

@@ -16,7 +16,7 @@ from olo.gateway.v1.run_pb2 import ChatResponse
 from olo_client import AsyncOlo
 from olo_local.errors import StackError
 
-TOP_K = 2
+TOP_K = 4
 """The demonstration model finds its way among few passages better than among many."""
 _SECONDS = 60.0
 

@@ -11,8 +11,8 @@ from olo_local.asking import TOP_K, Answer
 from olo_local.ports import Ports
 
 _HONEST_WORDS = (
-    "This is a tiny demonstration model: it answers by copying sentences from the passages, and often the wrong one. "
-    "What it shows is the path of a request, not the wit of a model."
+    "This is a tiny demonstration model: it answers by repeating a sentence of the passages, and every third time "
+    "the wrong one. What it shows is the path of a request, not the wit of a model."
 )
 
 

@@ -128,6 +128,10 @@ def _llm_worker(name: str, journal: Path, common: Mapping[str, str]) -> ChildSpe
         "OLO_LLM_WORKER_PRIORITY": "100" if model == MODEL_A else "50",
         "OLO_LLM_WORKER_DEFAULT_FLAG": str(model == MODEL_A).lower(),
         "OLO_LLM_WORKER_MAX_CONCURRENCY": "24",
+        # The slow engine sleeps, so that each answer may be a batch of its own and none waits for another's end.
+        "OLO_LLM_WORKER_REPLICAS": "24",
+        "OLO_LLM_WORKER_MAX_BATCH": "1",
+        "OLO_LLM_WORKER_BATCH_WINDOW_SECONDS": "0",
         "CHAOS_JOURNAL": str(journal),
         "CHAOS_MODEL": "0" if model == MODEL_A else "1",
         "CHAOS_TOKENS_PER_SECOND": str(TOKENS_PER_SECOND),

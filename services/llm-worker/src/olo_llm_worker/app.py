@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 
-from temporalio.client import Client
-from temporalio.worker import Worker
-
-import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo.inference.v1 import inference_service_pb2_grpc as rpc
 from olo_common.errors import StartupError
@@ -22,22 +17,21 @@ from olo_common.health import Health
 from olo_common.lifecycle import Lifetime
 from olo_common.logs import logger
 from olo_common.nats_bus import nats_bus
-from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
-from olo_contracts.queues import llm_queue
+from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
 from olo_llm_worker.activities import HEARTBEAT_SECONDS, GenerateActivities
 from olo_llm_worker.adapters.cores import physical_cores
 from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
 from olo_llm_worker.convert import Identity
 from olo_llm_worker.errors import MemoryShort, ModelDirectoryError
 from olo_llm_worker.generation.batching import Limits
-from olo_llm_worker.generation.engine import EngineInfo
 from olo_llm_worker.generation.scheduler import Policy
 from olo_llm_worker.generation.slot import ModelSlot
+from olo_llm_worker.membership import advertisement_of, generate_worker, identity_of
 from olo_llm_worker.model_directory import load
 from olo_llm_worker.servicer import InferenceServicer
 from olo_llm_worker.settings import LlmWorkerSettings
 from olo_llm_worker.upstream.app import running_upstream
-from olo_worker.presence import Advertisement, Presence, present
+from olo_worker.presence import Presence, present
 
 MODEL_CONDITION = "model"
 """The health condition that holds once the model is loaded."""
@@ -54,7 +48,7 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
         async with running_upstream(settings, lifetime) as address:
             yield address
         return
-    health, identity = Health([MODEL_CONDITION, TEMPORAL_CONDITION]), _identity(settings)
+    health, identity = Health([MODEL_CONDITION, TEMPORAL_CONDITION]), identity_of(settings)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(nats_bus(settings.nats, identity.instance_id))
         client = await temporal_client(settings.temporal, identity.instance_id)
@@ -64,7 +58,10 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
         polling.begin(
             health,
             lambda: temporal_worker(
-                client, lambda: _worker(client, settings, activities), lifetime=lifetime, health=health
+                client,
+                lambda: generate_worker(client, settings, activities.generate, heartbeat_seconds=HEARTBEAT_SECONDS),
+                lifetime=lifetime,
+                health=health,
             ),
         )
         async with AsyncExitStack() as starting:
@@ -76,7 +73,9 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
             stack.push_async_exit(starting.pop_all())
         presence = Presence(
             bus,
-            _advertisement(settings, identity, slot.info, address),
+            advertisement_of(
+                settings, identity, address, context_limit=slot.info.context_limit, hardware=slot.info.hardware
+            ),
             in_flight=lambda: slot.running,
             able=lambda: not health.missing,
             heartbeat_seconds=settings.heartbeat_seconds,
@@ -173,43 +172,4 @@ def _policy(settings: LlmWorkerSettings) -> Policy:
         slice_tokens=settings.slice_tokens,
         max_prefixes=settings.max_prefixes,
         max_tokens_default=settings.max_tokens_default,
-    )
-
-
-def _worker(client: Client, settings: LlmWorkerSettings, activities: GenerateActivities) -> Worker:
-    return Worker(
-        client,
-        task_queue=llm_queue(settings.model_id),
-        activities=[activities.generate],
-        build_id=build_id("olo-llm-worker"),
-        max_concurrent_activities=settings.max_concurrency,
-        graceful_shutdown_timeout=timedelta(seconds=settings.grace_seconds),
-        max_heartbeat_throttle_interval=timedelta(seconds=0.5),
-        default_heartbeat_throttle_interval=timedelta(seconds=HEARTBEAT_SECONDS),
-    )
-
-
-def _identity(settings: LlmWorkerSettings) -> Identity:
-    return Identity(
-        model_id=settings.model_id,
-        model_name=settings.model_name or settings.model_id,
-        instance_id=settings.instance_id,
-        task_queue=llm_queue(settings.model_id),
-        max_concurrency=settings.max_concurrency,
-    )
-
-
-def _advertisement(settings: LlmWorkerSettings, identity: Identity, info: EngineInfo, address: str) -> Advertisement:
-    return Advertisement(
-        instance_id=identity.instance_id,
-        model_id=identity.model_id,
-        model_name=identity.model_name,
-        model_type=olo_events.ModelType.LLM,
-        priority=settings.priority,
-        default_flag=settings.default_flag,
-        max_concurrency=settings.max_concurrency,
-        context_limit=info.context_limit,
-        hardware_type=olo_events.HardwareType.GPU if info.hardware == "gpu" else olo_events.HardwareType.CPU,
-        address=settings.advertised_address or address,
-        task_queue=identity.task_queue,
     )

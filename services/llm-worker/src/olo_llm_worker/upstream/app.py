@@ -8,13 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from temporalio.client import Client
-from temporalio.worker import Worker
-
-import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo.inference.v1 import inference_service_pb2_grpc as rpc
 from olo_common.errors import OloError, StartupError
@@ -24,9 +19,8 @@ from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
 from olo_common.nats_bus import nats_bus
 from olo_common.settings import is_loopback
-from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
-from olo_contracts.queues import llm_queue
-from olo_llm_worker.convert import Identity
+from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
+from olo_llm_worker.membership import advertisement_of, generate_worker, identity_of
 from olo_llm_worker.upstream.activities import HEARTBEAT_SECONDS, UpstreamActivities
 from olo_llm_worker.upstream.adapters.anthropic import VERSION, AnthropicEngine
 from olo_llm_worker.upstream.adapters.http import Upstream
@@ -35,7 +29,7 @@ from olo_llm_worker.upstream.errors import UpstreamDenied
 from olo_llm_worker.upstream.relay.desk import Desk
 from olo_llm_worker.upstream.relay.engine import TextEngine
 from olo_llm_worker.upstream.servicer import UpstreamServicer
-from olo_worker.presence import Advertisement, Presence, present
+from olo_worker.presence import Presence, present
 
 if TYPE_CHECKING:
     from olo_llm_worker.settings import LlmWorkerSettings
@@ -51,7 +45,7 @@ async def running_upstream(settings: LlmWorkerSettings, lifetime: Lifetime) -> A
     Raises:
         StartupError: The settings of the upstream are wrong, it refuses the key, or the port is taken.
     """
-    identity, health = _identity(settings), Health([UPSTREAM_CONDITION, TEMPORAL_CONDITION])
+    identity, health = identity_of(settings), Health([UPSTREAM_CONDITION, TEMPORAL_CONDITION])
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(nats_bus(settings.nats, identity.instance_id))
         client = await temporal_client(settings.temporal, identity.instance_id)
@@ -69,7 +63,12 @@ async def running_upstream(settings: LlmWorkerSettings, lifetime: Lifetime) -> A
         await stack.enter_async_context(
             temporal_worker(
                 client,
-                lambda: _worker(client, settings, UpstreamActivities(desk, identity, bus)),
+                lambda: generate_worker(
+                    client,
+                    settings,
+                    UpstreamActivities(desk, identity, bus).generate,
+                    heartbeat_seconds=HEARTBEAT_SECONDS,
+                ),
                 lifetime=lifetime,
                 health=health,
             )
@@ -84,7 +83,13 @@ async def running_upstream(settings: LlmWorkerSettings, lifetime: Lifetime) -> A
         await stack.enter_async_context(background(watching, "upstream", lifetime))
         presence = Presence(
             bus,
-            _advertisement(settings, identity, address),
+            advertisement_of(
+                settings,
+                identity,
+                address,
+                context_limit=settings.upstream.context_limit,
+                hardware=settings.upstream.hardware,
+            ),
             in_flight=lambda: desk.running,
             able=lambda: not health.missing,
             heartbeat_seconds=settings.heartbeat_seconds,
@@ -140,42 +145,3 @@ async def _answers(engine: TextEngine, health: Health) -> type[OloError] | None:
         return type(error)
     await health.set(UPSTREAM_CONDITION, True)
     return None
-
-
-def _worker(client: Client, settings: LlmWorkerSettings, activities: UpstreamActivities) -> Worker:
-    return Worker(
-        client,
-        task_queue=llm_queue(settings.model_id),
-        activities=[activities.generate],
-        build_id=build_id("olo-llm-worker"),
-        max_concurrent_activities=settings.max_concurrency,
-        graceful_shutdown_timeout=timedelta(seconds=settings.grace_seconds),
-        max_heartbeat_throttle_interval=timedelta(seconds=0.5),
-        default_heartbeat_throttle_interval=timedelta(seconds=HEARTBEAT_SECONDS),
-    )
-
-
-def _identity(settings: LlmWorkerSettings) -> Identity:
-    return Identity(
-        model_id=settings.model_id,
-        model_name=settings.model_name or settings.model_id,
-        instance_id=settings.instance_id,
-        task_queue=llm_queue(settings.model_id),
-        max_concurrency=settings.max_concurrency,
-    )
-
-
-def _advertisement(settings: LlmWorkerSettings, identity: Identity, address: str) -> Advertisement:
-    return Advertisement(
-        instance_id=identity.instance_id,
-        model_id=identity.model_id,
-        model_name=identity.model_name,
-        model_type=olo_events.ModelType.LLM,
-        priority=settings.priority,
-        default_flag=settings.default_flag,
-        max_concurrency=settings.max_concurrency,
-        context_limit=settings.upstream.context_limit,
-        hardware_type=olo_events.HardwareType[settings.upstream.hardware.upper()],
-        address=settings.advertised_address or address,
-        task_queue=identity.task_queue,
-    )

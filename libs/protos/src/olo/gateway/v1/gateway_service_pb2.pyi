@@ -19,16 +19,18 @@ class ChatStreamRequest(_message.Message):
     def __init__(self, request: _Optional[_Union[_run_pb2.ChatRequest, _Mapping]] = ...) -> None: ...
 
 class ChatStreamResponse(_message.Message):
-    __slots__ = ("started", "delta", "reset", "completed")
+    __slots__ = ("started", "delta", "reset", "completed", "progress")
     STARTED_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     RESET_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
     started: RunStarted
     delta: TextDelta
     reset: TextReset
     completed: _run_pb2.ChatResponse
-    def __init__(self, started: _Optional[_Union[RunStarted, _Mapping]] = ..., delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reset: _Optional[_Union[TextReset, _Mapping]] = ..., completed: _Optional[_Union[_run_pb2.ChatResponse, _Mapping]] = ...) -> None: ...
+    progress: _run_pb2.RunProgress
+    def __init__(self, started: _Optional[_Union[RunStarted, _Mapping]] = ..., delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reset: _Optional[_Union[TextReset, _Mapping]] = ..., completed: _Optional[_Union[_run_pb2.ChatResponse, _Mapping]] = ..., progress: _Optional[_Union[_run_pb2.RunProgress, _Mapping]] = ...) -> None: ...
 
 class RunStarted(_message.Message):
     __slots__ = ("run_id",)

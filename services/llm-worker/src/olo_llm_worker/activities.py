@@ -15,7 +15,7 @@ from temporalio import activity
 import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import OloError
-from olo_common.temporal import to_application_error
+from olo_common.failures import to_application_error
 from olo_contracts.queues import GENERATE_ACTIVITY
 from olo_contracts.subjects import stream_subject, subject_of
 from olo_llm_worker.convert import Answering, Identity, answer_to, shortest, to_job
@@ -68,11 +68,14 @@ class GenerateActivities:
         told = _progress(info) if info.attempt > 1 else []
         prefix = usable_prefix(told or request.prefix_token_ids, scheduler.info) if request.n <= 1 else []
         job = to_job(request, answer.request_id, timeout=_time_left(info, request), prefix=prefix)
-        async with answering(scheduler, job) as generation, _heartbeats(generation, info.attempt):
+        async with answering(scheduler, job) as generation, _heartbeats(generation, self._said_by(info)):
             if not request.stream:
                 return answer.response(await generation.result())
             async with self._published(generation, answer):
                 return answer.response(await generation.result())
+
+    def _said_by(self, info: activity.Info) -> pb.GenerateProgress:
+        return pb.GenerateProgress(attempt=info.attempt, instance_id=self._identity.instance_id)
 
     async def _tell(self, request: pb.GenerateRequest, failure: str, seconds: float) -> None:
         """Says how the attempt ended: the router counts its slot as free from then on."""
@@ -106,32 +109,34 @@ class GenerateActivities:
 
 
 @contextlib.asynccontextmanager
-async def _heartbeats(generation: Answer, attempt: int) -> AsyncIterator[None]:
+async def _heartbeats(generation: Answer, said_by: pb.GenerateProgress) -> AsyncIterator[None]:
     """Heartbeats beside the body. The last one, at the end, tells all that a later attempt can resume from."""
-    task = asyncio.create_task(_heartbeat(generation, attempt), name="heartbeats")
+    task = asyncio.create_task(_heartbeat(generation, said_by), name="heartbeats")
     try:
         yield
     except BaseException:
-        _say(generation, attempt)
+        _say(generation, said_by)
         raise
     finally:
         await _end(task)
 
 
-async def _heartbeat(generation: Answer, attempt: int) -> None:
+async def _heartbeat(generation: Answer, said_by: pb.GenerateProgress) -> None:
     """Says that work goes on, but only while it does: an engine that hangs must be found out."""
     said = -1
     while True:
         tokens = generation.progress
         if generation.waiting or tokens != said:
             said = tokens
-            _say(generation, attempt)
+            _say(generation, said_by)
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
-def _say(generation: Answer, attempt: int) -> None:
+def _say(generation: Answer, said_by: pb.GenerateProgress) -> None:
     token_ids: Sequence[int] = generation.token_ids or generation.job.prefix_token_ids
-    activity.heartbeat(pb.GenerateProgress(token_ids=token_ids, attempt=attempt))
+    progress = pb.GenerateProgress(token_ids=token_ids)
+    progress.MergeFrom(said_by)
+    activity.heartbeat(progress)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -62,7 +62,7 @@ class RagOptions(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., top_k: _Optional[int] = ...) -> None: ...
 
 class ChatRequest(_message.Message):
-    __slots__ = ("request_id", "model", "messages", "sampling", "rag", "timeout", "allow_fallback", "stream", "tenant")
+    __slots__ = ("request_id", "model", "messages", "sampling", "rag", "timeout", "allow_fallback", "stream", "tenant", "store")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,7 @@ class ChatRequest(_message.Message):
     ALLOW_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[_inference_service_pb2.ChatMessage]
@@ -81,7 +82,8 @@ class ChatRequest(_message.Message):
     allow_fallback: bool
     stream: bool
     tenant: str
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., rag: _Optional[_Union[RagOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., allow_fallback: _Optional[bool] = ..., stream: _Optional[bool] = ..., tenant: _Optional[str] = ...) -> None: ...
+    store: bool
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., rag: _Optional[_Union[RagOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., allow_fallback: _Optional[bool] = ..., stream: _Optional[bool] = ..., tenant: _Optional[str] = ..., store: _Optional[bool] = ...) -> None: ...
 
 class ChatResponse(_message.Message):
     __slots__ = ("run_id", "model", "message", "finish_reason", "usage", "selection", "citations", "timings", "attempts")

@@ -37,6 +37,7 @@ def order_of(body: ChatCompletionRequest, idempotency_key: str | None) -> ChatOr
         timeout=body.timeout,
         allow_fallback=bool(body.allow_fallback),
         request_id=idempotency_key or "",
+        store=bool(body.store),
     )
 
 

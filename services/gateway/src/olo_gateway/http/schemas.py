@@ -62,6 +62,8 @@ class ChatCompletionRequest(_Request):
     """Seconds that the whole run may take."""
     allow_fallback: bool | None = None
     """Whether another model may answer where the named one cannot."""
+    store: bool | None = None
+    """Let the run go on when the caller hangs up; its answer can be retrieved later."""
     n: int | None = None
     """Only 1 is supported."""
     tools: list[Any] | None = None

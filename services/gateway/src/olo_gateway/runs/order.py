@@ -56,6 +56,8 @@ class ChatOrder:
     """Seconds that the run may take; None: the default."""
     allow_fallback: bool = False
     request_id: str = ""
+    store: bool = False
+    """Whether the run goes on when its caller hangs up."""
 
     def within(self, seconds: float | None) -> ChatOrder:
         """The order with no more time than the caller's transport will wait."""

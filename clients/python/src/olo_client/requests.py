@@ -45,6 +45,8 @@ class ChatOptions(TypedDict, total=False):
         seed: For answers that can be repeated, as far as the engine can.
         allow_fallback: Whether another model may answer where the named one cannot.
         request_id: Makes the request idempotent. Left out: a new one is made, so that retries never run it twice.
+        store: Let the run go on when the caller leaves its stream early, to be followed later. A run with a request_id
+            of the caller does so in any case.
     """
 
     model: str
@@ -57,6 +59,7 @@ class ChatOptions(TypedDict, total=False):
     seed: int | None
     allow_fallback: bool
     request_id: str | None
+    store: bool
 
 
 def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> ChatRequest:
@@ -83,6 +86,7 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
             rag=RagOptions(collection=collection, top_k=options.get("top_k") or 0) if collection else None,
             timeout=duration,
             allow_fallback=options.get("allow_fallback", False),
+            store=options.get("store", False),
         )
     except (TypeError, ValueError) as error:
         raise InvalidRequestError("INVALID_ARGUMENT", "field_invalid", str(error)) from error

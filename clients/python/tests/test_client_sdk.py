@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
-from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse, RunStarted, TextDelta
+from olo.gateway.v1.gateway_service_pb2 import CancelRunRequest, ChatStreamResponse, RunStarted, TextDelta
 from olo.gateway.v1.run_pb2 import RUN_STATE_CANCELLED
 from olo_client import (
     AsyncOlo,
@@ -58,7 +58,15 @@ def events(*parts: str | tuple[Any, ...], final: str | None = None) -> list[Any]
 async def test_chat_carries_every_option(served: Any, async_olo: AsyncOlo) -> None:
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
     answer = await async_olo.chat(
-        messages, model="m", collection="demo", top_k=3, max_tokens=9, temperature=0.0, stop=["x"], timeout=7
+        messages,
+        model="m",
+        collection="demo",
+        top_k=3,
+        max_tokens=9,
+        temperature=0.0,
+        stop=["x"],
+        timeout=7,
+        store=True,
     )
     assert answer.message.content == "You said Hello"
     request = served.gateway.requests[0]
@@ -68,6 +76,7 @@ async def test_chat_carries_every_option(served: Any, async_olo: AsyncOlo) -> No
     assert request.sampling.HasField("temperature")
     assert not request.sampling.HasField("top_p")
     assert request.timeout.seconds == 7
+    assert request.store
 
 
 def test_what_is_away_in_passing_is_tried_again_with_the_same_request_id(served: Any, olo: Olo) -> None:
@@ -121,7 +130,9 @@ def test_a_gateway_that_is_not_there_is_named() -> None:
 
 
 async def test_a_stream_that_breaks_goes_on_where_it_was(served: Any, olo: Olo, async_olo: AsyncOlo) -> None:
-    served.gateway.streams = [events("one ", AWAY), events("one ", "two", final="one two")] * 2
+    rest = events("one ", "two", final="one two")
+    del rest[1]
+    served.gateway.streams = [events("one ", AWAY), rest] * 2
     blocking = list(olo.chat_stream("Hello"))
     waiting = [event async for event in async_olo.chat_stream("Hello")]
     for seen in (blocking, waiting):
@@ -129,6 +140,31 @@ async def test_a_stream_that_breaks_goes_on_where_it_was(served: Any, olo: Olo, 
         assert "".join(event.delta.text for event in seen) == "one two"
     first, second, *_ = served.gateway.requests
     assert first.request.request_id == second.request.request_id
+    assert (first.HasField("resume_offset"), second.resume_offset) == (False, 4)
+
+
+async def test_whoever_leaves_a_stream_early_cancels_the_run_unless_it_is_kept(
+    served: Any, olo: Olo, async_olo: AsyncOlo
+) -> None:
+    cases: list[tuple[Any, bool]] = [({}, True), ({"store": True}, False), ({"request_id": "mine"}, False)]
+    for options, cancelled in cases:
+        served.gateway.streams = [events("one ", "two", final="one two")] * 2
+        served.gateway.requests.clear()
+        blocking = olo.chat_stream("Hello", **options)
+        next(blocking)
+        blocking.close()  # type: ignore[attr-defined]  # it is a generator
+        waiting = async_olo.chat_stream("Hello", **options)
+        await anext(waiting)
+        await waiting.aclose()  # type: ignore[attr-defined]  # it is a generator
+        asked = [request.run_id for request in served.gateway.requests if isinstance(request, CancelRunRequest)]
+        assert asked == (["r", "r"] if cancelled else [])
+
+
+def test_a_run_is_followed_by_its_id(served: Any, olo: Olo) -> None:
+    served.gateway.streams = [events("one ", "two", final="one two")]
+    text = "".join(event.delta.text for event in olo.follow("r"))
+    assert text == "one two"
+    assert served.gateway.requests[0].run_id == "r"
 
 
 def test_a_stream_without_an_end_is_an_error(served: Any) -> None:

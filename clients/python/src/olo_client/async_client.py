@@ -62,9 +62,20 @@ class AsyncOlo:
         """Runs a request and gives its events: `started`, `delta`s (after a `reset` they begin anew), `completed`.
 
         With `wait_for_model`, `progress` events before the first text say what the run is busy with.
+        Where the gateway is lost, another one goes on with the next character. Whoever leaves the stream early cancels
+        the run, unless `store` was asked for or a `request_id` given.
         """
         timeout = time_for(options, timeout, self._calls.timeout)
         request = ChatStreamRequest(request=chat_request(messages, options, timeout))
+        kept = options.get("store") or options.get("request_id")
+        cancel = None if kept else self._gateway.CancelRun
+        return self._calls.chat_stream(self._gateway.ChatStream, request, timeout=timeout, cancel=cancel)
+
+    def follow(
+        self, run_id: str, *, resume_offset: int = 0, timeout: float | None = None
+    ) -> AsyncIterator[ChatStreamResponse]:
+        """Gives the events of a run, running or ended: its answer, from this many UTF-8 bytes on."""
+        request = ChatStreamRequest(run_id=run_id, resume_offset=resume_offset)
         return self._calls.chat_stream(self._gateway.ChatStream, request, timeout=timeout)
 
     async def embed(self, texts: Sequence[str], *, model: str = "auto") -> Embeddings:

@@ -46,6 +46,8 @@ class ChatOptions(TypedDict, total=False):
         allow_fallback: Whether another model may answer where the named one cannot.
         wait_for_model: Seconds that the run may wait for a model to become available.
         request_id: Makes the request idempotent. Left out: a new one is made, so that retries never run it twice.
+        store: Let the run go on when the caller leaves its stream early, to be followed later. A run with a request_id
+            of the caller does so in any case.
     """
 
     model: str
@@ -59,6 +61,7 @@ class ChatOptions(TypedDict, total=False):
     allow_fallback: bool
     wait_for_model: float | None
     request_id: str | None
+    store: bool
 
 
 def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> ChatRequest:
@@ -85,6 +88,7 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
             timeout=_duration(timeout),
             wait_for_model=_duration(wait) if wait is not None else None,
             allow_fallback=options.get("allow_fallback", False),
+            store=options.get("store", False),
         )
     except (TypeError, ValueError) as error:
         raise InvalidRequestError("INVALID_ARGUMENT", "field_invalid", str(error)) from error

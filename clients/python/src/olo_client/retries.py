@@ -41,6 +41,10 @@ class Retries:
         """Seconds until the deadline of the call; never negative."""
         return max(0.0, self._deadline - self.clock())
 
+    def progress(self) -> None:
+        """Says that the call has come further: the tries are counted anew."""
+        self._tried = 0
+
     def pause_after(self, error: OloError) -> float:
         """Seconds to wait before the next try.
 

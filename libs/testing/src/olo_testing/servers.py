@@ -19,10 +19,12 @@ _DYNAMIC_CONFIG = (
 
 
 @contextmanager
-def nats_server(directory: Path, port: int | None = None) -> Iterator[str]:
-    """A NATS server with JetStream; gives its URL."""
+def nats_server(directory: Path, port: int | None = None, *, jetstream: bool = True) -> Iterator[str]:
+    """A NATS server; gives its URL."""
     port = port or free_port()
-    command = [binary("nats-server"), "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(directory / "jetstream")]
+    command = [binary("nats-server"), "-a", "127.0.0.1", "-p", str(port)]
+    if jetstream:
+        command += ["-js", "-sd", str(directory / "jetstream")]
     with running(command, port=port, log=directory / "nats.log"):
         yield f"nats://127.0.0.1:{port}"
 

@@ -35,6 +35,7 @@ from olo_gateway.chats import Chats
 from olo_gateway.forwarding import forwarded
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
+from olo_gateway.http.streaming import StreamPace
 from olo_gateway.runs.admission import Admission
 from olo_gateway.runs.validation import RunLimits
 from olo_gateway.servicer import GatewayServicer
@@ -117,11 +118,19 @@ async def _edge(
         RunLimits(settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes),
     )
     stack.push_async_callback(chats.close)
-    application = http_app(chats, catalogue, health, keep_alive_seconds=settings.keep_alive)
+    pace = StreamPace(settings.keep_alive, settings.client_patience)
+    application = http_app(chats, catalogue, health, pace)
     await stack.enter_async_context(
-        http_server(application, settings.host, settings.http_port, settings.grace_seconds, lifetime)
+        http_server(
+            application,
+            settings.host,
+            settings.http_port,
+            settings.grace_seconds,
+            lifetime,
+            client_patience=settings.client_patience,
+        )
     )
-    servicer = GatewayServicer(chats, runs, catalogue, embedding)
+    servicer = GatewayServicer(chats, runs, catalogue, embedding, client_patience=settings.client_patience)
     return [
         Registration(GATEWAY_FILE.services_by_name["GatewayService"], add_GatewayServiceServicer_to_server, servicer),
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),

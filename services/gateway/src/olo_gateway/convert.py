@@ -8,12 +8,14 @@ from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest
 from olo.gateway.v1.run_pb2 import Attempt, AttemptCause, ChatRequest, Citation, RagOptions, RunPhase
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
 from olo_common.errors import InvalidField, OloError
 from olo_gateway.runs.attempts import cause_of
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
+from olo_gateway.streaming.events import ResumePoint
 
 _ROLES: Final = {
     inference.ROLE_SYSTEM: Role.SYSTEM,
@@ -40,6 +42,7 @@ def order_of(request: ChatRequest) -> ChatOrder:
         wait_for_model=seconds_of(request.wait_for_model) if request.HasField("wait_for_model") else None,
         allow_fallback=request.allow_fallback,
         request_id=request.request_id,
+        store=request.store,
     )
 
 
@@ -57,7 +60,22 @@ def request_of(order: ChatOrder, *, stream: bool, tenant: str, max_attempts: int
         allow_fallback=order.allow_fallback,
         stream=stream,
         tenant=tenant,
+        store=order.store,
     )
+
+
+def point_of(request: ChatStreamRequest) -> ResumePoint | None:
+    """How far the caller says that it has come; None: nowhere.
+
+    Raises:
+        InvalidField: There is a checksum of nothing.
+    """
+    checksum = request.resume_checksum if request.HasField("resume_checksum") else None
+    if request.HasField("resume_offset"):
+        return ResumePoint(request.resume_offset, checksum)
+    if checksum is not None:
+        raise InvalidField("resume_checksum", "goes with resume_offset")
+    return None
 
 
 def turns_of(messages: Iterable[inference.ChatMessage]) -> tuple[Turn, ...]:

@@ -6,6 +6,8 @@ OloError
 +-- RunNotFound, ModelNotFound
 +-- RequestIdConflict                      one request_id, two requests
 +-- DeadlineExceeded, RunCancelled         the run ended without an answer
++-- OffsetInvalid                          a stream cannot be resumed there
++-- ClientTooSlow                          a stream that its caller does not read
 +-- RequestPoisoned                        workers died of it
 """
 
@@ -77,6 +79,26 @@ class RunCancelled(OloError):
 
     code = ErrorCode.CANCELLED
     reason = "run_cancelled"
+
+
+class OffsetInvalid(OloError):
+    """A stream cannot be resumed from this offset."""
+
+    code = ErrorCode.OUT_OF_RANGE
+    reason = "offset_invalid"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field}: the answer has no such place; follow it without", field=field)
+
+
+class ClientTooSlow(OloError):
+    """The caller does not read its stream."""
+
+    code = ErrorCode.CANCELLED
+    reason = "client_too_slow"
+
+    def __init__(self) -> None:
+        super().__init__("the stream was not read; resume it by the id of the run")
 
 
 class RequestPoisoned(OloError):

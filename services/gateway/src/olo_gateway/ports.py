@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
@@ -11,8 +11,8 @@ from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run, RunProgress
 from olo_gateway.streaming.events import Chunk
 
-Chunks: TypeAlias = "asyncio.Queue[Chunk | None]"
-"""Chunks as they arrive; None, put in by the listener, ends the reading."""
+Hear: TypeAlias = Callable[[Chunk], None]
+"""Takes a chunk, at once."""
 
 
 class Runs(Protocol):
@@ -67,8 +67,12 @@ class ParkedRuns(Protocol):
 class TokenStreams(Protocol):
     """Chunks of runs, as models generate them. They may be lost."""
 
-    def listen(self, run_id: str) -> AbstractAsyncContextManager[Chunks]:
+    def listen(self, run_id: str, hear: Hear) -> AbstractAsyncContextManager[None]:
         """Hears the chunks of a run while entered."""
+        ...
+
+    def history(self, run_id: str) -> AsyncGenerator[Chunk, None]:
+        """Earlier chunks of a run, as far as they are known still."""
         ...
 
 

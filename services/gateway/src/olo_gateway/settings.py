@@ -48,6 +48,9 @@ class GatewaySettings(ServiceSettings):
     not even to its end: as many as max_runs_in_flight let every run go on."""
     keep_alive: Annotated[Seconds, Field(gt=0)] = 10.0
     """Seconds of silence after which a stream sends a comment, so that proxies keep it open."""
+    client_patience: Annotated[Seconds, Field(gt=0)] = 30.0
+    """Seconds that a stream waits for a caller that reads nothing; then it is closed as `client_too_slow`, and its run
+    is cancelled as if the caller had hung up."""
     nats: NatsSettings = Field(default_factory=NatsSettings)
     temporal: TemporalSettings = Field(default_factory=TemporalSettings)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse
 from olo.gateway.v1.run_pb2 import ChatResponse, RunPhase
 from olo_client.cli.options import TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, enum_word, write_json
@@ -28,6 +30,7 @@ def chat(
         float | None, typer.Option(min=0.1, help="Seconds to wait for a model where none is available.")
     ] = None,
     request_id: Annotated[str | None, typer.Option(help="The same id gives the same run.")] = None,
+    store: Annotated[bool, typer.Option(help="Let the run go on when you leave before its end.")] = False,
     stream: Annotated[bool, typer.Option(help="Write the answer as it comes.")] = True,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the answer.")] = 60.0,
     as_json: AsJson = False,
@@ -44,21 +47,23 @@ def chat(
         allow_fallback=fallback,
         wait_for_model=wait_for_model,
         request_id=request_id,
+        store=store,
     )
     with Olo(target, timeout=timeout) as olo:
         if as_json:
             write_json(as_dict(olo.chat(text, **options)))
         elif stream:
-            _write_stream(olo, text, options)
+            write_stream(olo.chat_stream(text, **options))
         else:
             response = olo.chat(text, **options)
             print(response.message.content)
             _write_sources(response)
 
 
-def _write_stream(olo: Olo, text: str, options: ChatOptions) -> None:
+def write_stream(events: Iterable[ChatStreamResponse]) -> None:
+    """Writes an answer as it comes, and its sources."""
     console = Console(stderr=True, highlight=False, markup=False)
-    for event in olo.chat_stream(text, **options):
+    for event in events:
         kind = event.WhichOneof("event")
         if kind == "delta":
             print(event.delta.text, end="", flush=True)

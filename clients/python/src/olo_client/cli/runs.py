@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from olo_client.cli.chat import write_stream
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, moment, write_json, write_table
 from olo_client.cli.run_report import state_of, write_run
@@ -43,6 +44,17 @@ def get(run_id: RunId, as_json: AsJson = False, target: Target = TARGET) -> None
         write_json(as_dict(run))
     else:
         write_run(run)
+
+
+@app.command("follow")
+def follow(
+    run_id: RunId,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the end.")] = 60.0,
+    target: Target = TARGET,
+) -> None:
+    """Writes the answer of a run as it comes, or as it was given."""
+    with Olo(target, timeout=timeout) as olo:
+        write_stream(olo.follow(run_id))
 
 
 @app.command("cancel")

@@ -38,6 +38,7 @@ def order_of(body: ChatCompletionRequest, idempotency_key: str | None) -> ChatOr
         wait_for_model=body.wait_for_model,
         allow_fallback=bool(body.allow_fallback),
         request_id=idempotency_key or "",
+        store=bool(body.store),
     )
 
 

@@ -64,6 +64,8 @@ class ChatCompletionRequest(_Request):
     """Seconds that the run may wait for a model to become available; without it, there is an error at once."""
     allow_fallback: bool | None = None
     """Whether another model may answer where the named one cannot."""
+    store: bool | None = None
+    """Let the run go on when the caller hangs up; its answer can be retrieved later."""
     n: int | None = None
     """Only 1 is supported."""
     tools: list[Any] | None = None

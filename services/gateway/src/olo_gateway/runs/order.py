@@ -58,6 +58,8 @@ class ChatOrder:
     """Seconds that the run may wait for a model to become available; None: it fails where there is none."""
     allow_fallback: bool = False
     request_id: str = ""
+    store: bool = False
+    """Whether the run goes on when its caller hangs up."""
 
     def within(self, seconds: float | None) -> ChatOrder:
         """The order with no more time than the caller's transport will wait."""

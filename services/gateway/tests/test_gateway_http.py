@@ -23,7 +23,8 @@ from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRuns, InMe
 from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
-from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.admission.admission import Admission
+from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import TimeLimits
 from olo_gateway.streaming.events import Chunk
 
@@ -51,7 +52,8 @@ class Edge:
             )
             for n in range(3)
         ]
-        chats = Chats(self.runs, self.tokens, Admission(4, jitter=lambda: 0.0), TimeLimits(30.0, 60.0))
+        self.admission = Admission(Bounds(4, 5, 4.0), jitter=lambda: 0.0)
+        chats = Chats(self.runs, self.tokens, self.admission, TimeLimits(30.0, 60.0))
         self.app = http_app(chats, InMemoryCatalogue(models), self.health, keep_alive_seconds=KEEP_ALIVE)
 
     async def _answer(self, run_id: str, request: ChatRequest) -> ChatResponse:

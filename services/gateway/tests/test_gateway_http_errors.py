@@ -15,7 +15,8 @@ from olo_common.health import Health
 from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRuns, InMemoryTokenStreams
 from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
-from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.admission.admission import Admission
+from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import TimeLimits
 
 PATH = "/v1/chat/completions"
@@ -35,7 +36,7 @@ async def http(raised: list[Exception]) -> AsyncIterator[httpx.AsyncClient]:
             raise raised.pop()
         return ChatResponse(run_id=run_id)
 
-    chats = Chats(InMemoryRuns(answering), InMemoryTokenStreams(), Admission(4), TimeLimits(30.0, 60.0))
+    chats = Chats(InMemoryRuns(answering), InMemoryTokenStreams(), Admission(Bounds(4, 4, 4.0)), TimeLimits(30.0, 60.0))
     app = http_app(chats, InMemoryCatalogue([]), Health(), keep_alive_seconds=1.0)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:

@@ -33,7 +33,8 @@ from olo_gateway.chats import Chats
 from olo_gateway.forwarding import forwarded
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
-from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.admission.admission import Admission
+from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import TimeLimits
 from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
@@ -51,6 +52,8 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
     """
     async with AsyncExitStack() as stack:
         health = Health([TEMPORAL_CONDITION])
+        most = settings.max_runs_in_flight
+        admission = Admission(Bounds(min(settings.min_runs_in_flight, most), most, settings.tolerated_slowdown))
         client = await temporal_client(settings.temporal, f"gateway-{socket.gethostname()}-{os.getpid()}")
         router = await stack.enter_async_context(channel(settings.router_target))
         retrieval = await stack.enter_async_context(channel(settings.retrieval_target))
@@ -71,15 +74,24 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         registrations: list[Registration] = []
         if settings.role != "worker":
             registrations = await _edge(
-                settings, stack, client=client, router=router, retrieval=retrieval, health=health, lifetime=lifetime
+                settings,
+                stack,
+                admission=admission,
+                client=client,
+                router=router,
+                retrieval=retrieval,
+                health=health,
+                lifetime=lifetime,
             )
-        yield await stack.enter_async_context(grpc_server(settings, registrations, health))
+        # Both servers let running calls end, one after the other; neither may take new ones meanwhile.
+        yield await stack.enter_async_context(grpc_server(settings, registrations, health, stopping=admission.close))
 
 
 async def _edge(
     settings: GatewaySettings,
     stack: AsyncExitStack,
     *,
+    admission: Admission,
     client: Client,
     router: grpc.aio.Channel,
     retrieval: grpc.aio.Channel,
@@ -93,12 +105,8 @@ async def _edge(
     embedding = RoutedEmbedding(RouterServiceStub(router))
     stack.push_async_callback(embedding.close)
     runs = TemporalRuns(client, eager=settings.role == "all")
-    chats = Chats(
-        runs,
-        NatsTokenStreams(bus),
-        Admission(settings.max_runs_in_flight),
-        TimeLimits(settings.default_timeout, settings.max_timeout),
-    )
+    limits = TimeLimits(settings.default_timeout, settings.max_timeout)
+    chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
     stack.push_async_callback(chats.close)
     application = http_app(chats, catalogue, health, keep_alive_seconds=settings.keep_alive)
     await stack.enter_async_context(

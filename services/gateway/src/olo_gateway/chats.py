@@ -14,9 +14,9 @@ import structlog
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo_common.logs import logger
 from olo_contracts.identifiers import DEFAULT_TENANT
-from olo_gateway.convert import request_of
+from olo_gateway.convert import request_of, seconds_of
 from olo_gateway.ports import Runs, TokenStreams
-from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.admission.admission import Admission, Applicant
 from olo_gateway.runs.identity import fingerprint, run_id_of
 from olo_gateway.runs.order import ChatOrder
 from olo_gateway.runs.validation import TimeLimits, accepted
@@ -51,6 +51,7 @@ class _Call:
     fingerprint: str
     wait: float
     outlives_caller: bool
+    applicant: Applicant
 
 
 class Chats:
@@ -70,9 +71,11 @@ class Chats:
             OloError: What is wrong with it, or why it failed.
         """
         call = self._call(order, stream=False)
-        with self._admission.slot(), self._cancelled_with_caller(call), _logged(call):
+        with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call), _logged(call):
             await self._runs.start(call.run_id, call.request, call.fingerprint)
-            return await self._runs.result(call.run_id, call.wait)
+            response = await self._runs.result(call.run_id, call.wait)
+            place.run_seconds = seconds_of(response.timings.total)
+            return response
 
     async def stream(self, order: ChatOrder) -> AsyncGenerator[ChatEvent, None]:
         """Runs an order and gives its answer as it comes into being: `Started`, deltas and resets, `Completed`.
@@ -81,18 +84,20 @@ class Chats:
             OloError: What is wrong with it, or why it failed.
         """
         call = self._call(order, stream=True)
-        with self._admission.slot(), self._cancelled_with_caller(call):
+        with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call):
             async with self._tokens.listen(call.run_id) as chunks:
                 await self._runs.start(call.run_id, call.request, call.fingerprint)
                 yield Started(call.run_id)
                 result = asyncio.create_task(self._runs.result(call.run_id, call.wait))
                 result.add_done_callback(lambda _: chunks.put_nowait(None))
+                result.add_done_callback(lambda _: place.answered())
                 try:
                     assembler = StreamAssembler()
                     while (chunk := await chunks.get()) is not None:
                         for event in assembler.add(chunk):
                             yield event
                     response = await result
+                    place.run_seconds = seconds_of(response.timings.total)
                     for event in assembler.finish(response.message.content):
                         yield event
                     yield Completed(response)
@@ -113,6 +118,7 @@ class Chats:
             fingerprint=fingerprint(order),
             wait=order.timeout + RESULT_GRACE_SECONDS,
             outlives_caller=bool(order.request_id),
+            applicant=Applicant(order.model, order.timeout, DEFAULT_TENANT, order.priority),
         )
 
     @contextlib.contextmanager

@@ -8,10 +8,12 @@ from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
+from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.run_pb2 import ChatRequest, Citation, RagOptions
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
 from olo_common.errors import InvalidField
+from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
 
 _ROLES: Final = {
@@ -21,6 +23,13 @@ _ROLES: Final = {
     inference.ROLE_TOOL: Role.TOOL,
 }
 _ROLE_NUMBERS: Final = {role: number for number, role in _ROLES.items()}
+_PRIORITIES: Final = {
+    run_pb2.REQUEST_PRIORITY_UNSPECIFIED: Priority.NORMAL,
+    run_pb2.REQUEST_PRIORITY_INTERACTIVE: Priority.INTERACTIVE,
+    run_pb2.REQUEST_PRIORITY_NORMAL: Priority.NORMAL,
+    run_pb2.REQUEST_PRIORITY_BATCH: Priority.BATCH,
+}
+_PRIORITY_NUMBERS: Final = {priority: number for number, priority in _PRIORITIES.items()}
 _OPTIONAL_SAMPLING: Final = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed")
 
 
@@ -28,7 +37,7 @@ def order_of(request: ChatRequest) -> ChatOrder:
     """The order that a request message holds.
 
     Raises:
-        InvalidField: A role is not known.
+        InvalidField: A role or the priority is not known.
     """
     return ChatOrder(
         turns=turns_of(request.messages),
@@ -37,6 +46,7 @@ def order_of(request: ChatRequest) -> ChatOrder:
         rag=Rag(request.rag.collection, request.rag.top_k) if request.HasField("rag") else None,
         timeout=seconds_of(request.timeout) if request.HasField("timeout") else None,
         allow_fallback=request.allow_fallback,
+        priority=priority_of(request.priority),
         request_id=request.request_id,
     )
 
@@ -53,7 +63,19 @@ def request_of(order: ChatOrder, *, stream: bool, tenant: str) -> ChatRequest:
         allow_fallback=order.allow_fallback,
         stream=stream,
         tenant=tenant,
+        priority=_PRIORITY_NUMBERS[order.priority],
     )
+
+
+def priority_of(number: run_pb2.RequestPriority) -> Priority:
+    """How urgent a request is.
+
+    Raises:
+        InvalidField: The number is not known.
+    """
+    if number not in _PRIORITIES:
+        raise InvalidField("priority", "must be interactive, normal or batch")
+    return _PRIORITIES[number]
 
 
 def turns_of(messages: Iterable[inference.ChatMessage]) -> tuple[Turn, ...]:

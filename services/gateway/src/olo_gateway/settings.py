@@ -36,7 +36,13 @@ class GatewaySettings(ServiceSettings):
     max_timeout: Annotated[float, Field(gt=0)] = 600.0
     """The most seconds that a caller may ask for; more is refused."""
     max_runs_in_flight: Annotated[int, Field(ge=1)] = 256
-    """Calls for answers that this process serves at once; further ones are refused with 429 until one has ended."""
+    """Calls for answers that this process serves at once at most; further ones are refused with 429. The limit that
+    holds is usually lower: it follows how long answers take."""
+    min_runs_in_flight: Annotated[int, Field(ge=1)] = 4
+    """The limit does not fall below this, however long answers take; also what counts as hardly any load."""
+    tolerated_slowdown: Annotated[float, Field(gt=1, le=100)] = 4.0
+    """How many times longer than in calm hours an answer may take before fewer are let in at once. Lower keeps answers
+    quick; higher makes more of machines that compute many answers together."""
     max_concurrent_workflow_tasks: Annotated[int, Field(ge=4, le=256)] = 256
     """Runs that retrieve or select at once. While a peer hangs, so many calls to it wait, and no further run goes on,
     not even to its end: as many as max_runs_in_flight let every run go on."""

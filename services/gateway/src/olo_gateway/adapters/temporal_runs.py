@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import CancelledError, TerminatedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -19,6 +19,7 @@ from olo_common.temporal import from_failure
 from olo_contracts.queues import CHAT_QUEUE, CHAT_WORKFLOW
 from olo_gateway.adapters.page_tokens import unwrapped, wrapped
 from olo_gateway.adapters.run_states import run_of
+from olo_gateway.convert import priority_of
 from olo_gateway.errors import DeadlineExceeded, Overloaded, RequestIdConflict, RunCancelled, RunNotFound
 
 EXECUTION_GRACE: Final = timedelta(seconds=5)
@@ -62,6 +63,8 @@ class TemporalRuns:
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     memo={_MEMO_KEY: fingerprint},
+                    # Its activities inherit it: model queues give out tasks by urgency, and fairly among tenants.
+                    priority=Priority(priority_key=priority_of(request.priority).value, fairness_key=request.tenant),
                     request_eager_start=self._eager,
                     rpc_timeout=timedelta(seconds=RPC_SECONDS),
                 )

@@ -12,7 +12,7 @@ from olo_gateway.chats import Chats, Started
 from olo_gateway.http.answers import completion_of
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.hang_up import EventStream, until_hang_up
-from olo_gateway.http.orders import order_of
+from olo_gateway.http.orders import order_of, with_headers
 from olo_gateway.http.schemas import ChatCompletion, ChatCompletionRequest, ErrorAnswer
 from olo_gateway.http.streaming import ChunkEncoder, sse, with_silences
 from olo_gateway.runs.order import ChatOrder
@@ -54,8 +54,14 @@ def chat_routes(chats: Chats, keep_alive_seconds: float) -> APIRouter:
         idempotency_key: Annotated[
             str | None, Header(description="The same key returns the same run, for as long as runs are kept.")
         ] = None,
+        x_request_priority: Annotated[
+            str | None, Header(description="`interactive`, `normal` (the default) or `batch`.")
+        ] = None,
+        x_request_timeout: Annotated[
+            float | None, Header(description="Seconds that the caller waits: the run gets no more.")
+        ] = None,
     ) -> Response:
-        order = order_of(body, idempotency_key)
+        order = with_headers(order_of(body, idempotency_key), x_request_priority, x_request_timeout)
         created = int(time.time())
         if body.stream:
             usage = bool(body.stream_options and body.stream_options.include_usage)

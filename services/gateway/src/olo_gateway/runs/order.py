@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from olo_gateway.runs.admission.priority import Priority
+
 
 class Role(Enum):
     """Who speaks."""
@@ -55,6 +57,7 @@ class ChatOrder:
     timeout: float | None = None
     """Seconds that the run may take; None: the default."""
     allow_fallback: bool = False
+    priority: Priority = Priority.NORMAL
     request_id: str = ""
 
     def within(self, seconds: float | None) -> ChatOrder:

@@ -29,31 +29,33 @@ from olo.inference.v1 import inference_service_pb2 as olo_dot_inference_dot_v1_d
 from olo.router.v1 import router_service_pb2 as olo_dot_router_dot_v1_dot_router__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18olo/gateway/v1/run.proto\x12\x0eolo.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aolo/common/v1/common.proto\x1a(olo/inference/v1/inference_service.proto\x1a\"olo/router/v1/router_service.proto\"\xf6\x01\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.olo.gateway.v1.RunState\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08response\x18\x05 \x01(\x0b\x32\x1c.olo.gateway.v1.ChatResponse\x12\'\n\x05\x65rror\x18\x06 \x01(\x0b\x32\x18.olo.gateway.v1.RunError\"+\n\x08RunError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"/\n\nRagOptions\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05top_k\x18\x02 \x01(\r\"\xa3\x02\n\x0b\x43hatRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12/\n\x08messages\x18\x03 \x03(\x0b\x32\x1d.olo.inference.v1.ChatMessage\x12\x33\n\x08sampling\x18\x04 \x01(\x0b\x32!.olo.inference.v1.SamplingOptions\x12\'\n\x03rag\x18\x05 \x01(\x0b\x32\x1a.olo.gateway.v1.RagOptions\x12*\n\x07timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0e\x61llow_fallback\x18\x07 \x01(\x08\x12\x0e\n\x06stream\x18\x08 \x01(\x08\x12\x0e\n\x06tenant\x18\t \x01(\t\"\xf1\x02\n\x0c\x43hatResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12.\n\x07message\x18\x03 \x01(\x0b\x32\x1d.olo.inference.v1.ChatMessage\x12\x35\n\rfinish_reason\x18\x04 \x01(\x0e\x32\x1e.olo.inference.v1.FinishReason\x12(\n\x05usage\x18\x05 \x01(\x0b\x32\x19.olo.common.v1.TokenUsage\x12,\n\tselection\x18\x06 \x01(\x0b\x32\x19.olo.gateway.v1.Selection\x12+\n\tcitations\x18\x07 \x03(\x0b\x32\x18.olo.gateway.v1.Citation\x12+\n\x07timings\x18\x08 \x01(\x0b\x32\x1a.olo.gateway.v1.RunTimings\x12)\n\x08\x61ttempts\x18\t \x03(\x0b\x32\x17.olo.gateway.v1.Attempt\"}\n\tSelection\x12,\n\ncandidates\x18\x01 \x03(\x0b\x32\x18.olo.router.v1.Candidate\x12,\n\nrejections\x18\x02 \x03(\x0b\x32\x18.olo.router.v1.Rejection\x12\x14\n\x0c\x63hosen_index\x18\x03 \x01(\r\"s\n\x07\x41ttempt\x12\x11\n\tcandidate\x18\x01 \x01(\r\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66\x61ilure_reason\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8b\x01\n\x08\x43itation\x12\r\n\x05index\x18\x01 \x01(\r\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x05 \x01(\t\x12\r\n\x05score\x18\x06 \x01(\x01\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\r\n\x05\x63ited\x18\x08 \x01(\x08\"\xbb\x01\n\nRunTimings\x12+\n\x08retrieve\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06select\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08generate\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*\x9d\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11RUN_STATE_RUNNING\x10\x01\x12\x17\n\x13RUN_STATE_COMPLETED\x10\x02\x12\x14\n\x10RUN_STATE_FAILED\x10\x03\x12\x17\n\x13RUN_STATE_CANCELLED\x10\x04\x12\x17\n\x13RUN_STATE_TIMED_OUT\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18olo/gateway/v1/run.proto\x12\x0eolo.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aolo/common/v1/common.proto\x1a(olo/inference/v1/inference_service.proto\x1a\"olo/router/v1/router_service.proto\"\xc1\x02\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.olo.gateway.v1.RunState\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08response\x18\x05 \x01(\x0b\x32\x1c.olo.gateway.v1.ChatResponse\x12\'\n\x05\x65rror\x18\x06 \x01(\x0b\x32\x18.olo.gateway.v1.RunError\x12\x16\n\x0equeue_position\x18\x10 \x01(\r\x12\x31\n\x0e\x65stimated_wait\x18\x11 \x01(\x0b\x32\x19.google.protobuf.Duration\"+\n\x08RunError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"/\n\nRagOptions\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05top_k\x18\x02 \x01(\r\"\xd6\x02\n\x0b\x43hatRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12/\n\x08messages\x18\x03 \x03(\x0b\x32\x1d.olo.inference.v1.ChatMessage\x12\x33\n\x08sampling\x18\x04 \x01(\x0b\x32!.olo.inference.v1.SamplingOptions\x12\'\n\x03rag\x18\x05 \x01(\x0b\x32\x1a.olo.gateway.v1.RagOptions\x12*\n\x07timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0e\x61llow_fallback\x18\x07 \x01(\x08\x12\x0e\n\x06stream\x18\x08 \x01(\x08\x12\x0e\n\x06tenant\x18\t \x01(\t\x12\x31\n\x08priority\x18\x0e \x01(\x0e\x32\x1f.olo.gateway.v1.RequestPriority\"\xf1\x02\n\x0c\x43hatResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12.\n\x07message\x18\x03 \x01(\x0b\x32\x1d.olo.inference.v1.ChatMessage\x12\x35\n\rfinish_reason\x18\x04 \x01(\x0e\x32\x1e.olo.inference.v1.FinishReason\x12(\n\x05usage\x18\x05 \x01(\x0b\x32\x19.olo.common.v1.TokenUsage\x12,\n\tselection\x18\x06 \x01(\x0b\x32\x19.olo.gateway.v1.Selection\x12+\n\tcitations\x18\x07 \x03(\x0b\x32\x18.olo.gateway.v1.Citation\x12+\n\x07timings\x18\x08 \x01(\x0b\x32\x1a.olo.gateway.v1.RunTimings\x12)\n\x08\x61ttempts\x18\t \x03(\x0b\x32\x17.olo.gateway.v1.Attempt\"}\n\tSelection\x12,\n\ncandidates\x18\x01 \x03(\x0b\x32\x18.olo.router.v1.Candidate\x12,\n\nrejections\x18\x02 \x03(\x0b\x32\x18.olo.router.v1.Rejection\x12\x14\n\x0c\x63hosen_index\x18\x03 \x01(\r\"s\n\x07\x41ttempt\x12\x11\n\tcandidate\x18\x01 \x01(\r\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66\x61ilure_reason\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8b\x01\n\x08\x43itation\x12\r\n\x05index\x18\x01 \x01(\r\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x05 \x01(\t\x12\r\n\x05score\x18\x06 \x01(\x01\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\r\n\x05\x63ited\x18\x08 \x01(\x08\"\xbb\x01\n\nRunTimings\x12+\n\x08retrieve\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06select\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08generate\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*\x9d\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11RUN_STATE_RUNNING\x10\x01\x12\x17\n\x13RUN_STATE_COMPLETED\x10\x02\x12\x14\n\x10RUN_STATE_FAILED\x10\x03\x12\x17\n\x13RUN_STATE_CANCELLED\x10\x04\x12\x17\n\x13RUN_STATE_TIMED_OUT\x10\x05*\x8e\x01\n\x0fRequestPriority\x12 \n\x1cREQUEST_PRIORITY_UNSPECIFIED\x10\x00\x12 \n\x1cREQUEST_PRIORITY_INTERACTIVE\x10\x01\x12\x1b\n\x17REQUEST_PRIORITY_NORMAL\x10\x02\x12\x1a\n\x16REQUEST_PRIORITY_BATCH\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'olo.gateway.v1.run_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RUNSTATE']._serialized_start=1801
-  _globals['_RUNSTATE']._serialized_end=1958
+  _globals['_RUNSTATE']._serialized_start=1927
+  _globals['_RUNSTATE']._serialized_end=2084
+  _globals['_REQUESTPRIORITY']._serialized_start=2087
+  _globals['_REQUESTPRIORITY']._serialized_end=2229
   _globals['_RUN']._serialized_start=216
-  _globals['_RUN']._serialized_end=462
-  _globals['_RUNERROR']._serialized_start=464
-  _globals['_RUNERROR']._serialized_end=507
-  _globals['_RAGOPTIONS']._serialized_start=509
-  _globals['_RAGOPTIONS']._serialized_end=556
-  _globals['_CHATREQUEST']._serialized_start=559
-  _globals['_CHATREQUEST']._serialized_end=850
-  _globals['_CHATRESPONSE']._serialized_start=853
-  _globals['_CHATRESPONSE']._serialized_end=1222
-  _globals['_SELECTION']._serialized_start=1224
-  _globals['_SELECTION']._serialized_end=1349
-  _globals['_ATTEMPT']._serialized_start=1351
-  _globals['_ATTEMPT']._serialized_end=1466
-  _globals['_CITATION']._serialized_start=1469
-  _globals['_CITATION']._serialized_end=1608
-  _globals['_RUNTIMINGS']._serialized_start=1611
-  _globals['_RUNTIMINGS']._serialized_end=1798
+  _globals['_RUN']._serialized_end=537
+  _globals['_RUNERROR']._serialized_start=539
+  _globals['_RUNERROR']._serialized_end=582
+  _globals['_RAGOPTIONS']._serialized_start=584
+  _globals['_RAGOPTIONS']._serialized_end=631
+  _globals['_CHATREQUEST']._serialized_start=634
+  _globals['_CHATREQUEST']._serialized_end=976
+  _globals['_CHATRESPONSE']._serialized_start=979
+  _globals['_CHATRESPONSE']._serialized_end=1348
+  _globals['_SELECTION']._serialized_start=1350
+  _globals['_SELECTION']._serialized_end=1475
+  _globals['_ATTEMPT']._serialized_start=1477
+  _globals['_ATTEMPT']._serialized_end=1592
+  _globals['_CITATION']._serialized_start=1595
+  _globals['_CITATION']._serialized_end=1734
+  _globals['_RUNTIMINGS']._serialized_start=1737
+  _globals['_RUNTIMINGS']._serialized_end=1924
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,154 @@
+"""Admission: who is let in, and a quick and honest refusal of everybody else."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from olo_common.errors import ErrorCode, OloError
+from olo_gateway.errors import GatewayStopping, Overloaded
+from olo_gateway.runs.admission.appointments import Appointments
+from olo_gateway.runs.admission.limit import AdaptiveLimit, Bounds
+from olo_gateway.runs.admission.priority import Priority
+from olo_gateway.runs.admission.tenants import Tenants
+
+_UNKNOWN_SECONDS: Final = 1.0
+"""How long a run is taken to last while none has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """Who wants a place.
+
+    Attributes:
+        kind: What its run is compared with: the model that it names.
+        timeout: Seconds that it has.
+        tenant: Whose it is.
+        priority: How urgent it is.
+    """
+
+    kind: str = ""
+    timeout: float = float("inf")
+    tenant: str = ""
+    priority: Priority = Priority.NORMAL
+
+
+class Place:
+    """A place that is taken."""
+
+    def __init__(self, clock: Callable[[], float], in_flight: int) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._ended: float | None = None
+        self.in_flight = in_flight
+        self.run_seconds = 0.0
+        """How long the run says that it took."""
+
+    def answered(self) -> None:
+        """The run has ended; what its caller does with the answer is not its time."""
+        if self._ended is None:
+            self._ended = self._clock()
+
+    @property
+    def seconds(self) -> float:
+        """From being let in to the answer."""
+        return (self._clock() if self._ended is None else self._ended) - self._began
+
+    @property
+    def joined(self) -> bool:
+        """Whether the caller came to a run that was there already."""
+        return self.run_seconds > self.seconds
+
+
+class Admission:
+    """Counts the runs in flight and holds them below a limit that adapts.
+
+    Args:
+        bounds: What the limit may be.
+        budget: Seconds until the tenant's own budget allows a further request; 0: now. The place of token buckets.
+        clock: Monotonic seconds.
+        jitter: Gives numbers from 0 to 1, which spread the retries of refused callers.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        *,
+        budget: Callable[[str], float] = lambda _: 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._bounds = bounds
+        self._limit = AdaptiveLimit(bounds)
+        self._budget = budget
+        self._clock = clock
+        self._tenants = Tenants()
+        self._appointments = {priority: Appointments(jitter) for priority in Priority}
+        self._closed = False
+        self.in_flight = 0
+
+    @property
+    def limit(self) -> int:
+        """Runs that may be in flight now."""
+        return self._limit.now
+
+    def close(self) -> None:
+        """Lets nobody in any more; those who are in stay."""
+        self._closed = True
+
+    @contextmanager
+    def place(self, applicant: Applicant) -> Iterator[Place]:
+        """Holds one place while entered.
+
+        Raises:
+            GatewayStopping: Nobody is let in any more.
+            Overloaded: There is no place, or the answer would come too late.
+        """
+        self._admit(applicant)
+        self.in_flight += 1
+        self._tenants.took(applicant.tenant)
+        self._limit.began(self.in_flight)
+        place = Place(self._clock, self.in_flight)
+        try:
+            yield place
+            self._learn(applicant, place, complete=True)
+        except OloError as error:
+            if error.code is ErrorCode.DEADLINE_EXCEEDED:
+                self._learn(applicant, place, complete=False)
+            raise
+        finally:
+            self.in_flight -= 1
+            self._tenants.gave_back(applicant.tenant)
+
+    def _admit(self, applicant: Applicant) -> None:
+        if self._closed:
+            raise GatewayStopping
+        now = self._clock()
+        self._tenants.asked(applicant.tenant, now)
+        if (wait := self._budget(applicant.tenant)) > 0:
+            raise Overloaded("the budget of the tenant is used up for now", retry_after=wait)
+        places = max(1, int(self._limit.now * applicant.priority.share))
+        places -= self._tenants.kept_from(applicant.tenant, places)
+        if self.in_flight >= places:
+            raise self._refusal("too many requests are in flight; try again later", applicant, now)
+        calm, expected = self._limit.expected(applicant.kind)
+        if self.in_flight >= self._bounds.lowest and calm <= applicant.timeout < expected:
+            raise self._refusal("the answer would come after the deadline; try again later", applicant, now)
+
+    def _refusal(self, message: str, applicant: Applicant, now: float) -> Overloaded:
+        each = (self._limit.usual_seconds or _UNKNOWN_SECONDS) / max(1, self.in_flight)
+        return Overloaded(
+            message,
+            retry_after=self._appointments[applicant.priority].make(now, each),
+            metadata={"in_flight": str(self.in_flight), "limit": str(self._limit.now)},
+        )
+
+    def _learn(self, applicant: Applicant, place: Place, *, complete: bool) -> None:
+        """Runs that failed, or were there before, say nothing about how long one takes."""
+        if not place.joined:
+            most = max(place.in_flight, self.in_flight)
+            self._limit.ended(applicant.kind, place.seconds, most_in_flight=most, complete=complete)

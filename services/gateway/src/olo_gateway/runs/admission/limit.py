@@ -1,0 +1,135 @@
+"""How many runs may be in flight: learned from how much longer they take than in calm hours.
+
+The rule is the gradient of Netflix's concurrency limits ("Performance Under Load", 2018) and of Envoy's adaptive
+concurrency filter, with the slow start of TCP. After each window of answers
+
+    limit' = limit * min(1, tolerance / slowness) + headroom
+
+where slowness is the mean of (seconds taken / seconds that such a run takes in calm hours) and the headroom is the
+square root of the limit. The limit grows only while it is used, and falls by half at most. At the lowest limit
+everything is calm by definition, so that a model that has become slower for good is learned anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+_FEWEST_ANSWERS: Final = 10
+"""Of a window: below it the mean says nothing."""
+_USED: Final = 0.75
+"""The part of the limit that must have been in flight for it to grow."""
+_CALM: Final = 0.25
+"""The part of the limit below which a run is taken to have had the machines for itself."""
+_MEMORY: Final = 0.1
+"""Weight of the newest run in a mean."""
+_MAX_KINDS: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the limit may be, and what it aims at.
+
+    Attributes:
+        lowest: The least.
+        highest: The most.
+        tolerance: How many times longer than in calm hours a run may take.
+        first: The limit at the start.
+    """
+
+    lowest: int
+    highest: int
+    tolerance: float
+    first: int = 32
+
+
+class AdaptiveLimit:
+    """The limit; see the module. Runs are compared with their own kind, since a small model is not a calm large one."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._limit = float(min(bounds.highest, max(bounds.lowest, bounds.first)))
+        self._calm: OrderedDict[str, float] = OrderedDict()
+        self._usual = 0.0
+        self._slowness = 1.0
+        self._starting = True
+        self._answers = 0
+        self._slow_sum = 0.0
+        self._peak = 0
+
+    @property
+    def now(self) -> int:
+        """Runs that may be in flight."""
+        return int(self._limit)
+
+    @property
+    def slowness(self) -> float:
+        """How many times longer than in calm hours runs took lately."""
+        return self._slowness
+
+    @property
+    def usual_seconds(self) -> float:
+        """How long runs took lately; 0 while none is known."""
+        return self._usual
+
+    def expected(self, kind: str) -> tuple[float, float]:
+        """Seconds that a run of this kind takes in calm hours and takes now; zeros where none is known."""
+        calm = self._calm.get(kind, 0.0)
+        return calm, calm * max(1.0, self._slowness)
+
+    def began(self, in_flight: int) -> None:
+        """Notes a run that was let in, as the last of so many."""
+        self._peak = max(self._peak, in_flight)
+
+    def ended(self, kind: str, seconds: float, *, most_in_flight: int, complete: bool) -> None:
+        """Learns from a run.
+
+        Args:
+            kind: What it is compared with.
+            seconds: How long it took.
+            most_in_flight: Runs in flight when it began or ended, whichever were more.
+            complete: False where its time was over before its end: it would have taken longer.
+        """
+        calm = self._calm.get(kind)
+        if not complete and (calm is None or seconds < calm * self._bounds.tolerance):
+            return
+        if complete:
+            self._usual = _mixed(self._usual, seconds)
+            calm = self._learn(kind, calm, seconds, most_in_flight)
+        assert calm is not None
+        slowness = seconds / calm
+        self._slowness = _mixed(self._slowness, slowness)
+        self._answers += 1
+        self._slow_sum += slowness
+        if self._answers >= max(_FEWEST_ANSWERS, self._limit / 2):
+            self._adapt(self._slow_sum / self._answers)
+
+    def _learn(self, kind: str, calm: float | None, seconds: float, most_in_flight: int) -> float:
+        """Learns what calm is; gives it."""
+        seconds = max(seconds, 1e-6)
+        if calm is None:
+            calm = seconds
+        elif seconds < calm or most_in_flight <= max(self._bounds.lowest, self._limit * _CALM):
+            # What is quicker than calm is calm, whatever else runs; but one short answer is not the measure of all.
+            calm = _mixed(calm, seconds)
+        self._calm[kind] = calm
+        self._calm.move_to_end(kind)
+        if len(self._calm) > _MAX_KINDS:
+            self._calm.popitem(last=False)
+        return calm
+
+    def _adapt(self, slowness: float) -> None:
+        bounds = self._bounds
+        gradient = max(0.5, min(1.0, bounds.tolerance / slowness))
+        self._starting = self._starting and gradient == 1.0
+        limit = self._limit * gradient
+        if self._peak >= self._limit * _USED:
+            limit += self._limit if self._starting else math.sqrt(self._limit)
+        self._limit = min(float(bounds.highest), max(float(bounds.lowest), limit))
+        self._answers, self._slow_sum, self._peak = 0, 0.0, 0
+
+
+def _mixed(mean: float, newest: float) -> float:
+    return newest if mean == 0.0 else mean + _MEMORY * (newest - mean)

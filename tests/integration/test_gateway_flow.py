@@ -125,3 +125,21 @@ async def test_a_tenant_with_few_requests_does_not_wait_behind_one_with_many(lin
             await line.runs.result(run_id, 30)
     places = [place for place, (_, tenant) in enumerate(line.model.served) if tenant == "light"]
     assert max(places) < 10, "first come, first served would put them at the end"
+
+
+async def test_a_waiting_run_tells_its_place_in_line_and_how_long_it_will_wait(line: Line) -> None:
+    async with line.open():
+        running = await line.start(run_pb2.REQUEST_PRIORITY_NORMAL, "t")
+        await line.model.busy.wait()
+        waiting = [await line.start(run_pb2.REQUEST_PRIORITY_NORMAL, "t") for _ in range(5)]
+        await line.scheduled(waiting)
+        urgent = await line.start(run_pb2.REQUEST_PRIORITY_INTERACTIVE, "t")
+        await line.scheduled([urgent])
+        assert (await line.runs.get(running)).queue_position == 0
+        first, last, overtaking = [await line.runs.get(run_id) for run_id in (waiting[0], waiting[-1], urgent)]
+        line.model.hold.set()
+        for run_id in (running, *waiting, urgent):
+            await line.runs.result(run_id, 30)
+        assert (await line.runs.get(urgent)).queue_position == 0
+    assert overtaking.queue_position == 1
+    assert overtaking.queue_position < first.queue_position < last.queue_position <= 7

@@ -13,8 +13,8 @@ _DYNAMIC_CONFIG = (
     "history.visibilityProcessorMaxPollRPS=2000",
     "history.outboundProcessorMaxPollRPS=2000",
     "system.enableEagerWorkflowStart=true",
-    # Backlogged tasks go out by priority, and within one priority by turns among fairness keys. Each partition of a queue
-    # does so for itself; one server needs no more than one.
+    # Backlogged tasks go out by priority, and within one priority by turns among fairness keys. Each partition of a
+    # queue does so for itself; one server needs no more than one.
     "matching.useNewMatcher=true",
     "matching.enableFairness=true",
     "matching.numTaskqueueReadPartitions=1",

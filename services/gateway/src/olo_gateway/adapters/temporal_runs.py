@@ -18,6 +18,7 @@ from olo_common.errors import InvalidField, OloError, RemoteError, Unavailable
 from olo_common.temporal import from_failure
 from olo_contracts.queues import CHAT_QUEUE, CHAT_WORKFLOW
 from olo_gateway.adapters.page_tokens import unwrapped, wrapped
+from olo_gateway.adapters.places_in_line import show_place
 from olo_gateway.adapters.run_states import run_of
 from olo_gateway.convert import priority_of
 from olo_gateway.errors import DeadlineExceeded, Overloaded, RequestIdConflict, RunCancelled, RunNotFound
@@ -103,8 +104,10 @@ class TemporalRuns:
 
     async def get(self, run_id: str) -> Run:
         """See `ports.Runs`."""
-        run = run_of(await self._describe(run_id))
+        description = await self._describe(run_id)
+        run = run_of(description)
         if run.state == RUN_STATE_RUNNING:
+            await show_place(self._client, description, run)
             return run
         try:
             response = await self.result(run_id, RPC_SECONDS)

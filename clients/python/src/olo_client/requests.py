@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -18,6 +19,7 @@ from olo_client.errors import InvalidRequestError
 Messages = str | Sequence[Mapping[str, str] | ChatMessage]
 """A question, or the turns of a conversation: `{"role": "user", "content": "..."}`."""
 
+_LONGEST_ID = 128
 _ROLES = {
     "system": Role.ROLE_SYSTEM,
     "user": Role.ROLE_USER,
@@ -44,6 +46,7 @@ class ChatOptions(TypedDict, total=False):
         stop: Strings that end the answer.
         seed: For answers that can be repeated, as far as the engine can.
         allow_fallback: Whether another model may answer where the named one cannot.
+        priority: Who goes first where there is not enough for all; "batch" is refused first and served last.
         request_id: Makes the request idempotent. Left out: a new one is made, so that retries never run it twice.
     """
 
@@ -56,6 +59,7 @@ class ChatOptions(TypedDict, total=False):
     stop: Sequence[str]
     seed: int | None
     allow_fallback: bool
+    priority: Literal["interactive", "normal", "batch"]
     request_id: str | None
 
 
@@ -83,9 +87,22 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
             rag=RagOptions(collection=collection, top_k=options.get("top_k") or 0) if collection else None,
             timeout=duration,
             allow_fallback=options.get("allow_fallback", False),
+            priority=f"REQUEST_PRIORITY_{options.get('priority', 'normal').upper()}",
         )
     except (TypeError, ValueError) as error:
         raise InvalidRequestError("INVALID_ARGUMENT", "field_invalid", str(error)) from error
+
+
+def runs_after(request: ChatRequest) -> Iterator[ChatRequest]:
+    """The same request for a second, third and further run, under ids that follow from the first."""
+    for number in itertools.count(2):
+        request_id = f"{request.request_id}.{number}"
+        if len(request_id) > _LONGEST_ID:
+            request_id = uuid.uuid5(uuid.NAMESPACE_OID, request_id).hex
+        following = ChatRequest()
+        following.CopyFrom(request)
+        following.request_id = request_id
+        yield following
 
 
 def _chat_messages(messages: Messages) -> Iterable[ChatMessage]:

@@ -58,7 +58,8 @@ def reasons(history: History) -> Iterator[str]:
 def line(seed: int, f: Figures) -> str:
     return (
         f"seed {seed}: {f.requests} requests in {f.tries} tries under {f.faults} faults: {f.completed} completed,"
-        f" {f.failed} failed, {f.unsettled} unsettled, {f.lost} lost, {f.doubled} doubled, {f.violations} violations;"
+        f" {f.failed} failed, {f.quarantined} quarantined ({f.bystanders} with them), {f.unsettled} unsettled,"
+        f" {f.lost} lost, {f.doubled} doubled, {f.violations} violations;"
         f" {f.takeovers} takeovers, p50 {f.takeover_p50:.1f} s, p95 {f.takeover_p95:.1f} s; {f.resets} resets told;"
         f" {f.tokens_again} of {f.tokens} tokens made in vain"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 import zlib
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from olo_llm_worker.generation.types import Message, Sampling, Tool
 PLACES = 1024
 """Tokens of one answer at most."""
 PROCESSES = 1024
+POISON = 500_000
+"""Requests with this number, or a higher one, kill the process that reads them."""
 _BEGIN = PLACES * PROCESSES
 """The control token that ends the prompt."""
 
@@ -76,6 +79,10 @@ class SlowEngine:
     def generate(self, batch: Batch, listener: Listener) -> None:
         listener.began(cached=False)
         rows = {row: self._places([*batch.static_prompt, *prompt]) for row, prompt in enumerate(batch.prompts)}
+        for number, _ in rows.values():
+            if number >= POISON:
+                os.write(self._journal, f"K {self._process} {number}\n".encode())
+                os.kill(os.getpid(), signal.SIGKILL)
         for _ in range(batch.max_tokens):
             if not rows:
                 return

@@ -82,9 +82,9 @@ def test_the_limit_grows_while_answers_stay_quick_and_not_where_it_is_not_used()
 
 def test_the_limit_falls_while_answers_are_slow_and_rises_again() -> None:
     limit = calm_limit()
-    settle(limit, 20.0, 60)
+    settle(limit, 20.0, 150)
     low = limit.now
-    assert low < 16
+    assert low < 24
     settle(limit, 1.0, 400)
     assert limit.now > low
 
@@ -242,13 +242,15 @@ def test_what_the_load_would_make_late_is_refused_at_once_and_what_is_hopeless_a
     assert desk.ask(Applicant("m", timeout=0.1))
 
 
-def learned(place_seconds: float, run_seconds: float, error: Exception | None = None) -> float:
+def learned(
+    place_seconds: float, run_seconds: float, error: Exception | None = None, *, disturbed: bool = False
+) -> float:
     """The usual seconds after one run."""
     desk = Desk(8)
     try:
         with desk.admission.place(Applicant("m")) as place:
             desk.clock.now += place_seconds
-            place.run_seconds = run_seconds
+            place.run_seconds, place.disturbed = run_seconds, disturbed
             if error is not None:
                 raise error
     except (NoModelAvailable, DeadlineExceeded):
@@ -259,6 +261,7 @@ def learned(place_seconds: float, run_seconds: float, error: Exception | None = 
 def test_only_runs_of_ones_own_that_end_with_an_answer_say_how_long_one_takes() -> None:
     assert learned(3.0, 2.9) == pytest.approx(3.0)
     assert learned(0.1, 2.9) == 0.0, "the caller came back to a run that was there"
+    assert learned(3.0, 2.9, disturbed=True) == 0.0, "a worker died; that is no load"
     assert learned(3.0, 0.0, NoModelAvailable("none")) == 0.0
     assert learned(3.0, 0.0, DeadlineExceeded("late")) == 0.0
 

@@ -16,7 +16,8 @@ from olo_common.logs import logger
 from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.convert import request_of, seconds_of
 from olo_gateway.ports import Runs, TokenStreams
-from olo_gateway.runs.admission.admission import Admission, Applicant
+from olo_gateway.runs.admission.admission import Admission, Applicant, Place
+from olo_gateway.runs.attempts import LOSSES
 from olo_gateway.runs.identity import fingerprint, run_id_of
 from olo_gateway.runs.order import ChatOrder
 from olo_gateway.runs.validation import TimeLimits, accepted
@@ -74,7 +75,7 @@ class Chats:
         with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call), _logged(call):
             await self._runs.start(call.run_id, call.request, call.fingerprint)
             response = await self._runs.result(call.run_id, call.wait)
-            place.run_seconds = seconds_of(response.timings.total)
+            _note(place, response)
             return response
 
     async def stream(self, order: ChatOrder) -> AsyncGenerator[ChatEvent, None]:
@@ -97,7 +98,7 @@ class Chats:
                         for event in assembler.add(chunk):
                             yield event
                     response = await result
-                    place.run_seconds = seconds_of(response.timings.total)
+                    _note(place, response)
                     for event in assembler.finish(response.message.content):
                         yield event
                     yield Completed(response)
@@ -138,6 +139,11 @@ class Chats:
         except Exception as error:
             # Its deadline ends the run at the latest.
             logger(__name__).warning("run_not_cancelled", run_id=run_id, error=repr(error))
+
+
+def _note(place: Place, response: ChatResponse) -> None:
+    place.run_seconds = seconds_of(response.timings.total)
+    place.disturbed = any(attempt.failure_reason in LOSSES for attempt in response.attempts)
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ class GatewaySettings(ServiceSettings):
     max_runs_in_flight: Annotated[int, Field(ge=1)] = 256
     """Calls for answers that this process serves at once at most; further ones are refused with 429. The limit that
     holds is usually lower: it follows how long answers take."""
-    min_runs_in_flight: Annotated[int, Field(ge=1)] = 4
+    min_runs_in_flight: Annotated[int, Field(ge=1)] = 8
     """The limit does not fall below this, however long answers take; also what counts as hardly any load."""
     tolerated_slowdown: Annotated[float, Field(gt=1, le=100)] = 4.0
     """How many times longer than in calm hours an answer may take before fewer are let in at once. Lower keeps answers

@@ -15,6 +15,9 @@ CONTEXT_TOO_LONG: Final = "context_too_long"
 NOT_TAKEN: Final = "schedule_to_start_timeout"
 WORKER_LOST: Final = "heartbeat_timeout"
 
+LOSSES: Final = frozenset({WORKER_LOST, "engine_lost", "worker_stopping"})
+"""Reasons that tell of a process that ended, and not of a busy one."""
+
 NOT_AGAIN_ON_THE_SAME_MODEL: Final = (
     "field_invalid",
     "messages_missing",

@@ -47,6 +47,8 @@ class Place:
         self.in_flight = in_flight
         self.run_seconds = 0.0
         """How long the run says that it took."""
+        self.disturbed = False
+        """Whether a worker was lost over the run: that is no load."""
 
     def answered(self) -> None:
         """The run has ended; what its caller does with the answer is not its time."""
@@ -148,7 +150,7 @@ class Admission:
         )
 
     def _learn(self, applicant: Applicant, place: Place, *, complete: bool) -> None:
-        """Runs that failed, or were there before, say nothing about how long one takes."""
-        if not place.joined:
+        """Runs that failed, or were there before, or lost a worker, say nothing about how long one takes."""
+        if not place.joined and not place.disturbed:
             most = max(place.in_flight, self.in_flight)
             self._limit.ended(applicant.kind, place.seconds, most_in_flight=most, complete=complete)

@@ -1,24 +1,27 @@
 """How many runs may be in flight: learned from how much longer they take than in calm hours.
 
-The rule is the gradient of Netflix's concurrency limits ("Performance Under Load", 2018) and of Envoy's adaptive
-concurrency filter, with the slow start of TCP. After each window of answers
+The measure is the gradient of Netflix's concurrency limits ("Performance Under Load", 2018) and of Envoy's adaptive
+concurrency filter; the steps are those of TCP: slow start, additive increase, multiplicative decrease. After each
+window of answers, with slowness the median of (seconds taken / seconds that such a run takes in calm hours),
 
-    limit' = limit * min(1, tolerance / slowness) + headroom
+    limit' = limit + sqrt(limit)                                  where slowness <= tolerance, while it is used
+    limit' = limit * max(2/3, tolerance / slowness)               where slowness > tolerance
 
-where slowness is the mean of (seconds taken / seconds that such a run takes in calm hours) and the headroom is the
-square root of the limit. The limit grows only while it is used, and falls by half at most. At the lowest limit
-everything is calm by definition, so that a model that has become slower for good is learned anew.
+At the lowest limit everything is calm by definition, so that a model that has become slower for good is learned anew.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
 _FEWEST_ANSWERS: Final = 10
-"""Of a window: below it the mean says nothing."""
+"""Of a window: fewer say nothing."""
+_STEEPEST: Final = 2 / 3
+"""What is left of the limit where answers are very slow: a restart of some part makes a window slow, too."""
 _USED: Final = 0.75
 """The part of the limit that must have been in flight for it to grow."""
 _CALM: Final = 0.25
@@ -55,8 +58,7 @@ class AdaptiveLimit:
         self._usual = 0.0
         self._slowness = 1.0
         self._starting = True
-        self._answers = 0
-        self._slow_sum = 0.0
+        self._window: list[float] = []
         self._peak = 0
 
     @property
@@ -101,10 +103,9 @@ class AdaptiveLimit:
         assert calm is not None
         slowness = seconds / calm
         self._slowness = _mixed(self._slowness, slowness)
-        self._answers += 1
-        self._slow_sum += slowness
-        if self._answers >= max(_FEWEST_ANSWERS, self._limit / 2):
-            self._adapt(self._slow_sum / self._answers)
+        self._window.append(slowness)
+        if len(self._window) >= max(_FEWEST_ANSWERS, self._limit / 2):
+            self._adapt(statistics.median(self._window))
 
     def _learn(self, kind: str, calm: float | None, seconds: float, most_in_flight: int) -> float:
         """Learns what calm is; gives it."""
@@ -122,13 +123,15 @@ class AdaptiveLimit:
 
     def _adapt(self, slowness: float) -> None:
         bounds = self._bounds
-        gradient = max(0.5, min(1.0, bounds.tolerance / slowness))
-        self._starting = self._starting and gradient == 1.0
-        limit = self._limit * gradient
-        if self._peak >= self._limit * _USED:
-            limit += self._limit if self._starting else math.sqrt(self._limit)
+        limit = self._limit
+        if slowness > bounds.tolerance:
+            self._starting = False
+            limit *= max(_STEEPEST, bounds.tolerance / slowness)
+        elif self._peak >= limit * _USED:
+            limit += limit if self._starting else math.sqrt(limit)
         self._limit = min(float(bounds.highest), max(float(bounds.lowest), limit))
-        self._answers, self._slow_sum, self._peak = 0, 0.0, 0
+        self._peak = 0
+        self._window.clear()
 
 
 def _mixed(mean: float, newest: float) -> float:

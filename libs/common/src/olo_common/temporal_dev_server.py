@@ -27,24 +27,25 @@ def dev_server_command(
     *,
     host: str,
     port: int,
-    database: Path,
+    database: Path | None,
     synchronous: Literal["normal", "full"],
     ui_port: int | None = None,
 ) -> Sequence[str]:
-    """The command of a server on a database file.
+    """The command of a server.
 
     Args:
         program: The path of `temporal`.
         host: The address to bind.
         port: The port of its API.
-        database: The SQLite file.
+        database: The SQLite file; None: in memory.
         synchronous: `full` survives the loss of power, `normal` the loss of the process.
         ui_port: The port of its web page; None: none.
     """
     command = [program, "server", "start-dev", "--ip", host, "--port", str(port), "--log-level", "warn"]
     command += ["--headless"] if ui_port is None else ["--ui-port", str(ui_port)]
-    command += ["--db-filename", str(database)]
-    command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", f"synchronous={synchronous}"]
+    if database is not None:
+        command += ["--db-filename", str(database)]
+        command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", f"synchronous={synchronous}"]
     for value in _DYNAMIC_CONFIG:
         command += ["--dynamic-config-value", value]
     return command

@@ -21,11 +21,12 @@ def nats_server(directory: Path, port: int | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def temporal_server(directory: Path, port: int | None = None) -> Iterator[str]:
-    """A Temporal development server without its UI, on a database file; gives host and port."""
+def temporal_server(directory: Path, port: int | None = None, *, in_memory: bool = False) -> Iterator[str]:
+    """A Temporal development server without its UI, on a database file unless told otherwise; gives host and port."""
     port = port or free_port()
+    database = None if in_memory else directory / "temporal.db"
     command = dev_server_command(
-        binary("temporal"), host="127.0.0.1", port=port, database=directory / "temporal.db", synchronous="normal"
+        binary("temporal"), host="127.0.0.1", port=port, database=database, synchronous="normal"
     )
     with running(command, port=port, log=directory / "temporal.log"):
         yield f"127.0.0.1:{port}"

@@ -1,0 +1,82 @@
+"""One tenant with very many requests beside nine with few, on a model whose queue is full.
+
+The peer is the same load without tenants: first come, first served. Runs are started as the gateway starts them, since
+a caller cannot say yet which tenant it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+from temporalio.client import Client
+from tests.bench.fleet import fleet
+from tests.bench.harness import write_csv
+from tests.bench.zero_cost import first_answer
+
+from olo.gateway.v1.run_pb2 import ChatRequest
+from olo.inference.v1 import inference_service_pb2 as inference
+from olo_gateway.adapters.temporal_runs import TemporalRuns
+
+ROUNDS = 2
+NOISY, QUIET, QUIET_EACH = 100, 9, 1
+SLOTS, SECONDS = 4, 0.5
+WAIT_TARGET, THROUGHPUT_TARGET = 0.2, 0.95
+
+
+async def one(runs: TemporalRuns, tenant: str) -> float:
+    """Seconds until the answer."""
+    request = ChatRequest(messages=[{"role": inference.ROLE_USER, "content": "hello"}], tenant=tenant)
+    request.timeout.FromSeconds(120)
+    run_id, began = f"run-{uuid.uuid4().hex}", time.perf_counter()
+    await runs.start(run_id, request, "")
+    await runs.result(run_id, 130)
+    return time.perf_counter() - began
+
+
+async def crowd(runs: TemporalRuns, *, fair: bool) -> tuple[float, float]:
+    """The 95th percentile of what the quiet ones wait, and answers in a second."""
+    began = time.perf_counter()
+    noisy = [asyncio.create_task(one(runs, "noisy" if fair else "all")) for _ in range(NOISY)]
+    await asyncio.wait(noisy, return_when=asyncio.FIRST_COMPLETED)
+    tenants = [f"quiet-{n}" if fair else "all" for n in range(QUIET)] * QUIET_EACH
+    waits = sorted(await asyncio.gather(*(one(runs, tenant) for tenant in tenants)))
+    await asyncio.wait(noisy)
+    return waits[int(len(waits) * 0.95)], (NOISY + len(waits)) / (time.perf_counter() - began)
+
+
+async def measured(temporal: str) -> None:
+    runs = TemporalRuns(await Client.connect(temporal), eager=False)
+
+    async def hello() -> None:
+        await one(runs, "first")
+
+    await first_answer(hello)
+    rows: list[list[object]] = []
+    for number in range(1, ROUNDS + 1):
+        fair, first_come = await crowd(runs, fair=True), await crowd(runs, fair=False)
+        rows.append([number, *fair, *first_come])
+    waits = [row[1] / row[3] for row in rows]  # type: ignore[operator]
+    rates = [row[2] / row[4] for row in rows]  # type: ignore[operator]
+    for what, ratios, target, reached in (
+        ("wait of the quiet, p95", waits, WAIT_TARGET, statistics.median(waits) <= WAIT_TARGET),
+        ("answers in a second", rates, THROUGHPUT_TARGET, statistics.median(rates) >= THROUGHPUT_TARGET),
+    ):
+        print(
+            f"fairness {what}: {statistics.median(ratios):.2f}x of first come, first served"
+            f" ({min(ratios):.2f} to {max(ratios):.2f}), target {target:.2f}x, {'reached' if reached else 'missed'}"
+        )
+    header = ["round", "fair_quiet_p95_s", "fair_per_s", "first_come_quiet_p95_s", "first_come_per_s"]
+    write_csv("fairness", header, rows)
+
+
+def main() -> None:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        fleet(Path(scratch), slots=SLOTS, seconds=SECONDS) as (_, temporal),
+    ):
+        asyncio.run(measured(temporal))

@@ -81,6 +81,8 @@ class SlowEngine:
         rows = {row: self._places([*batch.static_prompt, *prompt]) for row, prompt in enumerate(batch.prompts)}
         for number, _ in rows.values():
             if number >= POISON:
+                # Not before its worker has said that it has it: a native engine, too, takes a moment to read a prompt.
+                time.sleep(self._pause)
                 os.write(self._journal, f"K {self._process} {number}\n".encode())
                 os.kill(os.getpid(), signal.SIGKILL)
         for _ in range(batch.max_tokens):

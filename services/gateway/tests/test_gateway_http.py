@@ -13,7 +13,7 @@ import pytest
 from olo.common.v1 import common_pb2
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2 import ModelSummary
-from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
+from olo.gateway.v1.run_pb2 import REQUEST_PRIORITY_BATCH, ChatRequest, ChatResponse
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.router.v1 import router_service_pb2 as router
 from olo_common.errors import ErrorCode, RemoteError, StartupError
@@ -299,3 +299,22 @@ async def test_a_taken_port_is_one_clear_sentence(edge: Edge, address: str) -> N
 
 def chat(said: str, **fields: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": said}], **fields}
+
+
+async def test_headers_say_how_urgent_a_request_is_and_how_long_its_caller_waits(
+    edge: Edge, http: httpx.AsyncClient
+) -> None:
+    headers = {"X-Request-Priority": "batch", "X-Request-Timeout": "7.5"}
+    await http.post("/v1/chat/completions", json={"messages": HELLO, "timeout": 20}, headers=headers)
+    request = edge.runs.started[-1][1]
+    assert (request.priority, request.timeout.ToTimedelta().total_seconds()) == (REQUEST_PRIORITY_BATCH, 7.5)
+
+
+async def test_a_gateway_that_stops_takes_nothing_new_and_says_where_to_go(
+    edge: Edge, http: httpx.AsyncClient
+) -> None:
+    edge.admission.close()
+    answer = await http.post("/v1/chat/completions", json={"messages": HELLO})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_stopping")
+    assert answer.headers["retry-after"] == "1"
+    assert edge.runs.started == []

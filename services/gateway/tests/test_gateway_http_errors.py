@@ -192,3 +192,16 @@ async def test_one_key_for_two_requests_is_a_conflict(http: httpx.AsyncClient) -
 async def test_a_strange_request_id_is_replaced(http: httpx.AsyncClient) -> None:
     answer = await http.get("/v1/models", headers={"x-request-id": "a b"})
     assert answer.headers["x-request-id"] != "a b"
+
+
+@pytest.mark.parametrize(
+    ("headers", "field"),
+    [
+        ({"X-Request-Priority": "urgent"}, "X-Request-Priority"),
+        ({"X-Request-Timeout": "0"}, "X-Request-Timeout"),
+        ({"X-Request-Timeout": "nan"}, "X-Request-Timeout"),
+    ],
+)
+async def test_a_wrong_header_is_named(http: httpx.AsyncClient, headers: dict[str, str], field: str) -> None:
+    error = (await http.post(PATH, json=HELLO, headers=headers)).json()["error"]
+    assert (error["param"], error["code"]) == (field, "field_invalid")

@@ -5,18 +5,27 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+import grpc
+import httpx
 import pytest
 from temporalio import activity, workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from olo.gateway.v1 import run_pb2
+from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
+from olo.inference.v1.inference_service_pb2 import ROLE_USER, ChatMessage
+from olo_common.lifecycle import Lifetime
+from olo_common.settings import NatsSettings, TemporalSettings
 from olo_contracts.queues import CHAT_QUEUE, CHAT_WORKFLOW, GENERATE_ACTIVITY
 from olo_gateway.adapters.temporal_runs import TemporalRuns
+from olo_gateway.app import running
+from olo_gateway.settings import GatewaySettings
+from olo_testing.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -143,3 +152,37 @@ async def test_a_waiting_run_tells_its_place_in_line_and_how_long_it_will_wait(l
         assert (await line.runs.get(urgent)).queue_position == 0
     assert overtaking.queue_position == 1
     assert overtaking.queue_position < first.queue_position < last.queue_position <= 7
+
+
+async def test_a_gateway_that_stops_lets_running_calls_end_and_refuses_new_ones(line: Line, nats_url: str) -> None:
+    http_port = free_port()
+    settings = GatewaySettings(
+        port=0,
+        http_port=http_port,
+        role="edge",
+        nats=NatsSettings(url=nats_url),
+        temporal=TemporalSettings(address=line.client.service_client.config.target_host),
+    )
+    base = f"http://127.0.0.1:{http_port}"
+    async with AsyncExitStack() as stack, httpx.AsyncClient(base_url=base, timeout=10) as http, line.open():
+        address = await stack.enter_async_context(running(settings, Lifetime()))
+        channel = grpc.aio.insecure_channel(address)
+        message = ChatMessage(role=ROLE_USER, content="hello")
+        call = GatewayServiceStub(channel).Chat(ChatRequest(model=line.queue, messages=[message]), timeout=30)
+        answering = asyncio.ensure_future(call)
+        await line.model.busy.wait()
+        while (await http.get("/healthz")).status_code != 200:
+            await asyncio.sleep(0.02)
+        stopping = asyncio.create_task(stack.aclose())
+        while (await http.get("/healthz")).status_code == 200:
+            await asyncio.sleep(0.02)
+        refused = await http.post(
+            "/v1/chat/completions", json={"model": line.queue, "messages": [{"role": "user", "content": "hello"}]}
+        )
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "gateway_stopping")
+        assert refused.headers["retry-after"] == "1"
+        line.model.hold.set()
+        assert (await answering).run_id
+        await stopping
+        await channel.close()
+    assert len(line.model.served) == 1

@@ -310,9 +310,7 @@ async def test_headers_say_how_urgent_a_request_is_and_how_long_its_caller_waits
     assert (request.priority, request.timeout.ToTimedelta().total_seconds()) == (REQUEST_PRIORITY_BATCH, 7.5)
 
 
-async def test_a_gateway_that_stops_takes_nothing_new_and_says_where_to_go(
-    edge: Edge, http: httpx.AsyncClient
-) -> None:
+async def test_a_gateway_that_stops_takes_nothing_new_and_says_where_to_go(edge: Edge, http: httpx.AsyncClient) -> None:
     edge.admission.close()
     answer = await http.post("/v1/chat/completions", json={"messages": HELLO})
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_stopping")

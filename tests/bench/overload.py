@@ -27,7 +27,7 @@ from olo_common.grpc_client import channel
 
 FACTORS = (0.5, 1.0, 2.0, 5.0, 10.0, 0.5)
 TARGETS = {2.0: 0.95, 5.0: 0.90, 10.0: 0.80}
-CALLERS = 8
+CALLERS = 16
 PEAK_SECONDS, LOAD_SECONDS, DEADLINE = 5.0, 9.0, 10.0
 REJECT_TARGET = 0.1
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from olo_common.errors import ErrorCode, OloError
+from olo_common.errors import ErrorCode, OloError, Unavailable
 from olo_gateway.errors import GatewayStopping, Overloaded
 from olo_gateway.runs.admission.appointments import Appointments
 from olo_gateway.runs.admission.limit import AdaptiveLimit, Bounds
@@ -119,7 +119,8 @@ class Admission:
             yield place
             self._learn(applicant, place, complete=True)
         except OloError as error:
-            if error.code is ErrorCode.DEADLINE_EXCEEDED:
+            # A part that does not answer may be overloaded, too; where that took no time it does not count.
+            if error.code is ErrorCode.DEADLINE_EXCEEDED or error.reason == Unavailable.reason:
                 self._learn(applicant, place, complete=False)
             raise
         finally:

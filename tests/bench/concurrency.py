@@ -78,7 +78,8 @@ async def measure(database: str) -> list[list[object]]:
                     p50, cpu, rate = (mine / theirs for mine, theirs in zip(subject[:3], peer[:3], strict=True))
                     print(
                         f"concurrency {callers} on {database}: p50 {p50:.2f}x, CPU {cpu:.2f}x, throughput {rate:.2f}x"
-                        f" of the bare workflow; {subject[2]:.1f} beside {peer[2]:.1f} in a second; {subject[3]:.0f} sent away"
+                        f" of the bare workflow; {subject[2]:.1f} beside {peer[2]:.1f} in a second;"
+                        f" {subject[3]:.0f} sent away"
                     )
     return rows
 

@@ -164,6 +164,7 @@ def test_the_less_urgent_cannot_take_what_is_kept_for_the_more_urgent(places: in
     assert held[Priority.BATCH] == places // 2
     assert held[Priority.NORMAL] == int(places * 0.9) - places // 2
     assert len(desk.inside) == places
+    assert desk.admission.refused == dict.fromkeys(Priority, 1)
 
 
 @given(st.integers(8, 64), st.integers(1, 5))

@@ -22,6 +22,7 @@ from olo_common.grpc_client import channel
 from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
+from olo_common.metrics import shown
 from olo_common.nats_bus import nats_bus
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
 from olo_gateway.activities import ChatActivities
@@ -101,6 +102,9 @@ async def _edge(
     """Builds what callers see, and serves its HTTP side; gives its gRPC side."""
     bus = await stack.enter_async_context(nats_bus(settings.nats, "gateway"))
     registry = await stack.enter_async_context(channel(settings.registry_target))
+    shown("olo_gateway_runs_limit", lambda: admission.limit, "Runs that may be in flight.")
+    shown("olo_gateway_runs_in_flight", lambda: admission.in_flight, "Runs in flight.")
+    shown("olo_gateway_runs_refused", lambda: admission.refused.total(), "Calls that were refused for overload so far.")
     catalogue = RegistryCatalogue(RegistryServiceStub(registry))
     embedding = RoutedEmbedding(RouterServiceStub(router))
     stack.push_async_callback(embedding.close)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,6 +93,8 @@ class Admission:
         self._appointments = {priority: Appointments(jitter) for priority in Priority}
         self._closed = False
         self.in_flight = 0
+        self.refused: Counter[Priority] = Counter()
+        """Refusals so far."""
 
     @property
     def limit(self) -> int:
@@ -143,6 +146,7 @@ class Admission:
             raise self._refusal("the answer would come after the deadline; try again later", applicant, now)
 
     def _refusal(self, message: str, applicant: Applicant, now: float) -> Overloaded:
+        self.refused[applicant.priority] += 1
         each = (self._limit.usual_seconds or _UNKNOWN_SECONDS) / max(1, self.in_flight)
         return Overloaded(
             message,

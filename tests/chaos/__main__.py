@@ -40,7 +40,7 @@ def main() -> None:
         sound = sound and not violations and not measured.unsettled and not measured.failed
         rows.append([seed, *asdict(measured).values()])
     name = "chaos_long" if told.minutes else "chaos"
-    write_csv(name, ["seed", *Figures.__dataclass_fields__], rows)
+    write_csv(name, ["seed", *Figures.__dataclass_fields__], rows, append=True)
     sys.exit(0 if sound else 1)
 
 

@@ -104,7 +104,7 @@ async def _edge(
     registry = await stack.enter_async_context(channel(settings.registry_target))
     shown("olo_gateway_runs_limit", lambda: admission.limit, "Runs that may be in flight.")
     shown("olo_gateway_runs_in_flight", lambda: admission.in_flight, "Runs in flight.")
-    shown("olo_gateway_runs_refused", lambda: admission.refused.total(), "Calls that were refused for overload so far.")
+    shown("olo_gateway_runs_refused", admission.refused.total, "Calls that were refused for overload so far.")
     catalogue = RegistryCatalogue(RegistryServiceStub(registry))
     embedding = RoutedEmbedding(RouterServiceStub(router))
     stack.push_async_callback(embedding.close)

@@ -63,7 +63,7 @@ def settle(limit: AdaptiveLimit, seconds: float, runs: int, in_flight: int | Non
     for _ in range(runs):
         most = limit.now if in_flight is None else in_flight
         limit.began(most)
-        limit.ended("m", seconds, most_in_flight=most, complete=True)
+        limit.ended("m", seconds, most_in_flight=most)
 
 
 def calm_limit() -> AdaptiveLimit:
@@ -109,18 +109,28 @@ def test_a_model_that_has_become_slower_for_good_is_learned_anew() -> None:
 def test_kinds_are_compared_with_themselves() -> None:
     limit = calm_limit()
     for _ in range(100):
-        limit.ended("large", 30.0, most_in_flight=2, complete=True)
+        limit.ended("large", 30.0, most_in_flight=2)
+    assert limit.slowness == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_long_answer_is_no_slow_short_one() -> None:
+    limit = calm_limit()
+    for _ in range(100):
+        limit.ended("m", 60.0, most_in_flight=20, tokens=1000)
     assert limit.slowness == pytest.approx(1.0, abs=0.01)
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 1e6), st.integers(1, 1000), st.booleans(), st.sampled_from("abc")), max_size=300)
+    st.lists(
+        st.tuples(st.floats(0, 1e6), st.integers(1, 1000), st.none() | st.integers(0, 9999), st.sampled_from("abc")),
+        max_size=300,
+    )
 )
-def test_the_limit_stays_within_its_bounds_whatever_happens(ends: list[tuple[float, int, bool, str]]) -> None:
+def test_the_limit_stays_within_its_bounds_whatever_happens(ends: list[tuple[float, int, int | None, str]]) -> None:
     limit = AdaptiveLimit(BOUNDS)
-    for seconds, in_flight, complete, kind in ends:
+    for seconds, in_flight, tokens, kind in ends:
         limit.began(in_flight)
-        limit.ended(kind, seconds, most_in_flight=in_flight, complete=complete)
+        limit.ended(kind, seconds, most_in_flight=in_flight, tokens=tokens)
         assert BOUNDS.lowest <= limit.now <= BOUNDS.highest
         assert math.isfinite(limit.slowness)
 

@@ -143,6 +143,7 @@ class Chats:
 
 def _note(place: Place, response: ChatResponse) -> None:
     place.run_seconds = seconds_of(response.timings.total)
+    place.tokens = response.usage.completion_tokens
     place.disturbed = any(attempt.failure_reason in LOSSES for attempt in response.attempts)
 
 

@@ -48,6 +48,8 @@ class Place:
         self.in_flight = in_flight
         self.run_seconds = 0.0
         """How long the run says that it took."""
+        self.tokens = 0
+        """Of the answer."""
         self.disturbed = False
         """Whether a worker was lost over the run: that is no load."""
 
@@ -120,11 +122,11 @@ class Admission:
         place = Place(self._clock, self.in_flight)
         try:
             yield place
-            self._learn(applicant, place, complete=True)
+            self._learn(applicant, place, place.tokens)
         except OloError as error:
             # A part that does not answer may be overloaded, too; where that took no time it does not count.
             if error.code is ErrorCode.DEADLINE_EXCEEDED or error.reason == Unavailable.reason:
-                self._learn(applicant, place, complete=False)
+                self._learn(applicant, place, None)
             raise
         finally:
             self.in_flight -= 1
@@ -154,8 +156,8 @@ class Admission:
             metadata={"in_flight": str(self.in_flight), "limit": str(self._limit.now)},
         )
 
-    def _learn(self, applicant: Applicant, place: Place, *, complete: bool) -> None:
+    def _learn(self, applicant: Applicant, place: Place, tokens: int | None) -> None:
         """Runs that failed, or were there before, or lost a worker, say nothing about how long one takes."""
         if not place.joined and not place.disturbed:
             most = max(place.in_flight, self.in_flight)
-            self._limit.ended(applicant.kind, place.seconds, most_in_flight=most, complete=complete)
+            self._limit.ended(applicant.kind, place.seconds, most_in_flight=most, tokens=tokens)

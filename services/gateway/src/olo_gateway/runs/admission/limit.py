@@ -28,7 +28,7 @@ _CALM: Final = 0.25
 """The part of the limit below which a run is taken to have had the machines for itself."""
 _MEMORY: Final = 0.1
 """Weight of the newest run in a mean."""
-_MAX_KINDS: Final = 128
+_MAX_KINDS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,16 @@ class Bounds:
 
 
 class AdaptiveLimit:
-    """The limit; see the module. Runs are compared with their own kind, since a small model is not a calm large one."""
+    """The limit; see the module.
+
+    Runs are compared with their own kind and size: a small model is no calm large one, and a long answer no slow short
+    one. The size is the number of binary digits of the number of tokens.
+    """
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._limit = float(min(bounds.highest, max(bounds.lowest, bounds.first)))
-        self._calm: OrderedDict[str, float] = OrderedDict()
+        self._calm: OrderedDict[tuple[str, int | None], float] = OrderedDict()
         self._usual = 0.0
         self._slowness = 1.0
         self._starting = True
@@ -78,38 +82,39 @@ class AdaptiveLimit:
 
     def expected(self, kind: str) -> tuple[float, float]:
         """Seconds that a run of this kind takes in calm hours and takes now; zeros where none is known."""
-        calm = self._calm.get(kind, 0.0)
+        calm = self._calm.get((kind, None), 0.0)
         return calm, calm * max(1.0, self._slowness)
 
     def began(self, in_flight: int) -> None:
         """Notes a run that was let in, as the last of so many."""
         self._peak = max(self._peak, in_flight)
 
-    def ended(self, kind: str, seconds: float, *, most_in_flight: int, complete: bool) -> None:
+    def ended(self, kind: str, seconds: float, *, most_in_flight: int, tokens: int | None = 0) -> None:
         """Learns from a run.
 
         Args:
             kind: What it is compared with.
             seconds: How long it took.
             most_in_flight: Runs in flight when it began or ended, whichever were more.
-            complete: False where its time was over before its end: it would have taken longer.
+            tokens: Of its answer; None where its time was over before its end: it would have taken longer.
         """
-        calm = self._calm.get(kind)
-        if not complete and (calm is None or seconds < calm * self._bounds.tolerance):
-            return
-        if complete:
+        if tokens is None:
+            calm = self._calm.get((kind, None))
+            if calm is None or seconds < calm * self._bounds.tolerance:
+                return
+        else:
             self._usual = _mixed(self._usual, seconds)
-            calm = self._learn(kind, calm, seconds, most_in_flight)
-        assert calm is not None
+            self._learn((kind, None), seconds, most_in_flight)
+            calm = self._learn((kind, tokens.bit_length()), seconds, most_in_flight)
         slowness = seconds / calm
         self._slowness = _mixed(self._slowness, slowness)
         self._window.append(slowness)
         if len(self._window) >= max(_FEWEST_ANSWERS, self._limit / 2):
             self._adapt(statistics.median(self._window))
 
-    def _learn(self, kind: str, calm: float | None, seconds: float, most_in_flight: int) -> float:
+    def _learn(self, kind: tuple[str, int | None], seconds: float, most_in_flight: int) -> float:
         """Learns what calm is; gives it."""
-        seconds = max(seconds, 1e-6)
+        calm, seconds = self._calm.get(kind), max(seconds, 1e-6)
         if calm is None:
             calm = seconds
         elif seconds < calm or most_in_flight <= max(self._bounds.lowest, self._limit * _CALM):

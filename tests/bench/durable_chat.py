@@ -21,7 +21,7 @@ from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from tests.bench.harness import CpuClock, compare, report
-from tests.bench.zero_cost import MODEL, advertisement, first_answer, generate
+from tests.bench.zero_cost import MODEL, ZeroCost, first_answer
 
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import ChatRequest
@@ -38,7 +38,7 @@ from olo_registry.settings import RegistrySettings
 from olo_router.app import running as router_running
 from olo_router.settings import RouterSettings
 from olo_testing.servers import nats_server, temporal_server
-from olo_worker.presence import Presence, present
+from olo_worker.presence import present
 
 PEER_QUEUE = "bench-activity"
 ROUNDS, TIMES = 7, 40
@@ -85,8 +85,9 @@ async def house(
         )
         gateway = await enter(gateway_running(settings, lifetime))
         client = await Client.connect(temporal)
-        await enter(Worker(client, task_queue=llm_queue(MODEL), activities=[generate], build_id="bench"))
-        await enter(Worker(client, task_queue=PEER_QUEUE, activities=[generate], build_id="bench"))
+        model = ZeroCost()
+        await enter(Worker(client, task_queue=llm_queue(MODEL), activities=[model.generate], build_id="bench"))
+        await enter(Worker(client, task_queue=PEER_QUEUE, activities=[model.generate], build_id="bench"))
         await enter(
             Worker(
                 client,
@@ -97,8 +98,7 @@ async def house(
             )
         )
         bus = await enter(nats_bus(bus_settings, "bench"))
-        presence = Presence(bus, advertisement(), in_flight=lambda: 0, able=lambda: True, heartbeat_seconds=0.5)
-        await enter(present(presence, bus, lifetime))
+        await enter(present(model.presence(bus), bus, lifetime))
         yield GatewayServiceStub(await enter(channel(gateway))), client
 
 

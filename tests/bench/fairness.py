@@ -23,29 +23,37 @@ from olo.inference.v1 import inference_service_pb2 as inference
 from olo_gateway.adapters.temporal_runs import TemporalRuns
 
 ROUNDS = 2
-NOISY, QUIET = 120, 9
-SLOTS, SECONDS = 4, 0.5
+NOISY, QUIET = 96, 9
+AT_ONCE = 8
+"""Runs that are started together: Temporal must take them faster than the model can answer them."""
+SLOTS, SECONDS = 4, 1.0
 WAIT_TARGET, THROUGHPUT_TARGET = 0.2, 0.95
+
+
+async def begun(runs: TemporalRuns, tenant: str) -> str:
+    """The id of a run that has been started."""
+    request = ChatRequest(messages=[{"role": inference.ROLE_USER, "content": "hello"}], tenant=tenant)
+    request.timeout.FromSeconds(120)
+    run_id = f"run-{uuid.uuid4().hex}"
+    await runs.start(run_id, request, "")
+    return run_id
 
 
 async def one(runs: TemporalRuns, tenant: str) -> float:
     """Seconds until the answer, without those that it takes to make it."""
-    request = ChatRequest(messages=[{"role": inference.ROLE_USER, "content": "hello"}], tenant=tenant)
-    request.timeout.FromSeconds(120)
-    run_id, began = f"run-{uuid.uuid4().hex}", time.perf_counter()
-    await runs.start(run_id, request, "")
-    await runs.result(run_id, 130)
+    began = time.perf_counter()
+    await runs.result(await begun(runs, tenant), 130)
     return time.perf_counter() - began - SECONDS
 
 
 async def crowd(runs: TemporalRuns, *, fair: bool) -> tuple[float, float]:
     """The 95th percentile of what the quiet ones wait, and answers in a second."""
-    began = time.perf_counter()
-    noisy = [asyncio.create_task(one(runs, "noisy" if fair else "all")) for _ in range(NOISY)]
-    await asyncio.wait(noisy, return_when=asyncio.FIRST_COMPLETED)
+    began, noisy = time.perf_counter(), []
+    for _ in range(NOISY // AT_ONCE):
+        noisy += await asyncio.gather(*(begun(runs, "noisy" if fair else "all") for _ in range(AT_ONCE)))
     tenants = [f"quiet-{n}" if fair else "all" for n in range(QUIET)]
     waits = sorted(await asyncio.gather(*(one(runs, tenant) for tenant in tenants)))
-    await asyncio.wait(noisy)
+    await asyncio.gather(*(runs.result(run_id, 130) for run_id in noisy))
     return waits[int(len(waits) * 0.95)], (NOISY + len(waits)) / (time.perf_counter() - began)
 
 

@@ -9,7 +9,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 
 from temporalio import activity
 from temporalio.client import Client
@@ -18,7 +17,7 @@ from temporalio.worker import Worker
 import olo_events
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo_common.lifecycle import Lifetime
-from olo_common.nats_bus import nats_bus
+from olo_common.nats_bus import NatsBus, nats_bus
 from olo_common.settings import NatsSettings, TemporalSettings
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_worker.presence import Advertisement, Presence, present
@@ -27,34 +26,50 @@ MODEL = "zero-cost"
 SLOTS, SECONDS = "ZERO_COST_SLOTS", "ZERO_COST_SECONDS"
 
 
-@activity.defn(name=GENERATE_ACTIVITY)
-async def generate(request: inference.GenerateRequest) -> inference.GenerateResponse:
-    if seconds := float(os.environ.get(SECONDS, "0")):
-        await asyncio.sleep(seconds)
-    return inference.GenerateResponse(
-        request_id=request.request_id,
-        model_id=MODEL,
-        text="ok",
-        finish_reason=inference.FINISH_REASON_STOP,
-        candidate=request.candidate,
-        attempt=1,
-    )
+class ZeroCost:
+    """Answers at once, or after some seconds.
 
+    Args:
+        slots: Answers at a time, as it says of itself.
+        seconds: How long each takes.
+    """
 
-def advertisement() -> Advertisement:
-    return Advertisement(
-        instance_id="bench",
-        model_id=MODEL,
-        model_name=MODEL,
-        model_type=olo_events.ModelType.LLM,
-        priority=100,
-        default_flag=True,
-        max_concurrency=1024,
-        context_limit=100_000,
-        hardware_type=olo_events.HardwareType.CPU,
-        address="127.0.0.1:1",
-        task_queue=llm_queue(MODEL),
-    )
+    def __init__(self, slots: int = 1024, seconds: float = 0.0) -> None:
+        self.slots = slots
+        self.running = 0
+        self._seconds = seconds
+
+    @activity.defn(name=GENERATE_ACTIVITY)
+    async def generate(self, request: inference.GenerateRequest) -> inference.GenerateResponse:
+        self.running += 1
+        if self._seconds:
+            await asyncio.sleep(self._seconds)
+        self.running -= 1
+        return inference.GenerateResponse(
+            request_id=request.request_id,
+            model_id=MODEL,
+            text="ok",
+            finish_reason=inference.FINISH_REASON_STOP,
+            candidate=request.candidate,
+            attempt=1,
+        )
+
+    def presence(self, bus: NatsBus) -> Presence:
+        """Its place in the fleet."""
+        said = Advertisement(
+            instance_id="bench",
+            model_id=MODEL,
+            model_name=MODEL,
+            model_type=olo_events.ModelType.LLM,
+            priority=100,
+            default_flag=True,
+            max_concurrency=self.slots,
+            context_limit=100_000,
+            hardware_type=olo_events.HardwareType.CPU,
+            address="127.0.0.1:1",
+            task_queue=llm_queue(MODEL),
+        )
+        return Presence(bus, said, in_flight=lambda: self.running, able=lambda: True, heartbeat_seconds=0.5)
 
 
 async def first_answer(operation: Callable[[], Awaitable[object]]) -> None:
@@ -75,20 +90,15 @@ async def serve() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
     client = await Client.connect(TemporalSettings().address)
-    async with AsyncExitStack() as stack:
-        slots = int(os.environ.get(SLOTS, "1024"))
-        await stack.enter_async_context(
-            Worker(
-                client,
-                task_queue=llm_queue(MODEL),
-                activities=[generate],
-                max_concurrent_activities=slots,
-                build_id="bench",
-            )
-        )
-        bus = await stack.enter_async_context(nats_bus(NatsSettings(), "bench"))
-        presence = Presence(bus, advertisement(), in_flight=lambda: 0, able=lambda: True, heartbeat_seconds=0.5)
-        await stack.enter_async_context(present(presence, bus, lifetime))
+    model = ZeroCost(int(os.environ[SLOTS]), float(os.environ[SECONDS]))
+    worker = Worker(
+        client,
+        task_queue=llm_queue(MODEL),
+        activities=[model.generate],
+        max_concurrent_activities=model.slots,
+        build_id="bench",
+    )
+    async with worker, nats_bus(NatsSettings(), "bench") as bus, present(model.presence(bus), bus, lifetime):
         await over.wait()
 
 

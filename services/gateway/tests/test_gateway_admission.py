@@ -106,6 +106,21 @@ def test_a_model_that_has_become_slower_for_good_is_learned_anew() -> None:
     assert limit.now > 16
 
 
+def test_a_calm_that_was_none_is_found_out() -> None:
+    limit = AdaptiveLimit(BOUNDS)
+    settle(limit, 8.0, 20)
+    settle(limit, 1.0, 100)
+    assert limit.expected("m")[0] == pytest.approx(1.0)
+
+
+def test_the_spread_of_answers_is_no_slowness() -> None:
+    limit = calm_limit()
+    for seconds in [0.5, 1.0, 2.0] * 200:
+        settle(limit, seconds, 1)
+    assert limit.expected("m")[0] > 0.9
+    assert limit.now > 32
+
+
 def test_kinds_are_compared_with_themselves() -> None:
     limit = calm_limit()
     for _ in range(100):

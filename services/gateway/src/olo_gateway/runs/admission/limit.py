@@ -29,6 +29,8 @@ _CALM: Final = 0.25
 _MEMORY: Final = 0.1
 """Weight of the newest run in a mean."""
 _MAX_KINDS: Final = 1024
+_SHORTEST: Final = 1e-6
+"""Seconds: nothing takes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class AdaptiveLimit:
             self._usual = _mixed(self._usual, seconds)
             self._learn((kind, None), seconds, most_in_flight)
             calm = self._learn((kind, tokens.bit_length()), seconds, most_in_flight)
-        slowness = seconds / calm
+        slowness = max(seconds, _SHORTEST) / calm
         self._slowness = _mixed(self._slowness, slowness)
         self._window.append(slowness)
         if len(self._window) >= max(_FEWEST_ANSWERS, self._limit / 2):
@@ -114,11 +116,10 @@ class AdaptiveLimit:
 
     def _learn(self, kind: tuple[str, int | None], seconds: float, most_in_flight: int) -> float:
         """Learns what calm is; gives it."""
-        calm, seconds = self._calm.get(kind), max(seconds, 1e-6)
+        calm, seconds = self._calm.get(kind), max(seconds, _SHORTEST)
         if calm is None:
             calm = seconds
-        elif seconds < calm or most_in_flight <= max(self._bounds.lowest, self._limit * _CALM):
-            # What is quicker than calm is calm, whatever else runs; but one short answer is not the measure of all.
+        elif most_in_flight <= max(self._bounds.lowest, self._limit * _CALM):
             calm = _mixed(calm, seconds)
         self._calm[kind] = calm
         self._calm.move_to_end(kind)
@@ -127,8 +128,11 @@ class AdaptiveLimit:
         return calm
 
     def _adapt(self, slowness: float) -> None:
-        bounds = self._bounds
-        limit = self._limit
+        bounds, limit = self._bounds, self._limit
+        if slowness < 1.0:
+            # Most were quicker than in calm hours: what was taken for calm, at the start perhaps, was not.
+            for kind in self._calm:
+                self._calm[kind] = max(_SHORTEST, self._calm[kind] * slowness)
         if slowness > bounds.tolerance:
             self._starting = False
             limit *= max(_STEEPEST, bounds.tolerance / slowness)

@@ -258,7 +258,7 @@ def test_an_appointment_is_never_in_the_past_nor_beyond_a_minute(
 
 def test_what_the_load_would_make_late_is_refused_at_once_and_what_is_hopeless_anyway_is_tried() -> None:
     desk = Desk(12, lowest=4)
-    slow = Applicant("m", timeout=60.0)
+    slow = Applicant("r", "m", timeout=60.0)
     for seconds, crowd in ((1.0, 1), (3.0, 8)):
         for _ in range(20):
             for _ in range(crowd):
@@ -268,9 +268,9 @@ def test_what_the_load_would_make_late_is_refused_at_once_and_what_is_hopeless_a
                 desk.release()
     for _ in range(5):
         assert desk.ask(slow)
-    assert not desk.ask(Applicant("m", timeout=2.0))
+    assert not desk.ask(Applicant("r", "m", timeout=2.0))
     assert "deadline" in desk.refused[-1].message
-    assert desk.ask(Applicant("m", timeout=0.1))
+    assert desk.ask(Applicant("r", "m", timeout=0.1))
 
 
 def learned(
@@ -279,7 +279,7 @@ def learned(
     """The usual seconds after one run."""
     desk = Desk(8)
     try:
-        with desk.admission.place(Applicant("m")) as place:
+        with desk.admission.place(Applicant("r", "m")) as place:
             desk.clock.now += place_seconds
             place.run_seconds, place.disturbed = run_seconds, disturbed
             if error is not None:
@@ -316,3 +316,18 @@ def test_a_closed_admission_lets_those_inside_end() -> None:
     assert caught.value.retryable and caught.value.retry_after
     desk.release()
     assert desk.admission.in_flight == 0
+
+
+def test_who_comes_back_to_an_accepted_run_is_not_turned_away() -> None:
+    desk = Desk(2)
+    mine = Applicant("run-mine", priority=Priority.INTERACTIVE)
+    with desk.admission.place(mine) as place:
+        place.accepted = True
+    with desk.admission.place(Applicant("run-failed")):
+        pass
+    while desk.ask(Applicant("run-other", priority=Priority.INTERACTIVE)):
+        pass
+    assert desk.ask(mine) and desk.ask(mine)
+    assert not desk.ask(mine), "but not without end"
+    assert not desk.ask(Applicant("run-failed", priority=Priority.INTERACTIVE)), "it was never accepted"
+    assert desk.admission.in_flight == 2

@@ -74,6 +74,7 @@ class Chats:
         call = self._call(order, stream=False)
         with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call), _logged(call):
             await self._runs.start(call.run_id, call.request, call.fingerprint)
+            place.accepted = True
             response = await self._runs.result(call.run_id, call.wait)
             _note(place, response)
             return response
@@ -88,6 +89,7 @@ class Chats:
         with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call):
             async with self._tokens.listen(call.run_id) as chunks:
                 await self._runs.start(call.run_id, call.request, call.fingerprint)
+                place.accepted = True
                 yield Started(call.run_id)
                 result = asyncio.create_task(self._runs.result(call.run_id, call.wait))
                 result.add_done_callback(lambda _: chunks.put_nowait(None))
@@ -113,13 +115,14 @@ class Chats:
     def _call(self, order: ChatOrder, *, stream: bool) -> _Call:
         order = accepted(order, self._limits)
         assert order.timeout is not None
+        run_id = run_id_of(order.request_id or uuid.uuid4().hex)
         return _Call(
-            run_id=run_id_of(order.request_id or uuid.uuid4().hex),
+            run_id=run_id,
             request=request_of(order, stream=stream, tenant=DEFAULT_TENANT),
             fingerprint=fingerprint(order),
             wait=order.timeout + RESULT_GRACE_SECONDS,
             outlives_caller=bool(order.request_id),
-            applicant=Applicant(order.model, order.timeout, DEFAULT_TENANT, order.priority),
+            applicant=Applicant(run_id, order.model, order.timeout, DEFAULT_TENANT, order.priority),
         )
 
     @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +19,8 @@ from olo_gateway.runs.admission.tenants import Tenants
 
 _UNKNOWN_SECONDS: Final = 1.0
 """How long a run is taken to last while none has ended."""
+_MAX_REMEMBERED: Final = 10_000
+"""Accepted runs whose callers may come back; one that is forgotten is admitted like a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,14 @@ class Applicant:
     """Who wants a place.
 
     Attributes:
+        run_id: The run that it is about.
         kind: What its run is compared with: the model that it names.
         timeout: Seconds that it has.
         tenant: Whose it is.
         priority: How urgent it is.
     """
 
+    run_id: str = ""
     kind: str = ""
     timeout: float = float("inf")
     tenant: str = ""
@@ -50,6 +54,8 @@ class Place:
         """How long the run says that it took."""
         self.tokens = 0
         """Of the answer."""
+        self.accepted = False
+        """Whether the run is durable: from then on its callers are never turned away."""
         self.disturbed = False
         """Whether a worker was lost over the run: that is no load."""
 
@@ -93,6 +99,8 @@ class Admission:
         self._clock = clock
         self._tenants = Tenants()
         self._appointments = {priority: Appointments(jitter) for priority in Priority}
+        self._accepted: OrderedDict[str, None] = OrderedDict()
+        self._returned = 0
         self._closed = False
         self.in_flight = 0
         self.refused: Counter[Priority] = Counter()
@@ -109,12 +117,19 @@ class Admission:
 
     @contextmanager
     def place(self, applicant: Applicant) -> Iterator[Place]:
-        """Holds one place while entered.
+        """Holds one place while entered. Who comes back to an accepted run takes none: it is in flight or over already.
 
         Raises:
             GatewayStopping: Nobody is let in any more.
             Overloaded: There is no place, or the answer would come too late.
         """
+        if applicant.run_id in self._accepted and self._returned < self._bounds.highest and not self._closed:
+            self._returned += 1
+            try:
+                yield Place(self._clock, self.in_flight)
+            finally:
+                self._returned -= 1
+            return
         self._admit(applicant)
         self.in_flight += 1
         self._tenants.took(applicant.tenant)
@@ -129,6 +144,8 @@ class Admission:
                 self._learn(applicant, place, None)
             raise
         finally:
+            if place.accepted:
+                self._remember(applicant.run_id)
             self.in_flight -= 1
             self._tenants.gave_back(applicant.tenant)
 
@@ -146,6 +163,11 @@ class Admission:
         calm, expected = self._limit.expected(applicant.kind)
         if self.in_flight >= self._bounds.lowest and calm <= applicant.timeout < expected:
             raise self._refusal("the answer would come after the deadline; try again later", applicant, now)
+
+    def _remember(self, run_id: str) -> None:
+        self._accepted[run_id] = None
+        if len(self._accepted) > _MAX_REMEMBERED:
+            self._accepted.popitem(last=False)
 
     def _refusal(self, message: str, applicant: Applicant, now: float) -> Overloaded:
         self.refused[applicant.priority] += 1

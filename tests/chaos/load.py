@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import grpc
+from tests.chaos.engine import POISON
 from tests.chaos.history import Asked, Outcome, Try
 from tests.chaos.house import COLLECTION, MODEL_B
 
@@ -54,6 +55,13 @@ class Load:
     def start(self) -> None:
         """Begins to ask."""
         self._asking = asyncio.create_task(self._ask_for_ever(), name="load")
+
+    async def poison(self) -> None:
+        """Asks what kills the worker that takes it, and waits for the end of it."""
+        number = POISON + len(self.asked)
+        asked = Asked(number, f"{self._prefix}-{number}", stream=False, rag=False, model="auto", poison=True)
+        self.asked.append(asked)
+        await self._settle(asked)
 
     async def settled(self, requests: int) -> None:
         """Waits until so many further requests have got an answer: a fault counts only under traffic."""
@@ -112,7 +120,8 @@ class Load:
                     self._news.notify_all()
             if attempt.outcome is not Outcome.INDETERMINATE:
                 return
-            await asyncio.sleep(pause := min(pause * 1.5, _LONGEST_PAUSE))
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            await asyncio.sleep(max(pause, attempt.retry_after))
 
     async def _chat(self, asked: Asked, attempt: Try) -> None:
         response = await self._stub.Chat(_request(asked), timeout=REQUEST_SECONDS)
@@ -133,7 +142,7 @@ class Load:
             attempt.streamed = shown.text
 
     def _note(self, attempt: Try, error: OloError, *, lasting: bool) -> None:
-        attempt.reason = error.reason
+        attempt.reason, attempt.retry_after = error.reason, error.retry_after or 0.0
         passing = not error.run_failed and (error.reason in _PASSING or isinstance(error, CallTimedOut) or not lasting)
         attempt.outcome = Outcome.INDETERMINATE if passing else Outcome.FAIL
 

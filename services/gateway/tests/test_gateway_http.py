@@ -15,7 +15,7 @@ import pytest
 from olo.common.v1 import common_pb2
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2 import ModelSummary
-from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
+from olo.gateway.v1.run_pb2 import REQUEST_PRIORITY_BATCH, ChatRequest, ChatResponse
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.router.v1 import router_service_pb2 as router
 from olo_common.errors import ErrorCode, RemoteError, StartupError
@@ -26,7 +26,8 @@ from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
-from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.admission.admission import Admission
+from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
 from olo_gateway.streaming.events import Chunk
 
@@ -54,7 +55,8 @@ class Edge:
             )
             for n in range(3)
         ]
-        chats = Chats(self.runs, self.tokens, Admission(4, jitter=lambda: 0.0), RunLimits(30.0, 60.0))
+        self.admission = Admission(Bounds(4, 5, 4.0), jitter=lambda: 0.0)
+        chats = Chats(self.runs, self.tokens, self.admission, RunLimits(30.0, 60.0))
         self.app = http_app(chats, InMemoryCatalogue(models), self.health, StreamPace(KEEP_ALIVE, 5.0))
 
     async def _answer(self, run_id: str, request: ChatRequest) -> ChatResponse:
@@ -409,3 +411,20 @@ async def texts(lines: AsyncIterator[str], events: int = -1) -> AsyncIterator[st
 
 def chat(said: str, **fields: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": said}], **fields}
+
+
+async def test_headers_say_how_urgent_a_request_is_and_how_long_its_caller_waits(
+    edge: Edge, http: httpx.AsyncClient
+) -> None:
+    headers = {"X-Request-Priority": "batch", "X-Request-Timeout": "7.5"}
+    await http.post("/v1/chat/completions", json={"messages": HELLO, "timeout": 20}, headers=headers)
+    request = edge.runs.started[-1][1]
+    assert (request.priority, request.timeout.ToTimedelta().total_seconds()) == (REQUEST_PRIORITY_BATCH, 7.5)
+
+
+async def test_a_gateway_that_stops_takes_nothing_new_and_says_where_to_go(edge: Edge, http: httpx.AsyncClient) -> None:
+    edge.admission.close()
+    answer = await http.post("/v1/chat/completions", json={"messages": HELLO})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_stopping")
+    assert answer.headers["retry-after"] == "1"
+    assert edge.runs.started == []

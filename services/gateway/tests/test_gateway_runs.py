@@ -7,8 +7,7 @@ import pytest
 from olo.gateway.v1.run_pb2 import AttemptCause
 from olo_common.errors import ErrorCode, OloError, RemoteError
 from olo_contracts.identifiers import REQUEST_ID, is_valid
-from olo_gateway.errors import Overloaded
-from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.attempts import Cause, Verdict, cause_of, conclusion, verdict, worth_another_round
 from olo_gateway.runs.identity import fingerprint, run_id_of
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
@@ -121,7 +120,7 @@ def test_run_ids_are_readable_and_never_too_long() -> None:
 
 
 def test_the_fingerprint_is_of_what_is_asked() -> None:
-    same = replace(ORDER, request_id="x", timeout=3.0, wait_for_model=4.0)
+    same = replace(ORDER, request_id="x", timeout=3.0, wait_for_model=4.0, priority=Priority.BATCH)
     assert fingerprint(ORDER) == fingerprint(same)
     others = [
         replace(ORDER, model="m"),
@@ -131,14 +130,3 @@ def test_the_fingerprint_is_of_what_is_asked() -> None:
         replace(ORDER, allow_fallback=True),
     ]
     assert len({fingerprint(order) for order in [ORDER, *others]}) == 6
-
-
-def test_admission_refuses_beyond_its_limit_and_spreads_the_retries() -> None:
-    admission = Admission(1, jitter=lambda: 0.5)
-    with admission.slot():
-        with pytest.raises(Overloaded) as caught, admission.slot():
-            pass
-        assert caught.value.retry_after == 1.5
-    with pytest.raises(ZeroDivisionError), admission.slot():
-        raise ZeroDivisionError
-    assert admission.in_flight == 0

@@ -42,9 +42,9 @@ class AsyncCalls:
         """Seconds that a call has where it does not say."""
         return self._patience.timeout
 
-    def retries(self, timeout: float | None, repeatable: bool) -> Retries:
+    def retries(self, timeout: float | None, repeatable: bool, reruns: bool = False) -> Retries:
         """The attempts of a new call."""
-        return Retries(self._patience.attempts_for(repeatable), timeout or self._patience.timeout)
+        return Retries(self._patience.attempts_for(repeatable), timeout or self._patience.timeout, reruns)
 
     async def call(
         self,
@@ -53,19 +53,30 @@ class AsyncCalls:
         *,
         timeout: float | None = None,
         repeatable: bool = True,
+        next_run: Callable[[], Any] | None = None,
     ) -> R:
         """Makes a unary call.
+
+        Args:
+            method: Of the stub.
+            request: Its message.
+            timeout: Seconds for all tries.
+            repeatable: Whether it may be tried again.
+            next_run: Gives the request of another run where one has failed; None: a failed run is the end.
 
         Raises:
             OloError: It has failed, after retries where it is `repeatable`.
         """
-        retries = self.retries(timeout, repeatable)
+        retries = self.retries(timeout, repeatable, next_run is not None)
         while True:
             try:
                 return await method(request, timeout=retries.time_left)
             except grpc.RpcError as error:
-                pause = retries.pause_after(error_from_rpc(error, self._target))
+                failure = error_from_rpc(error, self._target)
+                pause = retries.pause_after(failure)
             await asyncio.sleep(pause)
+            if failure.run_failed and next_run is not None:
+                request = next_run()
 
     async def chat_stream(
         self,

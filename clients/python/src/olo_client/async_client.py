@@ -13,7 +13,7 @@ from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo_client.async_calls import AsyncCalls
 from olo_client.async_resources import AsyncCollections, AsyncDocuments, AsyncModels, AsyncRuns
 from olo_client.connection import DEFAULT_TARGET, Patience
-from olo_client.requests import ChatOptions, Messages, chat_request, time_for
+from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -49,12 +49,13 @@ class AsyncOlo:
         await self._calls.channel.close()
 
     async def chat(
-        self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]
+        self, messages: Messages, *, timeout: float | None = None, retry: bool = False, **options: Unpack[ChatOptions]
     ) -> ChatResponse:
-        """Runs a request and waits for its answer."""
+        """Runs a request and waits for its answer; `retry` is explained at `Olo.chat`."""
         timeout = time_for(options, timeout, self._calls.timeout)
         request = chat_request(messages, options, timeout)
-        return await self._calls.call(self._gateway.Chat, request, timeout=timeout)
+        next_run = runs_after(request).__next__ if retry else None
+        return await self._calls.call(self._gateway.Chat, request, timeout=timeout, next_run=next_run)
 
     def chat_stream(
         self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]

@@ -12,7 +12,7 @@ from olo.retrieval.v1.retrieval_service_pb2 import Passage, SearchRequest
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo_client.calls import Calls
 from olo_client.connection import DEFAULT_TARGET, Patience
-from olo_client.requests import ChatOptions, Messages, chat_request, time_for
+from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
 from olo_client.resources import Collections, Documents, Models, Runs
 from olo_client.vectors import Embeddings, embeddings_from
 
@@ -48,11 +48,22 @@ class Olo:
         """Closes the connection."""
         self._calls.channel.close()
 
-    def chat(self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> ChatResponse:
-        """Runs a request and waits for its answer."""
+    def chat(
+        self, messages: Messages, *, timeout: float | None = None, retry: bool = False, **options: Unpack[ChatOptions]
+    ) -> ChatResponse:
+        """Runs a request and waits for its answer.
+
+        Args:
+            messages: What is asked.
+            timeout: Seconds for everything.
+            retry: Whether a run that has failed for a reason that may pass is followed by another one, whose request id
+                is that of the first and a number. The same id alone always gives the same failed run.
+            options: How it is to be answered.
+        """
         timeout = time_for(options, timeout, self._calls.timeout)
         request = chat_request(messages, options, timeout)
-        return self._calls.call(self._gateway.Chat, request, timeout=timeout)
+        next_run = runs_after(request).__next__ if retry else None
+        return self._calls.call(self._gateway.Chat, request, timeout=timeout, next_run=next_run)
 
     def chat_stream(
         self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]

@@ -22,6 +22,7 @@ from olo_common.grpc_client import channel
 from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
+from olo_common.metrics import shown
 from olo_common.nats_bus import NatsBus, nats_bus
 from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
@@ -36,7 +37,8 @@ from olo_gateway.forwarding import forwarded
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
-from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.admission.admission import Admission
+from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
 from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
@@ -54,6 +56,8 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
     """
     async with AsyncExitStack() as stack:
         health = Health([TEMPORAL_CONDITION])
+        most = settings.max_runs_in_flight
+        admission = Admission(Bounds(min(settings.min_runs_in_flight, most), most, settings.tolerated_slowdown))
         client = await temporal_client(settings.temporal, f"gateway-{socket.gethostname()}-{os.getpid()}")
         router = await stack.enter_async_context(channel(settings.router_target))
         retrieval = await stack.enter_async_context(channel(settings.retrieval_target))
@@ -83,6 +87,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
             registrations = await _edge(
                 settings,
                 stack,
+                admission=admission,
                 client=client,
                 bus=bus,
                 registry=registry,
@@ -91,13 +96,15 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 health=health,
                 lifetime=lifetime,
             )
-        yield await stack.enter_async_context(grpc_server(settings, registrations, health))
+        # Both servers let running calls end, one after the other; neither may take new ones meanwhile.
+        yield await stack.enter_async_context(grpc_server(settings, registrations, health, stopping=admission.close))
 
 
 async def _edge(
     settings: GatewaySettings,
     stack: AsyncExitStack,
     *,
+    admission: Admission,
     client: Client,
     bus: NatsBus,
     registry: grpc.aio.Channel,
@@ -107,16 +114,17 @@ async def _edge(
     lifetime: Lifetime,
 ) -> list[Registration]:
     """Builds what callers see, and serves its HTTP side; gives its gRPC side."""
+    shown("olo_gateway_runs_limit", lambda: admission.limit, "Runs that may be in flight.")
+    shown("olo_gateway_runs_in_flight", lambda: admission.in_flight, "Runs in flight.")
+    shown("olo_gateway_runs_refused", admission.refused.total, "Calls that were refused for overload so far.")
     catalogue = RegistryCatalogue(RegistryServiceStub(registry))
     embedding = RoutedEmbedding(RouterServiceStub(router))
     stack.push_async_callback(embedding.close)
     runs = TemporalRuns(client, eager=settings.role == "all")
-    chats = Chats(
-        runs,
-        NatsTokenStreams(bus),
-        Admission(settings.max_runs_in_flight),
-        RunLimits(settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes),
+    limits = RunLimits(
+        settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes
     )
+    chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
     stack.push_async_callback(chats.close)
     pace = StreamPace(settings.keep_alive, settings.client_patience)
     application = http_app(chats, catalogue, health, pace)

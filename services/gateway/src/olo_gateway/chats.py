@@ -17,10 +17,11 @@ from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, RunProgress
 from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
 from olo_contracts.identifiers import DEFAULT_TENANT
-from olo_gateway.convert import request_of
+from olo_gateway.convert import request_of, seconds_of
 from olo_gateway.following import ChatEvent, Following, Progress, Started
 from olo_gateway.ports import Runs, TokenStreams
-from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.admission.admission import Admission, Applicant, Place
+from olo_gateway.runs.attempts import LOSSES
 from olo_gateway.runs.identity import fingerprint, run_id_of
 from olo_gateway.runs.order import ChatOrder
 from olo_gateway.runs.validation import RunLimits, accepted
@@ -40,6 +41,7 @@ class _Call:
     fingerprint: str
     wait: float
     outlives_caller: bool
+    applicant: Applicant
 
 
 class Chats:
@@ -59,9 +61,9 @@ class Chats:
             OloError: What is wrong with it, or why it failed.
         """
         call = self._call(order, stream=False)
-        with self._admission.slot(), self._cancelled_with_caller(call), _logged(call):
-            await self._start(call)
-            return await self._runs.result(call.run_id, call.wait)
+        with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call), _logged(call):
+            await self._start(call, place)
+            return await self._result(call, place)
 
     def stream(self, order: ChatOrder, point: ResumePoint | None = None) -> AsyncGenerator[ChatEvent, None]:
         """Runs an order and gives its answer as it comes into being: `Started`, deltas and resets, `Completed`.
@@ -106,9 +108,10 @@ class Chats:
         call = self._call(order, stream=True)
         if point is not None and not order.request_id:
             raise InvalidField(point.field, "needs the id of the run")
-        following = Following(self._runs, self._tokens, call.run_id)
-        with self._admission.slot(), self._cancelled_with_caller(call):
-            async with aclosing(following.events(lambda: self._start(call), call.wait, point)) as events:
+        following = Following(self._tokens, call.run_id)
+        with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call):
+            told = following.events(lambda: self._start(call, place), lambda: self._result(call, place), point)
+            async with aclosing(told) as events:
                 async for event in events:
                     yield event
 
@@ -126,13 +129,16 @@ class Chats:
             OloError: There is no such run, why it failed, or why it cannot be followed from there.
         """
         wait = self._limits.maximum if seconds is None else min(seconds, self._limits.maximum)
-        following = Following(self._runs, self._tokens, run_id)
+        following = Following(self._tokens, run_id)
 
         async def find() -> Started:
             return Started(run_id, (await self._runs.get(run_id)).create_time.seconds)
 
-        with self._admission.slot():
-            async with aclosing(following.events(find, wait + RESULT_GRACE_SECONDS, point or ResumePoint(0))) as events:
+        async def result() -> ChatResponse:
+            return await self._runs.result(run_id, wait + RESULT_GRACE_SECONDS)
+
+        with self._admission.visit():
+            async with aclosing(following.events(find, result, point or ResumePoint(0))) as events:
                 async for event in events:
                     yield event
 
@@ -144,17 +150,28 @@ class Chats:
     def _call(self, order: ChatOrder, *, stream: bool) -> _Call:
         order = accepted(order, self._limits)
         assert order.timeout is not None
+        run_id = run_id_of(order.request_id or uuid.uuid4().hex)
         return _Call(
-            run_id=run_id_of(order.request_id or uuid.uuid4().hex),
+            run_id=run_id,
             request=request_of(order, stream=stream, tenant=DEFAULT_TENANT, max_attempts=self._limits.attempts),
             fingerprint=fingerprint(order),
             wait=order.timeout + RESULT_GRACE_SECONDS,
             outlives_caller=order.store or bool(order.request_id),
+            applicant=Applicant(run_id, order.model, order.timeout, DEFAULT_TENANT, order.priority),
         )
 
-    async def _start(self, call: _Call) -> Started:
+    async def _start(self, call: _Call, place: Place) -> Started:
         await self._runs.start(call.run_id, call.request, call.fingerprint)
+        place.accepted = True
         return Started(call.run_id, int(time.time()))
+
+    async def _result(self, call: _Call, place: Place) -> ChatResponse:
+        try:
+            response = await self._runs.result(call.run_id, call.wait)
+        finally:
+            place.answered()
+        _note(place, response)
+        return response
 
     @contextlib.contextmanager
     def _cancelled_with_caller(self, call: _Call) -> Iterator[None]:
@@ -173,6 +190,12 @@ class Chats:
         except Exception as error:
             # Its deadline ends the run at the latest.
             logger(__name__).warning("run_not_cancelled", run_id=run_id, error=repr(error))
+
+
+def _note(place: Place, response: ChatResponse) -> None:
+    place.run_seconds = seconds_of(response.timings.total)
+    place.tokens = response.usage.completion_tokens
+    place.disturbed = any(attempt.failure_reason in LOSSES for attempt in response.attempts)
 
 
 @contextlib.contextmanager

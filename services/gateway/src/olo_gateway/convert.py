@@ -8,11 +8,13 @@ from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
+from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest
 from olo.gateway.v1.run_pb2 import Attempt, AttemptCause, ChatRequest, Citation, RagOptions, RunPhase
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
 from olo_common.errors import InvalidField, OloError
+from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.attempts import cause_of
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
 from olo_gateway.streaming.events import ResumePoint
@@ -24,6 +26,13 @@ _ROLES: Final = {
     inference.ROLE_TOOL: Role.TOOL,
 }
 _ROLE_NUMBERS: Final = {role: number for number, role in _ROLES.items()}
+_PRIORITIES: Final = {
+    run_pb2.REQUEST_PRIORITY_UNSPECIFIED: Priority.NORMAL,
+    run_pb2.REQUEST_PRIORITY_INTERACTIVE: Priority.INTERACTIVE,
+    run_pb2.REQUEST_PRIORITY_NORMAL: Priority.NORMAL,
+    run_pb2.REQUEST_PRIORITY_BATCH: Priority.BATCH,
+}
+_PRIORITY_NUMBERS: Final = {priority: number for number, priority in _PRIORITIES.items()}
 _OPTIONAL_SAMPLING: Final = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed")
 
 
@@ -31,7 +40,7 @@ def order_of(request: ChatRequest) -> ChatOrder:
     """The order that a request message holds.
 
     Raises:
-        InvalidField: A role is not known.
+        InvalidField: A role or the priority is not known.
     """
     return ChatOrder(
         turns=turns_of(request.messages),
@@ -41,6 +50,7 @@ def order_of(request: ChatRequest) -> ChatOrder:
         timeout=seconds_of(request.timeout) if request.HasField("timeout") else None,
         wait_for_model=seconds_of(request.wait_for_model) if request.HasField("wait_for_model") else None,
         allow_fallback=request.allow_fallback,
+        priority=priority_of(request.priority),
         request_id=request.request_id,
         store=request.store,
     )
@@ -61,6 +71,7 @@ def request_of(order: ChatOrder, *, stream: bool, tenant: str, max_attempts: int
         stream=stream,
         tenant=tenant,
         store=order.store,
+        priority=_PRIORITY_NUMBERS[order.priority],
     )
 
 
@@ -76,6 +87,17 @@ def point_of(request: ChatStreamRequest) -> ResumePoint | None:
     if checksum is not None:
         raise InvalidField("resume_checksum", "goes with resume_offset")
     return None
+
+
+def priority_of(number: run_pb2.RequestPriority) -> Priority:
+    """How urgent a request is.
+
+    Raises:
+        InvalidField: The number is not known.
+    """
+    if number not in _PRIORITIES:
+        raise InvalidField("priority", "must be interactive, normal or batch")
+    return _PRIORITIES[number]
 
 
 def turns_of(messages: Iterable[inference.ChatMessage]) -> tuple[Turn, ...]:

@@ -3,6 +3,7 @@
 OloError
 +-- NoModelAvailable, ModelUnavailable     nobody can answer now
 +-- Overloaded                             too many runs at once
++-- GatewayStopping                        this process ends; another one may answer
 +-- RunNotFound, ModelNotFound
 +-- RequestIdConflict                      one request_id, two requests
 +-- DeadlineExceeded, RunCancelled         the run ended without an answer
@@ -35,6 +36,16 @@ class Overloaded(OloError):
 
     code = ErrorCode.RESOURCE_EXHAUSTED
     reason = "overloaded"
+
+
+class GatewayStopping(OloError):
+    """This process takes nothing new."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "gateway_stopping"
+
+    def __init__(self) -> None:
+        super().__init__("this gateway is stopping; ask another one, or this one a little later", retry_after=1.0)
 
 
 class RunNotFound(OloError):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from olo.gateway.v1.run_pb2 import ChatResponse, RunProgress
-from olo_gateway.ports import Runs, TokenStreams
+from olo_gateway.ports import TokenStreams
 from olo_gateway.streaming.assembler import Assembler
 from olo_gateway.streaming.events import Chunk, Delta, Reset, ResumePoint
 from olo_gateway.streaming.reader import Reader
@@ -55,8 +55,7 @@ class Following:
     a caller that is slow gets fewer and longer ones.
     """
 
-    def __init__(self, runs: Runs, tokens: TokenStreams, run_id: str) -> None:
-        self._runs = runs
+    def __init__(self, tokens: TokenStreams, run_id: str) -> None:
         self._tokens = tokens
         self._run_id = run_id
         self._answer = Assembler()
@@ -66,13 +65,16 @@ class Following:
         self._replayed_at: object = None
 
     async def events(
-        self, start: Callable[[], Awaitable[Started]], wait: float, point: ResumePoint | None
+        self,
+        start: Callable[[], Awaitable[Started]],
+        result: Callable[[], Coroutine[Any, Any, ChatResponse]],
+        point: ResumePoint | None,
     ) -> AsyncGenerator[ChatEvent, None]:
         """`Started`, deltas and resets, `Completed`.
 
         Args:
             start: Starts the run, or finds it; it is heard from before on.
-            wait: Seconds that the result may take.
+            result: Waits for its answer.
             point: How far the caller has come elsewhere; None: the run is new.
 
         Raises:
@@ -80,21 +82,21 @@ class Following:
         """
         async with self._tokens.listen(self._run_id, self._hear):
             yield await start()
-            async with self._result(wait) as result:
+            async with self._ending(result()) as ended:
                 if point is not None:
-                    await asyncio.wait({self._replay(), result}, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait([self._replay(), ended], return_when=asyncio.FIRST_COMPLETED)
                     self._replay_again = asyncio.get_running_loop().call_later(KEEPING_SECONDS, self._replay)
                 reader = Reader(self._answer, point)
-                while not result.done():
+                while not ended.done():
                     events = reader.take()
                     for event in events:
                         yield event
                     if events:
-                        await asyncio.wait({result}, timeout=PACE_SECONDS)
+                        await asyncio.wait({ended}, timeout=PACE_SECONDS)
                     await self._news.wait()
                     self._news.clear()
                     self._close_gap()
-                response = result.result()
+                response = ended.result()
                 self._answer.finish(response.message.content, several_attempts=len(response.attempts) > 1)
                 for event in reader.take():
                     yield event
@@ -105,14 +107,14 @@ class Following:
         self._news.set()
 
     @asynccontextmanager
-    async def _result(self, wait: float) -> AsyncIterator[asyncio.Task[ChatResponse]]:
+    async def _ending(self, result: Coroutine[Any, Any, ChatResponse]) -> AsyncIterator[asyncio.Task[ChatResponse]]:
         """The result, awaited beside the body."""
-        result = asyncio.create_task(self._runs.result(self._run_id, wait), name="result")
-        result.add_done_callback(lambda _: self._news.set())
+        ended = asyncio.create_task(result, name="result")
+        ended.add_done_callback(lambda _: self._news.set())
         try:
-            yield result
+            yield ended
         finally:
-            result.cancel()
+            ended.cancel()
             if self._replay_again is not None:
                 self._replay_again.cancel()
             if self._replaying is not None:

@@ -42,7 +42,13 @@ class GatewaySettings(ServiceSettings):
     max_content_bytes: Annotated[int, Field(ge=1024, le=2 * 1024 * 1024)] = INLINE_CONTENT_BYTES
     """UTF-8 bytes that the messages of a request may have together. Above 256 KiB needs OLO_PAYLOAD_STORE."""
     max_runs_in_flight: Annotated[int, Field(ge=1)] = 256
-    """Calls for answers that this process serves at once; further ones are refused with 429 until one has ended."""
+    """Calls for answers that this process serves at once at most; further ones are refused with 429. The limit that
+    holds is usually lower: it follows how long answers take."""
+    min_runs_in_flight: Annotated[int, Field(ge=1)] = 8
+    """The limit does not fall below this, however long answers take; also what counts as hardly any load."""
+    tolerated_slowdown: Annotated[float, Field(gt=1, le=100)] = 4.0
+    """How many times longer than in calm hours an answer may take before fewer are let in at once. Lower keeps answers
+    quick; higher makes more of machines that compute many answers together."""
     max_concurrent_workflow_tasks: Annotated[int, Field(ge=4, le=256)] = 256
     """Runs that retrieve or select at once. While a peer hangs, so many calls to it wait, and no further run goes on,
     not even to its end: as many as max_runs_in_flight let every run go on."""

@@ -57,7 +57,7 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
         client = await temporal_client(settings.temporal, identity.instance_id)
         polling = _Polling()
         slot = ModelSlot(lambda: _load(settings), _policy(settings), polling.follow)
-        activities = GenerateActivities(slot, identity, bus)
+        activities = GenerateActivities(slot, identity, bus, stall_seconds=settings.stall_seconds)
         polling.begin(
             health,
             lambda: temporal_worker(

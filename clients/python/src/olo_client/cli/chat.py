@@ -29,6 +29,7 @@ def chat(
     wait_for_model: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds to wait for a model where none is available.")
     ] = None,
+    priority: Annotated[str, typer.Option(help="interactive, normal or batch: who goes first.")] = "normal",
     request_id: Annotated[str | None, typer.Option(help="The same id gives the same run.")] = None,
     store: Annotated[bool, typer.Option(help="Let the run go on when you leave before its end.")] = False,
     stream: Annotated[bool, typer.Option(help="Write the answer as it comes.")] = True,
@@ -46,6 +47,7 @@ def chat(
         temperature=temperature,
         allow_fallback=fallback,
         wait_for_model=wait_for_model,
+        priority=priority,  # type: ignore[typeddict-item]  # the SDK names the field where it is another word
         request_id=request_id,
         store=store,
     )

@@ -15,7 +15,7 @@ from temporalio.client import (
     WorkflowFailureError,
     WorkflowHandle,
 )
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -24,8 +24,10 @@ from olo_common.errors import InvalidField, OloError, RemoteError, Unavailable
 from olo_common.failures import from_failure
 from olo_contracts.queues import CHAT_QUEUE, CHAT_WORKFLOW
 from olo_gateway.adapters.page_tokens import unwrapped, wrapped
+from olo_gateway.adapters.places_in_line import show_place
 from olo_gateway.adapters.run_accounts import account_of, parked, post_mortem_of, progress_of
 from olo_gateway.adapters.run_states import run_of
+from olo_gateway.convert import priority_of
 from olo_gateway.errors import DeadlineExceeded, Overloaded, RequestIdConflict, RunCancelled, RunNotFound
 
 EXECUTION_GRACE: Final = timedelta(seconds=5)
@@ -69,6 +71,8 @@ class TemporalRuns:
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     memo={_MEMO_KEY: fingerprint},
+                    # Its activities inherit it: model queues give out tasks by urgency, and fairly among tenants.
+                    priority=Priority(priority_key=priority_of(request.priority).value, fairness_key=request.tenant),
                     request_eager_start=self._eager,
                     rpc_timeout=timedelta(seconds=RPC_SECONDS),
                 )
@@ -119,6 +123,7 @@ class TemporalRuns:
         run = run_of(description)
         handle: _Handle = self._client.get_workflow_handle(run_id, result_type=ChatResponse)
         if run.state == RUN_STATE_RUNNING:
+            await show_place(self._client, description, run)
             return await _running(run, handle, description)
         try:
             run.response.CopyFrom(await self._outcome(handle, RPC_SECONDS))

@@ -16,7 +16,7 @@ from olo_gateway.http.answers import completion_of, run_id_of
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.event_ids import LastEventId, point_of
 from olo_gateway.http.hang_up import until_hang_up
-from olo_gateway.http.orders import order_of
+from olo_gateway.http.orders import order_of, with_headers
 from olo_gateway.http.schemas import ChatCompletion, ChatCompletionRequest, ErrorAnswer
 from olo_gateway.http.streaming import RUN_ID_HEADER, ChunkEncoder, StreamPace, streamed
 
@@ -57,12 +57,19 @@ def chat_routes(chats: Chats, pace: StreamPace) -> APIRouter:
     async def create(
         body: ChatCompletionRequest,
         request: Request,
+        *,
         idempotency_key: Annotated[
             str | None, Header(description="The same key returns the same run, for as long as runs are kept.")
         ] = None,
         last_event_id: LastEventId = None,
+        x_request_priority: Annotated[
+            str | None, Header(description="`interactive`, `normal` (the default) or `batch`.")
+        ] = None,
+        x_request_timeout: Annotated[
+            float | None, Header(description="Seconds that the caller waits: the run gets no more.")
+        ] = None,
     ) -> Response:
-        order = order_of(body, idempotency_key)
+        order = with_headers(order_of(body, idempotency_key), x_request_priority, x_request_timeout)
         if body.stream:
             usage = bool(body.stream_options and body.stream_options.include_usage)
             events = chats.stream(order, point_of(last_event_id))

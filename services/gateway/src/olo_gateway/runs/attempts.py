@@ -21,6 +21,9 @@ RESUMABLE: Final = (WORKER_LOST, ENGINE_LOST)
 NOBODY_THERE: Final = (NoModelAvailable.reason, ModelUnavailable.reason)
 """Reasons that end when a model becomes available."""
 
+LOSSES: Final = frozenset({WORKER_LOST, "engine_lost", "worker_stopping"})
+"""Reasons that tell of a process that ended, and not of a busy one."""
+
 NOT_AGAIN_ON_THE_SAME_MODEL: Final = (
     "field_invalid",
     "messages_missing",

@@ -46,6 +46,13 @@ class AttemptCause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ATTEMPT_CAUSE_PAYLOAD: _ClassVar[AttemptCause]
     ATTEMPT_CAUSE_STOPPED: _ClassVar[AttemptCause]
     ATTEMPT_CAUSE_INTERNAL: _ClassVar[AttemptCause]
+
+class RequestPriority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REQUEST_PRIORITY_UNSPECIFIED: _ClassVar[RequestPriority]
+    REQUEST_PRIORITY_INTERACTIVE: _ClassVar[RequestPriority]
+    REQUEST_PRIORITY_NORMAL: _ClassVar[RequestPriority]
+    REQUEST_PRIORITY_BATCH: _ClassVar[RequestPriority]
 RUN_STATE_UNSPECIFIED: RunState
 RUN_STATE_RUNNING: RunState
 RUN_STATE_COMPLETED: RunState
@@ -70,9 +77,13 @@ ATTEMPT_CAUSE_BAD_INPUT: AttemptCause
 ATTEMPT_CAUSE_PAYLOAD: AttemptCause
 ATTEMPT_CAUSE_STOPPED: AttemptCause
 ATTEMPT_CAUSE_INTERNAL: AttemptCause
+REQUEST_PRIORITY_UNSPECIFIED: RequestPriority
+REQUEST_PRIORITY_INTERACTIVE: RequestPriority
+REQUEST_PRIORITY_NORMAL: RequestPriority
+REQUEST_PRIORITY_BATCH: RequestPriority
 
 class Run(_message.Message):
-    __slots__ = ("run_id", "state", "create_time", "end_time", "response", "error", "progress", "details")
+    __slots__ = ("run_id", "state", "create_time", "end_time", "response", "error", "progress", "details", "queue_position", "estimated_wait")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +92,8 @@ class Run(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     DETAILS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_WAIT_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     state: RunState
     create_time: _timestamp_pb2.Timestamp
@@ -89,7 +102,9 @@ class Run(_message.Message):
     error: RunError
     progress: RunProgress
     details: RunDetails
-    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., response: _Optional[_Union[ChatResponse, _Mapping]] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., progress: _Optional[_Union[RunProgress, _Mapping]] = ..., details: _Optional[_Union[RunDetails, _Mapping]] = ...) -> None: ...
+    queue_position: int
+    estimated_wait: _duration_pb2.Duration
+    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., response: _Optional[_Union[ChatResponse, _Mapping]] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., progress: _Optional[_Union[RunProgress, _Mapping]] = ..., details: _Optional[_Union[RunDetails, _Mapping]] = ..., queue_position: _Optional[int] = ..., estimated_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class RunProgress(_message.Message):
     __slots__ = ("phase", "since_time", "parked_until_time", "model_id")
@@ -132,7 +147,7 @@ class RagOptions(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., top_k: _Optional[int] = ...) -> None: ...
 
 class ChatRequest(_message.Message):
-    __slots__ = ("request_id", "model", "messages", "sampling", "rag", "timeout", "allow_fallback", "stream", "tenant", "wait_for_model", "max_attempts", "store")
+    __slots__ = ("request_id", "model", "messages", "sampling", "rag", "timeout", "allow_fallback", "stream", "tenant", "wait_for_model", "max_attempts", "store", "priority")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
@@ -145,6 +160,7 @@ class ChatRequest(_message.Message):
     WAIT_FOR_MODEL_FIELD_NUMBER: _ClassVar[int]
     MAX_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[_inference_service_pb2.ChatMessage]
@@ -157,7 +173,8 @@ class ChatRequest(_message.Message):
     wait_for_model: _duration_pb2.Duration
     max_attempts: int
     store: bool
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., rag: _Optional[_Union[RagOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., allow_fallback: _Optional[bool] = ..., stream: _Optional[bool] = ..., tenant: _Optional[str] = ..., wait_for_model: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_attempts: _Optional[int] = ..., store: _Optional[bool] = ...) -> None: ...
+    priority: RequestPriority
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., rag: _Optional[_Union[RagOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., allow_fallback: _Optional[bool] = ..., stream: _Optional[bool] = ..., tenant: _Optional[str] = ..., wait_for_model: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_attempts: _Optional[int] = ..., store: _Optional[bool] = ..., priority: _Optional[_Union[RequestPriority, str]] = ...) -> None: ...
 
 class ChatResponse(_message.Message):
     __slots__ = ("run_id", "model", "message", "finish_reason", "usage", "selection", "citations", "timings", "attempts")

@@ -43,7 +43,7 @@ class Edge:
     def __init__(self) -> None:
         self.tokens = InMemoryTokenStreams()
         self.runs = InMemoryRuns(self._talk)
-        self.admission = Admission(8)
+        self.admission = Admission(Bounds(8, 8, 4.0))
         self.chats = Chats(self.runs, self.tokens, self.admission, RunLimits(60.0, 60.0))
         self.app = http_app(self.chats, InMemoryCatalogue([]), Health(), StreamPace(5.0, PATIENCE))
         self.servicer = GatewayServicer(

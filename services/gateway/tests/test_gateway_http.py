@@ -24,7 +24,7 @@ from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
 from olo_gateway.runs.admission import Admission
-from olo_gateway.runs.validation import TimeLimits
+from olo_gateway.runs.validation import RunLimits
 from olo_gateway.streaming.events import Chunk
 
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
@@ -51,7 +51,7 @@ class Edge:
             )
             for n in range(3)
         ]
-        chats = Chats(self.runs, self.tokens, Admission(4, jitter=lambda: 0.0), TimeLimits(30.0, 60.0))
+        chats = Chats(self.runs, self.tokens, Admission(4, jitter=lambda: 0.0), RunLimits(30.0, 60.0))
         self.app = http_app(chats, InMemoryCatalogue(models), self.health, keep_alive_seconds=KEEP_ALIVE)
 
     async def _answer(self, run_id: str, request: ChatRequest) -> ChatResponse:
@@ -152,7 +152,7 @@ async def test_an_answer_with_everything_about_it(client: openai.AsyncOpenAI, ed
     assert olo["citations"][0]["source"] == "s.md"
     assert olo["selection"]["candidates"][0]["reason"] == "default"
     assert "10.0.0.1" not in str(olo)
-    assert set(olo["timings"]) == {"retrieve", "select", "generate", "total"}
+    assert set(olo["timings"]) == {"retrieve", "select", "generate", "total", "queue", "parked"}
     run_id, request = edge.runs.started[0]
     assert run_id == "run-order-7"
     assert [(m.role, m.content) for m in request.messages] == [

@@ -22,10 +22,12 @@ from olo_common.grpc_client import channel
 from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
-from olo_common.nats_bus import nats_bus
+from olo_common.nats_bus import NatsBus, nats_bus
+from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
 from olo_gateway.activities import ChatActivities
 from olo_gateway.adapters.nats_tokens import NatsTokenStreams
+from olo_gateway.adapters.parked_runs import parked_run_hints
 from olo_gateway.adapters.registry_catalogue import RegistryCatalogue
 from olo_gateway.adapters.routed_embedding import RoutedEmbedding
 from olo_gateway.adapters.temporal_runs import TemporalRuns
@@ -34,7 +36,7 @@ from olo_gateway.forwarding import forwarded
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
 from olo_gateway.runs.admission import Admission
-from olo_gateway.runs.validation import TimeLimits
+from olo_gateway.runs.validation import RunLimits
 from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.workers import chat_worker
@@ -54,10 +56,17 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         client = await temporal_client(settings.temporal, f"gateway-{socket.gethostname()}-{os.getpid()}")
         router = await stack.enter_async_context(channel(settings.router_target))
         retrieval = await stack.enter_async_context(channel(settings.retrieval_target))
+        registry = await stack.enter_async_context(channel(settings.registry_target))
+        bus = await stack.enter_async_context(nats_bus(settings.nats, "gateway"))
         if settings.role == "edge":
             await stack.enter_async_context(background(_watch(client, health), "temporal-watch", lifetime))
         else:
-            activities = ChatActivities(RetrievalServiceStub(retrieval), RouterServiceStub(router))
+            cleaning = clean_payloads(settings.temporal.payloads)
+            await stack.enter_async_context(background(cleaning, "payload-cleaning", lifetime))
+            parked = await stack.enter_async_context(parked_run_hints(client, bus, lifetime))
+            activities = ChatActivities(
+                RetrievalServiceStub(retrieval), RouterServiceStub(router), RegistryServiceStub(registry), parked
+            )
 
             def make_worker() -> Worker:
                 return chat_worker(
@@ -71,7 +80,15 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         registrations: list[Registration] = []
         if settings.role != "worker":
             registrations = await _edge(
-                settings, stack, client=client, router=router, retrieval=retrieval, health=health, lifetime=lifetime
+                settings,
+                stack,
+                client=client,
+                bus=bus,
+                registry=registry,
+                router=router,
+                retrieval=retrieval,
+                health=health,
+                lifetime=lifetime,
             )
         yield await stack.enter_async_context(grpc_server(settings, registrations, health))
 
@@ -81,14 +98,14 @@ async def _edge(
     stack: AsyncExitStack,
     *,
     client: Client,
+    bus: NatsBus,
+    registry: grpc.aio.Channel,
     router: grpc.aio.Channel,
     retrieval: grpc.aio.Channel,
     health: Health,
     lifetime: Lifetime,
 ) -> list[Registration]:
     """Builds what callers see, and serves its HTTP side; gives its gRPC side."""
-    bus = await stack.enter_async_context(nats_bus(settings.nats, "gateway"))
-    registry = await stack.enter_async_context(channel(settings.registry_target))
     catalogue = RegistryCatalogue(RegistryServiceStub(registry))
     embedding = RoutedEmbedding(RouterServiceStub(router))
     stack.push_async_callback(embedding.close)
@@ -97,7 +114,7 @@ async def _edge(
         runs,
         NatsTokenStreams(bus),
         Admission(settings.max_runs_in_flight),
-        TimeLimits(settings.default_timeout, settings.max_timeout),
+        RunLimits(settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes),
     )
     stack.push_async_callback(chats.close)
     application = http_app(chats, catalogue, health, keep_alive_seconds=settings.keep_alive)

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import structlog
 
-from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
+from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, RunProgress
+from olo_common.errors import OloError
 from olo_common.logs import logger
 from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.convert import request_of
@@ -19,12 +21,15 @@ from olo_gateway.ports import Runs, TokenStreams
 from olo_gateway.runs.admission import Admission
 from olo_gateway.runs.identity import fingerprint, run_id_of
 from olo_gateway.runs.order import ChatOrder
-from olo_gateway.runs.validation import TimeLimits, accepted
+from olo_gateway.runs.validation import RunLimits, accepted
 from olo_gateway.streaming.assembler import StreamAssembler
 from olo_gateway.streaming.events import Delta, Reset
+from olo_gateway.streaming.silences import with_silences
 
 RESULT_GRACE_SECONDS: Final = 2.0
 """How much longer than the run itself its caller waits: the run's own failure says more than ours."""
+PROGRESS_SECONDS: Final = 1.0
+"""Silence after which a caller that waits for a model is told what its run is busy with, if that has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,14 @@ class Completed:
     response: ChatResponse
 
 
-ChatEvent: TypeAlias = Started | Delta | Reset | Completed
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the run is busy with, while there is no text yet."""
+
+    progress: RunProgress
+
+
+ChatEvent: TypeAlias = Started | Progress | Delta | Reset | Completed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ class _Call:
 class Chats:
     """Serves chat calls of every dialect."""
 
-    def __init__(self, runs: Runs, tokens: TokenStreams, admission: Admission, limits: TimeLimits) -> None:
+    def __init__(self, runs: Runs, tokens: TokenStreams, admission: Admission, limits: RunLimits) -> None:
         self._runs = runs
         self._tokens = tokens
         self._admission = admission
@@ -74,12 +86,42 @@ class Chats:
             await self._runs.start(call.run_id, call.request, call.fingerprint)
             return await self._runs.result(call.run_id, call.wait)
 
-    async def stream(self, order: ChatOrder) -> AsyncGenerator[ChatEvent, None]:
+    def stream(self, order: ChatOrder) -> AsyncGenerator[ChatEvent, None]:
         """Runs an order and gives its answer as it comes into being: `Started`, deltas and resets, `Completed`.
+
+        Whoever waits for a model is told, until there is text, what the run is busy with.
 
         Raises:
             OloError: What is wrong with it, or why it failed.
         """
+        events = self._stream(order)
+        return events if order.wait_for_model is None else self._with_progress(events)
+
+    async def _with_progress(self, events: AsyncGenerator[ChatEvent, None]) -> AsyncGenerator[ChatEvent, None]:
+        run_id, told = "", RunProgress()
+        async with aclosing(with_silences(events, PROGRESS_SECONDS)) as noticed:
+            async for event in noticed:
+                if event is not None:
+                    if isinstance(event, Started):
+                        run_id = event.run_id
+                    yield event
+                    if isinstance(event, Delta):
+                        break
+                elif run_id and (progress := await self._progress(run_id)).phase and progress != told:
+                    told = progress
+                    yield Progress(progress)
+            async for event in noticed:
+                if event is not None:
+                    yield event
+
+    async def _progress(self, run_id: str) -> RunProgress:
+        try:
+            return await self._runs.progress(run_id)
+        except OloError:
+            # It is a courtesy; the run's own error, if it has one, comes by itself.
+            return RunProgress()
+
+    async def _stream(self, order: ChatOrder) -> AsyncGenerator[ChatEvent, None]:
         call = self._call(order, stream=True)
         with self._admission.slot(), self._cancelled_with_caller(call):
             async with self._tokens.listen(call.run_id) as chunks:
@@ -109,7 +151,7 @@ class Chats:
         assert order.timeout is not None
         return _Call(
             run_id=run_id_of(order.request_id or uuid.uuid4().hex),
-            request=request_of(order, stream=stream, tenant=DEFAULT_TENANT),
+            request=request_of(order, stream=stream, tenant=DEFAULT_TENANT, max_attempts=self._limits.attempts),
             fingerprint=fingerprint(order),
             wait=order.timeout + RESULT_GRACE_SECONDS,
             outlives_caller=bool(order.request_id),

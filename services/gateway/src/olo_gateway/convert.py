@@ -8,10 +8,11 @@ from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
-from olo.gateway.v1.run_pb2 import ChatRequest, Citation, RagOptions
+from olo.gateway.v1.run_pb2 import Attempt, AttemptCause, ChatRequest, Citation, RagOptions, RunPhase
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
-from olo_common.errors import InvalidField
+from olo_common.errors import InvalidField, OloError
+from olo_gateway.runs.attempts import cause_of
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
 
 _ROLES: Final = {
@@ -36,12 +37,13 @@ def order_of(request: ChatRequest) -> ChatOrder:
         sampling=_sampling_of(request.sampling),
         rag=Rag(request.rag.collection, request.rag.top_k) if request.HasField("rag") else None,
         timeout=seconds_of(request.timeout) if request.HasField("timeout") else None,
+        wait_for_model=seconds_of(request.wait_for_model) if request.HasField("wait_for_model") else None,
         allow_fallback=request.allow_fallback,
         request_id=request.request_id,
     )
 
 
-def request_of(order: ChatOrder, *, stream: bool, tenant: str) -> ChatRequest:
+def request_of(order: ChatOrder, *, stream: bool, tenant: str, max_attempts: int) -> ChatRequest:
     """The workflow's input for an accepted order."""
     return ChatRequest(
         request_id=order.request_id,
@@ -49,7 +51,9 @@ def request_of(order: ChatOrder, *, stream: bool, tenant: str) -> ChatRequest:
         messages=messages_of(order.turns),
         sampling=_sampling_message(order.sampling),
         rag=RagOptions(collection=order.rag.collection, top_k=order.rag.top_k) if order.rag else None,
-        timeout=duration_of(timedelta(seconds=order.timeout)) if order.timeout is not None else None,
+        timeout=_duration(order.timeout),
+        wait_for_model=_duration(order.wait_for_model),
+        max_attempts=max_attempts,
         allow_fallback=order.allow_fallback,
         stream=stream,
         tenant=tenant,
@@ -89,6 +93,21 @@ def citation_of(number: int, passage: Passage) -> Citation:
     )
 
 
+def failed_attempt(failure: OloError) -> Attempt:
+    """An attempt that has failed, with the cause that its reason belongs to."""
+    return Attempt(failure_reason=failure.reason, cause=f"ATTEMPT_CAUSE_{cause_of(failure).name}")
+
+
+def cause_name(cause: AttemptCause) -> str:
+    """A cause as programs of other dialects know it: `heartbeat`."""
+    return AttemptCause.Name(cause).removeprefix("ATTEMPT_CAUSE_").lower()
+
+
+def phase_name(phase: RunPhase) -> str:
+    """A phase as programs of other dialects know it: `parked`."""
+    return RunPhase.Name(phase).removeprefix("RUN_PHASE_").lower()
+
+
 def duration_of(delta: timedelta) -> Duration:
     """A duration message."""
     message = Duration()
@@ -99,6 +118,10 @@ def duration_of(delta: timedelta) -> Duration:
 def seconds_of(duration: Duration) -> float:
     """Seconds, of any duration that the wire can carry."""
     return duration.seconds + duration.nanos / 1e9
+
+
+def _duration(seconds: float | None) -> Duration | None:
+    return None if seconds is None else duration_of(timedelta(seconds=seconds))
 
 
 def _sampling_of(message: inference.SamplingOptions) -> Sampling:

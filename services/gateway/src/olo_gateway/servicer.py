@@ -14,7 +14,7 @@ from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo_common.errors import InvalidField
-from olo_gateway.chats import ChatEvent, Chats, Completed, Started
+from olo_gateway.chats import ChatEvent, Chats, Completed, Progress, Started
 from olo_gateway.convert import order_of
 from olo_gateway.ports import Catalogue, Embedding, Runs
 from olo_gateway.streaming.events import Delta, Reset
@@ -81,6 +81,8 @@ def _message_of(event: ChatEvent) -> gateway.ChatStreamResponse:
     match event:
         case Started(run_id):
             return gateway.ChatStreamResponse(started=gateway.RunStarted(run_id=run_id))
+        case Progress(progress):
+            return gateway.ChatStreamResponse(progress=progress)
         case Delta(text, offset):
             return gateway.ChatStreamResponse(delta=gateway.TextDelta(text=text, offset=offset))
         case Reset(reason):

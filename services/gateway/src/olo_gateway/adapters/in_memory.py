@@ -15,6 +15,7 @@ from olo.gateway.v1.run_pb2 import (
     ChatRequest,
     ChatResponse,
     Run,
+    RunProgress,
 )
 from olo_gateway.errors import DeadlineExceeded, ModelNotFound, RequestIdConflict, RunNotFound
 from olo_gateway.ports import Chunks
@@ -57,6 +58,7 @@ class InMemoryRuns:
         self._tasks: dict[str, asyncio.Task[ChatResponse]] = {}
         self._fingerprints: dict[str, str] = {}
         self.started: list[tuple[str, ChatRequest]] = []
+        self.busy_with: dict[str, RunProgress] = {}
 
     async def start(self, run_id: str, request: ChatRequest, fingerprint: str) -> None:
         """See `ports.Runs`."""
@@ -87,6 +89,10 @@ class InMemoryRuns:
         if task.cancelled():
             return Run(run_id=run_id, state=RUN_STATE_CANCELLED)
         return Run(run_id=run_id, state=RUN_STATE_COMPLETED, response=task.result())
+
+    async def progress(self, run_id: str) -> RunProgress:
+        """See `ports.Runs`."""
+        return self.busy_with.get(run_id, RunProgress())
 
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """See `ports.Runs`. Knows no pages."""

@@ -13,7 +13,7 @@ from olo.gateway.v1.gateway_service_pb2 import ModelSummary
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, FinishReason
 from olo.router.v1.router_service_pb2 import SelectionReason
-from olo_gateway.convert import seconds_of
+from olo_gateway.convert import cause_name, seconds_of
 from olo_gateway.http import schemas
 
 _SCORE_DIGITS: Final = 4
@@ -54,12 +54,15 @@ def details_of(response: ChatResponse) -> schemas.RunDetails:
             select=_milliseconds(timings.select),
             generate=_milliseconds(timings.generate),
             total=_milliseconds(timings.total),
+            queue=_milliseconds(timings.queue),
+            parked=_milliseconds(timings.parked),
         ),
         attempts=[
             schemas.Attempt(
                 candidate=attempt.candidate,
                 model_id=attempt.model_id,
                 failure_reason=attempt.failure_reason or None,
+                cause=cause_name(attempt.cause) if attempt.cause else None,
                 duration=_milliseconds(attempt.duration),
             )
             for attempt in response.attempts

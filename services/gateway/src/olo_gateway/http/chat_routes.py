@@ -14,8 +14,9 @@ from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.hang_up import EventStream, until_hang_up
 from olo_gateway.http.orders import order_of
 from olo_gateway.http.schemas import ChatCompletion, ChatCompletionRequest, ErrorAnswer
-from olo_gateway.http.streaming import ChunkEncoder, sse, with_silences
+from olo_gateway.http.streaming import ChunkEncoder, sse
 from olo_gateway.runs.order import ChatOrder
+from olo_gateway.streaming.silences import with_silences
 
 RUN_ID_HEADER: Final = "x-olo-run-id"
 
@@ -41,7 +42,8 @@ def chat_routes(chats: Chats, keep_alive_seconds: float) -> APIRouter:
         description=(
             "Runs the request durably and answers. With `stream`, the answer comes as server-sent events of "
             "`chat.completion.chunk` objects; the last one carries `finish_reason` and `olo`. An event with "
-            "`olo.reset` means that the answer starts again."
+            "`olo.reset` means that the answer starts again. While a run with `wait_for_model` has no text yet, "
+            "comments say what it is busy with: `: parked`, `: queued`, `: generating`."
         ),
         responses={
             200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},

@@ -35,6 +35,7 @@ def order_of(body: ChatCompletionRequest, idempotency_key: str | None) -> ChatOr
         ),
         rag=Rag(body.rag.collection, body.rag.top_k) if body.rag else None,
         timeout=body.timeout,
+        wait_for_model=body.wait_for_model,
         allow_fallback=bool(body.allow_fallback),
         request_id=idempotency_key or "",
     )

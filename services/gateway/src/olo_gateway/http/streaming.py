@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -13,7 +11,8 @@ import orjson
 
 from olo_common.errors import OloError
 from olo_common.logs import logger
-from olo_gateway.chats import ChatEvent, Completed, Started
+from olo_gateway.chats import ChatEvent, Completed, Progress, Started
+from olo_gateway.convert import phase_name
 from olo_gateway.http.answers import completion_id, details_of, finish_reason_of, usage_of
 from olo_gateway.http.errors import answer_of
 from olo_gateway.streaming.events import Delta, Reset
@@ -44,6 +43,9 @@ class ChunkEncoder:
         match event:
             case Started():
                 return []
+            case Progress(progress):
+                # A comment: clients of the dialect know no such event.
+                return [f": {phase_name(progress.phase)}\n\n".encode()]
             case Delta(text):
                 return [*self._role(), self._chunk({"content": text})]
             case Reset(reason):
@@ -106,34 +108,3 @@ async def sse(
 
 def _encoded(event: ChatEvent | None, encoder: ChunkEncoder) -> list[bytes]:
     return [KEEP_ALIVE] if event is None else encoder.encode(event)
-
-
-async def with_silences(
-    events: AsyncGenerator[ChatEvent, None], seconds: float
-) -> AsyncGenerator[ChatEvent | None, None]:
-    """The events, and None after each `seconds` without one."""
-    pending: asyncio.Task[ChatEvent] | None = None
-    try:
-        while True:
-            if pending is None:
-                pending = asyncio.create_task(_next(events))
-            done, _ = await asyncio.wait({pending}, timeout=seconds)
-            if not done:
-                yield None
-                continue
-            task, pending = pending, None
-            try:
-                event = task.result()
-            except StopAsyncIteration:
-                return
-            yield event
-    finally:
-        if pending is not None:
-            pending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await pending
-        await events.aclose()
-
-
-async def _next(events: AsyncGenerator[ChatEvent, None]) -> ChatEvent:
-    return await anext(events)

@@ -54,6 +54,8 @@ class ChatOrder:
     rag: Rag | None = None
     timeout: float | None = None
     """Seconds that the run may take; None: the default."""
+    wait_for_model: float | None = None
+    """Seconds that the run may wait for a model to become available; None: it fails where there is none."""
     allow_fallback: bool = False
     request_id: str = ""
 

@@ -13,7 +13,7 @@ from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo_client.async_calls import AsyncCalls
 from olo_client.async_resources import AsyncCollections, AsyncDocuments, AsyncModels, AsyncRuns
 from olo_client.connection import DEFAULT_TARGET, Patience
-from olo_client.requests import ChatOptions, Messages, chat_request
+from olo_client.requests import ChatOptions, Messages, chat_request, time_for
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -52,14 +52,19 @@ class AsyncOlo:
         self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]
     ) -> ChatResponse:
         """Runs a request and waits for its answer."""
-        request = chat_request(messages, options, timeout or self._calls.timeout)
+        timeout = time_for(options, timeout, self._calls.timeout)
+        request = chat_request(messages, options, timeout)
         return await self._calls.call(self._gateway.Chat, request, timeout=timeout)
 
     def chat_stream(
         self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]
     ) -> AsyncIterator[ChatStreamResponse]:
-        """Runs a request and gives its events: `started`, `delta`s (after a `reset` they begin anew), `completed`."""
-        request = ChatStreamRequest(request=chat_request(messages, options, timeout or self._calls.timeout))
+        """Runs a request and gives its events: `started`, `delta`s (after a `reset` they begin anew), `completed`.
+
+        With `wait_for_model`, `progress` events before the first text say what the run is busy with.
+        """
+        timeout = time_for(options, timeout, self._calls.timeout)
+        request = ChatStreamRequest(request=chat_request(messages, options, timeout))
         return self._calls.chat_stream(self._gateway.ChatStream, request, timeout=timeout)
 
     async def embed(self, texts: Sequence[str], *, model: str = "auto") -> Embeddings:

@@ -12,7 +12,7 @@ from olo.retrieval.v1.retrieval_service_pb2 import Passage, SearchRequest
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo_client.calls import Calls
 from olo_client.connection import DEFAULT_TARGET, Patience
-from olo_client.requests import ChatOptions, Messages, chat_request
+from olo_client.requests import ChatOptions, Messages, chat_request, time_for
 from olo_client.resources import Collections, Documents, Models, Runs
 from olo_client.vectors import Embeddings, embeddings_from
 
@@ -50,14 +50,19 @@ class Olo:
 
     def chat(self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> ChatResponse:
         """Runs a request and waits for its answer."""
-        request = chat_request(messages, options, timeout or self._calls.timeout)
+        timeout = time_for(options, timeout, self._calls.timeout)
+        request = chat_request(messages, options, timeout)
         return self._calls.call(self._gateway.Chat, request, timeout=timeout)
 
     def chat_stream(
         self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]
     ) -> Iterator[ChatStreamResponse]:
-        """Runs a request and gives its events: `started`, `delta`s (after a `reset` they begin anew), `completed`."""
-        request = ChatStreamRequest(request=chat_request(messages, options, timeout or self._calls.timeout))
+        """Runs a request and gives its events: `started`, `delta`s (after a `reset` they begin anew), `completed`.
+
+        With `wait_for_model`, `progress` events before the first text say what the run is busy with.
+        """
+        timeout = time_for(options, timeout, self._calls.timeout)
+        request = ChatStreamRequest(request=chat_request(messages, options, timeout))
         return self._calls.chat_stream(self._gateway.ChatStream, request, timeout=timeout)
 
     def embed(self, texts: Sequence[str], *, model: str = "auto") -> Embeddings:

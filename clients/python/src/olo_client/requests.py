@@ -44,6 +44,7 @@ class ChatOptions(TypedDict, total=False):
         stop: Strings that end the answer.
         seed: For answers that can be repeated, as far as the engine can.
         allow_fallback: Whether another model may answer where the named one cannot.
+        wait_for_model: Seconds that the run may wait for a model to become available.
         request_id: Makes the request idempotent. Left out: a new one is made, so that retries never run it twice.
     """
 
@@ -56,6 +57,7 @@ class ChatOptions(TypedDict, total=False):
     stop: Sequence[str]
     seed: int | None
     allow_fallback: bool
+    wait_for_model: float | None
     request_id: str | None
 
 
@@ -65,8 +67,7 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
     Raises:
         InvalidRequestError: A message has an unknown role, or a value does not fit its field.
     """
-    duration = Duration()
-    duration.FromTimedelta(timedelta(seconds=timeout))
+    wait = options.get("wait_for_model")
     collection = options.get("collection")
     try:
         return ChatRequest(
@@ -81,11 +82,23 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
                 seed=options.get("seed"),
             ),
             rag=RagOptions(collection=collection, top_k=options.get("top_k") or 0) if collection else None,
-            timeout=duration,
+            timeout=_duration(timeout),
+            wait_for_model=_duration(wait) if wait is not None else None,
             allow_fallback=options.get("allow_fallback", False),
         )
     except (TypeError, ValueError) as error:
         raise InvalidRequestError("INVALID_ARGUMENT", "field_invalid", str(error)) from error
+
+
+def time_for(options: ChatOptions, timeout: float | None, usual: float) -> float:
+    """Seconds for a chat: what the caller says, or the usual time after that for which it waits for a model."""
+    return timeout or usual + (options.get("wait_for_model") or 0.0)
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromTimedelta(timedelta(seconds=seconds))
+    return duration
 
 
 def _chat_messages(messages: Messages) -> Iterable[ChatMessage]:

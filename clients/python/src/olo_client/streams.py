@@ -24,6 +24,8 @@ class StreamRepair:
         kind = event.WhichOneof("event")
         if kind == "started":
             yield from self._start(event.started)
+        elif kind == "progress":
+            yield event
         elif kind == "delta":
             yield from self._advance(event.delta.text.encode(), event.delta.offset)
         elif kind == "reset":

@@ -16,6 +16,9 @@ INT8_MODEL = "olo-demo"
 FP32_MODEL = "olo-demo-fp32"
 EMBEDDING_MODEL = "all-minilm-l6-v2"
 
+_MAX_CONTENT_BYTES = 1024 * 1024
+"""What a request may hold here, where large ones are stored in files."""
+
 _SERVERS = ("temporal", "nats")
 """What every service needs. They wait for each other by themselves, so that all of them start at once."""
 
@@ -64,6 +67,7 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
     common = {
         "OLO_NATS_URL": f"nats://{ports.address('nats')}",
         "TEMPORAL_ADDRESS": ports.address("temporal"),
+        "OLO_PAYLOAD_STORE": str(place.data / "payloads"),
     }
     databases = {name: f"sqlite:///{place.data / f'{name}.db'}" for name in ("registry", "retrieval")}
     return [
@@ -103,6 +107,7 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
             ports,
             common,
             {
+                "OLO_GATEWAY_MAX_CONTENT_BYTES": str(_MAX_CONTENT_BYTES),
                 "OLO_GATEWAY_HTTP_PORT": str(ports.serving["gateway_http"]),
                 "OLO_GATEWAY_REGISTRY_TARGET": ports.address("registry"),
                 "OLO_GATEWAY_ROUTER_TARGET": ports.address("router"),

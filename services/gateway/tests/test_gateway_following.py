@@ -34,7 +34,7 @@ class House:
         return Started("r", 0)
 
     def follow(self, point: ResumePoint | None = None) -> AsyncGenerator[ChatEvent, None]:
-        return Following(self.runs, self.tokens, "r").events(self._start, 30, point)
+        return Following(self.tokens, "r").events(self._start, lambda: self.runs.result("r", 30), point)
 
 
 @pytest.fixture

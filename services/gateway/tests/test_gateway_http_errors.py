@@ -15,14 +15,10 @@ from olo_common.health import Health
 from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRuns, InMemoryTokenStreams
 from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
-<<<<<<< ours
+from olo_gateway.http.body import MAX_BODY_BYTES
 from olo_gateway.http.streaming import StreamPace
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
-=======
-from olo_gateway.http.body import MAX_BODY_BYTES
-from olo_gateway.runs.admission import Admission
->>>>>>> theirs
 from olo_gateway.runs.validation import RunLimits
 
 PATH = "/v1/chat/completions"

@@ -143,6 +143,12 @@ class InstanceAnnounced(betterproto2.Message):
 
     in_flight: "int" = betterproto2.field(15, betterproto2.TYPE_UINT32)
 
+    capabilities: "list[str]" = betterproto2.field(16, betterproto2.TYPE_STRING, repeated=True)
+
+    labels: "dict[str, str]" = betterproto2.field(
+        17, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_STRING)
+    )
+
 
 default_message_pool.register_message("olo.events.v1", "InstanceAnnounced", InstanceAnnounced)
 

@@ -28,45 +28,59 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from olo.common.v1 import common_pb2 as olo_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&olo/registry/v1/registry_service.proto\x12\x0folo.registry.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aolo/common/v1/common.proto\"\xcb\x02\n\x08Instance\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x12\n\ntask_queue\x18\x04 \x01(\t\x12\x17\n\x0fmax_concurrency\x18\x05 \x01(\r\x12\x11\n\tin_flight\x18\x06 \x01(\r\x12\x15\n\rcontext_limit\x18\x07 \x01(\r\x12\x32\n\rhardware_type\x18\x08 \x01(\x0e\x32\x1b.olo.common.v1.HardwareType\x12-\n\x05state\x18\t \x01(\x0e\x32\x1e.olo.registry.v1.InstanceState\x12\r\n\x05\x65poch\x18\n \x01(\x04\x12\x0b\n\x03seq\x18\x0b \x01(\x04\x12\x31\n\rannounce_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb9\x03\n\x05Model\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.olo.common.v1.ModelType\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x14\n\x0c\x64\x65\x66\x61ult_flag\x18\x05 \x01(\x08\x12\x0f\n\x07\x65nabled\x18\x06 \x01(\x08\x12\x15\n\rcontext_limit\x18\x07 \x01(\r\x12\x17\n\x0fmax_concurrency\x18\x08 \x01(\r\x12\x32\n\rhardware_type\x18\t \x01(\x0e\x32\x1b.olo.common.v1.HardwareType\x12\x12\n\ntask_queue\x18\n \x01(\t\x12\x1b\n\x13\x65mbedding_dimension\x18\x0b \x01(\r\x12,\n\tinstances\x18\x0c \x03(\x0b\x32\x19.olo.registry.v1.Instance\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xca\x01\n\x14InstanceAnnouncement\x12+\n\x08instance\x18\x01 \x01(\x0b\x32\x19.olo.registry.v1.Instance\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.olo.common.v1.ModelType\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x14\n\x0c\x64\x65\x66\x61ult_flag\x18\x05 \x01(\x08\x12\x1b\n\x13\x65mbedding_dimension\x18\x06 \x01(\r\"V\n\x17RegisterInstanceRequest\x12;\n\x0c\x61nnouncement\x18\x01 \x01(\x0b\x32%.olo.registry.v1.InstanceAnnouncement\"D\n\x18RegisterInstanceResponse\x12(\n\x05lease\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"0\n\x19\x44\x65registerInstanceRequest\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\"\x1c\n\x1a\x44\x65registerInstanceResponse\"h\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.olo.common.v1.ModelType\"U\n\x12ListModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.olo.registry.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x0fGetModelRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\"9\n\x10GetModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.olo.registry.v1.Model\"l\n\x12UpdateModelRequest\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.olo.registry.v1.Model\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"<\n\x13UpdateModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.olo.registry.v1.Model\"\x14\n\x12WatchModelsRequest\"\x93\x01\n\x13WatchModelsResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x16\n\x0eregistry_epoch\x18\x02 \x01(\t\x12\x10\n\x08snapshot\x18\x03 \x01(\x08\x12&\n\x06models\x18\x04 \x03(\x0b\x32\x16.olo.registry.v1.Model\x12\x19\n\x11removed_model_ids\x18\x05 \x03(\t*f\n\rInstanceState\x12\x1e\n\x1aINSTANCE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14INSTANCE_STATE_READY\x10\x01\x12\x1b\n\x17INSTANCE_STATE_DRAINING\x10\x02\x32\xc7\x04\n\x0fRegistryService\x12g\n\x10RegisterInstance\x12(.olo.registry.v1.RegisterInstanceRequest\x1a).olo.registry.v1.RegisterInstanceResponse\x12m\n\x12\x44\x65registerInstance\x12*.olo.registry.v1.DeregisterInstanceRequest\x1a+.olo.registry.v1.DeregisterInstanceResponse\x12U\n\nListModels\x12\".olo.registry.v1.ListModelsRequest\x1a#.olo.registry.v1.ListModelsResponse\x12O\n\x08GetModel\x12 .olo.registry.v1.GetModelRequest\x1a!.olo.registry.v1.GetModelResponse\x12X\n\x0bUpdateModel\x12#.olo.registry.v1.UpdateModelRequest\x1a$.olo.registry.v1.UpdateModelResponse\x12Z\n\x0bWatchModels\x12#.olo.registry.v1.WatchModelsRequest\x1a$.olo.registry.v1.WatchModelsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&olo/registry/v1/registry_service.proto\x12\x0folo.registry.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aolo/common/v1/common.proto\"\xdd\x03\n\x08Instance\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x12\n\ntask_queue\x18\x04 \x01(\t\x12\x17\n\x0fmax_concurrency\x18\x05 \x01(\r\x12\x11\n\tin_flight\x18\x06 \x01(\r\x12\x15\n\rcontext_limit\x18\x07 \x01(\r\x12\x32\n\rhardware_type\x18\x08 \x01(\x0e\x32\x1b.olo.common.v1.HardwareType\x12-\n\x05state\x18\t \x01(\x0e\x32\x1e.olo.registry.v1.InstanceState\x12\r\n\x05\x65poch\x18\n \x01(\x04\x12\x0b\n\x03seq\x18\x0b \x01(\x04\x12\x31\n\rannounce_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63\x61pabilities\x18\r \x03(\t\x12\x35\n\x06labels\x18\x0e \x03(\x0b\x32%.olo.registry.v1.Instance.LabelsEntry\x12\x14\n\x0cstate_reason\x18\x0f \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xb1\x06\n\x05Model\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.olo.common.v1.ModelType\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x14\n\x0c\x64\x65\x66\x61ult_flag\x18\x05 \x01(\x08\x12\x0f\n\x07\x65nabled\x18\x06 \x01(\x08\x12\x15\n\rcontext_limit\x18\x07 \x01(\r\x12\x17\n\x0fmax_concurrency\x18\x08 \x01(\r\x12\x32\n\rhardware_type\x18\t \x01(\x0e\x32\x1b.olo.common.v1.HardwareType\x12\x12\n\ntask_queue\x18\n \x01(\t\x12\x1b\n\x13\x65mbedding_dimension\x18\x0b \x01(\r\x12,\n\tinstances\x18\x0c \x03(\x0b\x32\x19.olo.registry.v1.Instance\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\rquality_score\x18\x0f \x01(\x01H\x00\x88\x01\x01\x12%\n\x18\x63ost_per_1k_input_tokens\x18\x10 \x01(\x01H\x01\x88\x01\x01\x12&\n\x19\x63ost_per_1k_output_tokens\x18\x11 \x01(\x01H\x02\x88\x01\x01\x12\x32\n\x06labels\x18\x12 \x03(\x0b\x32\".olo.registry.v1.Model.LabelsEntry\x12\x14\n\x0c\x63\x61pabilities\x18\x13 \x03(\t\x12\x17\n\x0f\x61llowed_tenants\x18\x14 \x03(\t\x12,\n\tconflicts\x18\x15 \x03(\x0b\x32\x19.olo.registry.v1.Conflict\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x10\n\x0e_quality_scoreB\x1b\n\x19_cost_per_1k_input_tokensB\x1c\n\x1a_cost_per_1k_output_tokens\"S\n\x08\x43onflict\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x10\n\x08\x65xpected\x18\x03 \x01(\t\x12\x11\n\tannounced\x18\x04 \x01(\t\"/\n\x0b\x41liasTarget\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\r\"E\n\x05\x41lias\x12\r\n\x05\x61lias\x18\x01 \x01(\t\x12-\n\x07targets\x18\x02 \x03(\x0b\x32\x1c.olo.registry.v1.AliasTarget\"\xca\x01\n\x14InstanceAnnouncement\x12+\n\x08instance\x18\x01 \x01(\x0b\x32\x19.olo.registry.v1.Instance\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.olo.common.v1.ModelType\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x14\n\x0c\x64\x65\x66\x61ult_flag\x18\x05 \x01(\x08\x12\x1b\n\x13\x65mbedding_dimension\x18\x06 \x01(\r\"V\n\x17RegisterInstanceRequest\x12;\n\x0c\x61nnouncement\x18\x01 \x01(\x0b\x32%.olo.registry.v1.InstanceAnnouncement\"D\n\x18RegisterInstanceResponse\x12(\n\x05lease\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"0\n\x19\x44\x65registerInstanceRequest\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\"\x1c\n\x1a\x44\x65registerInstanceResponse\"h\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.olo.common.v1.ModelType\"U\n\x12ListModelsResponse\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.olo.registry.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"#\n\x0fGetModelRequest\x12\x10\n\x08model_id\x18\x01 \x01(\t\"9\n\x10GetModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.olo.registry.v1.Model\"l\n\x12UpdateModelRequest\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.olo.registry.v1.Model\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"<\n\x13UpdateModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x16.olo.registry.v1.Model\"=\n\x12WatchModelsRequest\x12\x16\n\x0eregistry_epoch\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\"\xd5\x01\n\x13WatchModelsResponse\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x16\n\x0eregistry_epoch\x18\x02 \x01(\t\x12\x10\n\x08snapshot\x18\x03 \x01(\x08\x12&\n\x06models\x18\x04 \x03(\x0b\x32\x16.olo.registry.v1.Model\x12\x19\n\x11removed_model_ids\x18\x05 \x03(\t\x12\'\n\x07\x61liases\x18\x06 \x03(\x0b\x32\x16.olo.registry.v1.Alias\x12\x17\n\x0fremoved_aliases\x18\x07 \x03(\t*\x86\x01\n\rInstanceState\x12\x1e\n\x1aINSTANCE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14INSTANCE_STATE_READY\x10\x01\x12\x1b\n\x17INSTANCE_STATE_DRAINING\x10\x02\x12\x1e\n\x1aINSTANCE_STATE_QUARANTINED\x10\x03\x32\xc7\x04\n\x0fRegistryService\x12g\n\x10RegisterInstance\x12(.olo.registry.v1.RegisterInstanceRequest\x1a).olo.registry.v1.RegisterInstanceResponse\x12m\n\x12\x44\x65registerInstance\x12*.olo.registry.v1.DeregisterInstanceRequest\x1a+.olo.registry.v1.DeregisterInstanceResponse\x12U\n\nListModels\x12\".olo.registry.v1.ListModelsRequest\x1a#.olo.registry.v1.ListModelsResponse\x12O\n\x08GetModel\x12 .olo.registry.v1.GetModelRequest\x1a!.olo.registry.v1.GetModelResponse\x12X\n\x0bUpdateModel\x12#.olo.registry.v1.UpdateModelRequest\x1a$.olo.registry.v1.UpdateModelResponse\x12Z\n\x0bWatchModels\x12#.olo.registry.v1.WatchModelsRequest\x1a$.olo.registry.v1.WatchModelsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'olo.registry.v1.registry_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_INSTANCESTATE']._serialized_start=2040
-  _globals['_INSTANCESTATE']._serialized_end=2142
+  _globals['_INSTANCE_LABELSENTRY']._loaded_options = None
+  _globals['_INSTANCE_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_MODEL_LABELSENTRY']._loaded_options = None
+  _globals['_MODEL_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_INSTANCESTATE']._serialized_start=2875
+  _globals['_INSTANCESTATE']._serialized_end=3009
   _globals['_INSTANCE']._serialized_start=187
-  _globals['_INSTANCE']._serialized_end=518
-  _globals['_MODEL']._serialized_start=521
-  _globals['_MODEL']._serialized_end=962
-  _globals['_INSTANCEANNOUNCEMENT']._serialized_start=965
-  _globals['_INSTANCEANNOUNCEMENT']._serialized_end=1167
-  _globals['_REGISTERINSTANCEREQUEST']._serialized_start=1169
-  _globals['_REGISTERINSTANCEREQUEST']._serialized_end=1255
-  _globals['_REGISTERINSTANCERESPONSE']._serialized_start=1257
-  _globals['_REGISTERINSTANCERESPONSE']._serialized_end=1325
-  _globals['_DEREGISTERINSTANCEREQUEST']._serialized_start=1327
-  _globals['_DEREGISTERINSTANCEREQUEST']._serialized_end=1375
-  _globals['_DEREGISTERINSTANCERESPONSE']._serialized_start=1377
-  _globals['_DEREGISTERINSTANCERESPONSE']._serialized_end=1405
-  _globals['_LISTMODELSREQUEST']._serialized_start=1407
-  _globals['_LISTMODELSREQUEST']._serialized_end=1511
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1513
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1598
-  _globals['_GETMODELREQUEST']._serialized_start=1600
-  _globals['_GETMODELREQUEST']._serialized_end=1635
-  _globals['_GETMODELRESPONSE']._serialized_start=1637
-  _globals['_GETMODELRESPONSE']._serialized_end=1694
-  _globals['_UPDATEMODELREQUEST']._serialized_start=1696
-  _globals['_UPDATEMODELREQUEST']._serialized_end=1804
-  _globals['_UPDATEMODELRESPONSE']._serialized_start=1806
-  _globals['_UPDATEMODELRESPONSE']._serialized_end=1866
-  _globals['_WATCHMODELSREQUEST']._serialized_start=1868
-  _globals['_WATCHMODELSREQUEST']._serialized_end=1888
-  _globals['_WATCHMODELSRESPONSE']._serialized_start=1891
-  _globals['_WATCHMODELSRESPONSE']._serialized_end=2038
-  _globals['_REGISTRYSERVICE']._serialized_start=2145
-  _globals['_REGISTRYSERVICE']._serialized_end=2728
+  _globals['_INSTANCE']._serialized_end=664
+  _globals['_INSTANCE_LABELSENTRY']._serialized_start=619
+  _globals['_INSTANCE_LABELSENTRY']._serialized_end=664
+  _globals['_MODEL']._serialized_start=667
+  _globals['_MODEL']._serialized_end=1484
+  _globals['_MODEL_LABELSENTRY']._serialized_start=619
+  _globals['_MODEL_LABELSENTRY']._serialized_end=664
+  _globals['_CONFLICT']._serialized_start=1486
+  _globals['_CONFLICT']._serialized_end=1569
+  _globals['_ALIASTARGET']._serialized_start=1571
+  _globals['_ALIASTARGET']._serialized_end=1618
+  _globals['_ALIAS']._serialized_start=1620
+  _globals['_ALIAS']._serialized_end=1689
+  _globals['_INSTANCEANNOUNCEMENT']._serialized_start=1692
+  _globals['_INSTANCEANNOUNCEMENT']._serialized_end=1894
+  _globals['_REGISTERINSTANCEREQUEST']._serialized_start=1896
+  _globals['_REGISTERINSTANCEREQUEST']._serialized_end=1982
+  _globals['_REGISTERINSTANCERESPONSE']._serialized_start=1984
+  _globals['_REGISTERINSTANCERESPONSE']._serialized_end=2052
+  _globals['_DEREGISTERINSTANCEREQUEST']._serialized_start=2054
+  _globals['_DEREGISTERINSTANCEREQUEST']._serialized_end=2102
+  _globals['_DEREGISTERINSTANCERESPONSE']._serialized_start=2104
+  _globals['_DEREGISTERINSTANCERESPONSE']._serialized_end=2132
+  _globals['_LISTMODELSREQUEST']._serialized_start=2134
+  _globals['_LISTMODELSREQUEST']._serialized_end=2238
+  _globals['_LISTMODELSRESPONSE']._serialized_start=2240
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2325
+  _globals['_GETMODELREQUEST']._serialized_start=2327
+  _globals['_GETMODELREQUEST']._serialized_end=2362
+  _globals['_GETMODELRESPONSE']._serialized_start=2364
+  _globals['_GETMODELRESPONSE']._serialized_end=2421
+  _globals['_UPDATEMODELREQUEST']._serialized_start=2423
+  _globals['_UPDATEMODELREQUEST']._serialized_end=2531
+  _globals['_UPDATEMODELRESPONSE']._serialized_start=2533
+  _globals['_UPDATEMODELRESPONSE']._serialized_end=2593
+  _globals['_WATCHMODELSREQUEST']._serialized_start=2595
+  _globals['_WATCHMODELSREQUEST']._serialized_end=2656
+  _globals['_WATCHMODELSRESPONSE']._serialized_start=2659
+  _globals['_WATCHMODELSRESPONSE']._serialized_end=2872
+  _globals['_REGISTRYSERVICE']._serialized_start=3012
+  _globals['_REGISTRYSERVICE']._serialized_end=3595
 # @@protoc_insertion_point(module_scope)

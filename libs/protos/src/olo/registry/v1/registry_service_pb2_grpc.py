@@ -108,7 +108,7 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchModels(self, request, context):
-        """WatchModels sends a snapshot, then each change as it happens.
+        """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,7 @@ class RegistryServiceStub:
     UpdateModel: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.UpdateModelRequest, _registry_service_pb2.UpdateModelResponse]
     """UpdateModel sets the operator's policy. Fails with NOT_FOUND, INVALID_ARGUMENT (mask, values)."""
     WatchModels: _grpc.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelsRequest, _registry_service_pb2.WatchModelsResponse]
-    """WatchModels sends a snapshot, then each change as it happens."""
+    """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
@@ -66,7 +66,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     UpdateModel: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.UpdateModelRequest, _registry_service_pb2.UpdateModelResponse]  # type: ignore[assignment]
     """UpdateModel sets the operator's policy. Fails with NOT_FOUND, INVALID_ARGUMENT (mask, values)."""
     WatchModels: _aio.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelsRequest, _registry_service_pb2.WatchModelsResponse]  # type: ignore[assignment]
-    """WatchModels sends a snapshot, then each change as it happens."""
+    """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """RegistryService keeps the catalogue of models and the leases of the instances that serve them."""
@@ -119,6 +119,6 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.WatchModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_registry_service_pb2.WatchModelsResponse], _abc.AsyncIterator[_registry_service_pb2.WatchModelsResponse]]:
-        """WatchModels sends a snapshot, then each change as it happens."""
+        """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -7,6 +7,7 @@ __all__ = (
     "AttemptFinished",
     "HardwareType",
     "InstanceAnnounced",
+    "InstanceDrainRequested",
     "InstanceHeartbeat",
     "InstanceLeft",
     "InstancesRequested",
@@ -149,8 +150,24 @@ class InstanceAnnounced(betterproto2.Message):
         17, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_STRING)
     )
 
+    draining: "bool" = betterproto2.field(18, betterproto2.TYPE_BOOL)
+
 
 default_message_pool.register_message("olo.events.v1", "InstanceAnnounced", InstanceAnnounced)
+
+
+@dataclass(eq=False, repr=False)
+class InstanceDrainRequested(betterproto2.Message):
+    """
+    InstanceDrainRequested asks an instance to finish what it has and take nothing new until it is started again.
+    """
+
+    instance_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    model_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+
+default_message_pool.register_message("olo.events.v1", "InstanceDrainRequested", InstanceDrainRequested)
 
 
 @dataclass(eq=False, repr=False)

@@ -2,6 +2,7 @@
 
 OloError
 +-- ModelNotFound           NOT_FOUND            model_not_found
++-- AliasNotFound           NOT_FOUND            alias_not_found
 +-- InstanceNotFound        NOT_FOUND            instance_not_found
 +-- RegistrationRejected    FAILED_PRECONDITION  registration_rejected
 +-- RegistryFull            RESOURCE_EXHAUSTED   registry_full
@@ -18,6 +19,13 @@ class ModelNotFound(OloError):
 
     code = ErrorCode.NOT_FOUND
     reason = "model_not_found"
+
+
+class AliasNotFound(OloError):
+    """No alias has this name."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "alias_not_found"
 
 
 class InstanceNotFound(OloError):

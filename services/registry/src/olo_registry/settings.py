@@ -26,4 +26,7 @@ class RegistrySettings(ServiceSettings):
     """Workers that wish for a higher priority than this get this one; an operator may still set more."""
     max_instances: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Registrations beyond this number of live instances are refused."""
+    quarantine_starts: Annotated[int, Field(ge=2, le=1000)] = 5
+    """An address that begins so many leases of one model within a minute is not chosen until it has stayed for a
+    minute, while the model has other instances. Fewer sets aside what was only restarted a few times."""
     nats: NatsSettings = Field(default_factory=NatsSettings)

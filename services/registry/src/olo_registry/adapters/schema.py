@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, DateTime, Integer, MetaData, String, Table
+from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Integer, MetaData, String, Table
 
 METADATA = MetaData()
 
@@ -20,4 +20,18 @@ MODELS = Table(
     Column("embedding_dimension", Integer, nullable=False),
     Column("create_time", DateTime(timezone=True), nullable=False),
     Column("update_time", DateTime(timezone=True), nullable=False),
+    Column("quality_score", Float),
+    Column("cost_per_1k_input_tokens", Float),
+    Column("cost_per_1k_output_tokens", Float),
+    Column("labels", JSON, nullable=False),
+    Column("capabilities", JSON, nullable=False),
+    Column("allowed_tenants", JSON, nullable=False),
+)
+
+ALIAS_TARGETS = Table(
+    "alias_targets",
+    METADATA,
+    Column("alias", String(128), primary_key=True),
+    Column("model_id", String(128), primary_key=True),
+    Column("weight", Integer, nullable=False),
 )

@@ -62,6 +62,11 @@ class Leases:
         leases = self._of_model.get(model_id, {})
         return [leases[instance_id].instance for instance_id in sorted(leases)]
 
+    def sibling(self, model_id: str, instance_id: str) -> Instance | None:
+        """Some other live instance of the model. All of one model have the same facts, so one speaks for all."""
+        others = (lease.instance for known, lease in self._of_model.get(model_id, {}).items() if known != instance_id)
+        return next(others, None)
+
     def is_stale(self, instance_id: str, stamp: Stamp) -> bool:
         """Whether something as new as this is known already."""
         if (lease := self._live.get(instance_id)) is not None:

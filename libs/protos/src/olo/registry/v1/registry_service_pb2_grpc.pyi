@@ -45,6 +45,16 @@ class RegistryServiceStub:
     """GetModel returns one model. Fails with NOT_FOUND."""
     UpdateModel: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.UpdateModelRequest, _registry_service_pb2.UpdateModelResponse]
     """UpdateModel sets the operator's policy. Fails with NOT_FOUND, INVALID_ARGUMENT (mask, values)."""
+    DrainInstances: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DrainInstancesRequest, _registry_service_pb2.DrainInstancesResponse]
+    """DrainInstances has instances finish their work and take nothing new until they are started again. Fails with NOT_FOUND,
+    INVALID_ARGUMENT.
+    """
+    ListAliases: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasesRequest, _registry_service_pb2.ListAliasesResponse]
+    """ListAliases lists the names that stand for models, in the order of the names."""
+    SetAlias: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.SetAliasRequest, _registry_service_pb2.SetAliasResponse]
+    """SetAlias makes or replaces an alias. Fails with INVALID_ARGUMENT (name, targets), NOT_FOUND (model), RESOURCE_EXHAUSTED."""
+    DeleteAlias: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteAliasRequest, _registry_service_pb2.DeleteAliasResponse]
+    """DeleteAlias ends an alias. Fails with NOT_FOUND."""
     WatchModels: _grpc.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelsRequest, _registry_service_pb2.WatchModelsResponse]
     """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens."""
 
@@ -65,6 +75,16 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """GetModel returns one model. Fails with NOT_FOUND."""
     UpdateModel: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.UpdateModelRequest, _registry_service_pb2.UpdateModelResponse]  # type: ignore[assignment]
     """UpdateModel sets the operator's policy. Fails with NOT_FOUND, INVALID_ARGUMENT (mask, values)."""
+    DrainInstances: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DrainInstancesRequest, _registry_service_pb2.DrainInstancesResponse]  # type: ignore[assignment]
+    """DrainInstances has instances finish their work and take nothing new until they are started again. Fails with NOT_FOUND,
+    INVALID_ARGUMENT.
+    """
+    ListAliases: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasesRequest, _registry_service_pb2.ListAliasesResponse]  # type: ignore[assignment]
+    """ListAliases lists the names that stand for models, in the order of the names."""
+    SetAlias: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.SetAliasRequest, _registry_service_pb2.SetAliasResponse]  # type: ignore[assignment]
+    """SetAlias makes or replaces an alias. Fails with INVALID_ARGUMENT (name, targets), NOT_FOUND (model), RESOURCE_EXHAUSTED."""
+    DeleteAlias: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteAliasRequest, _registry_service_pb2.DeleteAliasResponse]  # type: ignore[assignment]
+    """DeleteAlias ends an alias. Fails with NOT_FOUND."""
     WatchModels: _aio.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelsRequest, _registry_service_pb2.WatchModelsResponse]  # type: ignore[assignment]
     """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens."""
 
@@ -112,6 +132,40 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.UpdateModelResponse, _abc.Awaitable[_registry_service_pb2.UpdateModelResponse]]:
         """UpdateModel sets the operator's policy. Fails with NOT_FOUND, INVALID_ARGUMENT (mask, values)."""
+
+    @_abc_1.abstractmethod
+    def DrainInstances(
+        self,
+        request: _registry_service_pb2.DrainInstancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.DrainInstancesResponse, _abc.Awaitable[_registry_service_pb2.DrainInstancesResponse]]:
+        """DrainInstances has instances finish their work and take nothing new until they are started again. Fails with NOT_FOUND,
+        INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAliases(
+        self,
+        request: _registry_service_pb2.ListAliasesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.ListAliasesResponse, _abc.Awaitable[_registry_service_pb2.ListAliasesResponse]]:
+        """ListAliases lists the names that stand for models, in the order of the names."""
+
+    @_abc_1.abstractmethod
+    def SetAlias(
+        self,
+        request: _registry_service_pb2.SetAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.SetAliasResponse, _abc.Awaitable[_registry_service_pb2.SetAliasResponse]]:
+        """SetAlias makes or replaces an alias. Fails with INVALID_ARGUMENT (name, targets), NOT_FOUND (model), RESOURCE_EXHAUSTED."""
+
+    @_abc_1.abstractmethod
+    def DeleteAlias(
+        self,
+        request: _registry_service_pb2.DeleteAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.DeleteAliasResponse, _abc.Awaitable[_registry_service_pb2.DeleteAliasResponse]]:
+        """DeleteAlias ends an alias. Fails with NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def WatchModels(

@@ -17,6 +17,8 @@ from olo.gateway.v1 import gateway_service_pb2 as gw
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
 from olo.inference.v1.inference_service_pb2 import ChatMessage, Role
+from olo.registry.v1 import registry_service_pb2 as rg
+from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer, add_RegistryServiceServicer_to_server
 from olo.retrieval.v1 import retrieval_service_pb2 as rt
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceServicer, add_RetrievalServiceServicer_to_server
 from olo_contracts.vectors import pack
@@ -55,7 +57,7 @@ def response(text: str, run_id: str = "run-1") -> run_pb2.ChatResponse:
     )
 
 
-class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer):
+class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer, RegistryServiceServicer):
     """Keeps what it was asked; fails with what stands in `failures`, one for each call, before it answers."""
 
     def __init__(self) -> None:
@@ -64,6 +66,7 @@ class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer):
         self.streams: list[list[gw.ChatStreamResponse | Failure]] = []
         self.collections: dict[str, dict[str, rt.Document]] = {}
         self.refused: dict[str, str] = {}
+        self.aliases: dict[str, rg.Alias] = {}
 
     def _take(self, request: Any, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
@@ -106,6 +109,32 @@ class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer):
         ]
         wanted = request.model_type
         return gw.ListModelsResponse(models=[m for m in models if not wanted or m.model_type == wanted])
+
+    def GetModel(self, request, context):
+        self._take(request, context)
+        return rg.GetModelResponse(model=rg.Model(model_id=request.model_id, quality_score=0.5))
+
+    def UpdateModel(self, request, context):
+        self._take(request, context)
+        return rg.UpdateModelResponse(model=request.model)
+
+    def DrainInstances(self, request, context):
+        self._take(request, context)
+        return rg.DrainInstancesResponse(instance_ids=[request.instance_id or "i1"])
+
+    def SetAlias(self, request, context):
+        self._take(request, context)
+        self.aliases[request.alias.alias] = request.alias
+        return rg.SetAliasResponse(alias=request.alias)
+
+    def ListAliases(self, request, context):
+        self._take(request, context)
+        return rg.ListAliasesResponse(aliases=self.aliases.values())
+
+    def DeleteAlias(self, request, context):
+        self._take(request, context)
+        del self.aliases[request.alias]
+        return rg.DeleteAliasResponse()
 
     def Embed(self, request, context):
         self._take(request, context)
@@ -197,6 +226,7 @@ def served() -> Iterator[Served]:
         server = grpc.server(threads)
         add_GatewayServiceServicer_to_server(gateway, server)
         add_RetrievalServiceServicer_to_server(gateway, server)
+        add_RegistryServiceServicer_to_server(gateway, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         try:

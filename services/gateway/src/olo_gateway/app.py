@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 
 from olo.gateway.v1.gateway_service_pb2 import DESCRIPTOR as GATEWAY_FILE
 from olo.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from olo.registry.v1.registry_service_pb2 import DESCRIPTOR as REGISTRY_FILE
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo.retrieval.v1.retrieval_service_pb2 import DESCRIPTOR as RETRIEVAL_FILE
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
@@ -40,6 +41,17 @@ from olo_gateway.settings import GatewaySettings
 from olo_gateway.workers import chat_worker
 
 _CHECK_SECONDS = 2.0
+
+OPERATORS_CALLS = (
+    "ListModels",
+    "GetModel",
+    "UpdateModel",
+    "DrainInstances",
+    "ListAliases",
+    "SetAlias",
+    "DeleteAlias",
+)
+"""Of the registry's calls, those that the edge passes on; the others are for workers and routers."""
 
 
 @asynccontextmanager
@@ -108,6 +120,7 @@ async def _edge(
     return [
         Registration(GATEWAY_FILE.services_by_name["GatewayService"], add_GatewayServiceServicer_to_server, servicer),
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),
+        forwarded(REGISTRY_FILE.services_by_name["RegistryService"], registry, "the registry", only=OPERATORS_CALLS),
     ]
 
 

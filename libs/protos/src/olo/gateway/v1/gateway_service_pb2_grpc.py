@@ -27,7 +27,8 @@ if _version_not_supported:
 
 
 class GatewayServiceStub:
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService.
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1.RegistryService, what operators need.
     """
 
     def __init__(self, channel):
@@ -74,7 +75,8 @@ class GatewayServiceStub:
 
 
 class GatewayServiceServicer:
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService.
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1.RegistryService, what operators need.
     """
 
     def Chat(self, request, context):
@@ -175,7 +177,8 @@ def add_GatewayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GatewayService:
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService.
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1.RegistryService, what operators need.
     """
 
     @staticmethod

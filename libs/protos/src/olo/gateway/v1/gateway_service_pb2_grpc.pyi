@@ -28,7 +28,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GatewayServiceStub:
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService."""
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1.RegistryService, what operators need.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -54,7 +56,9 @@ class GatewayServiceStub:
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService."""
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1.RegistryService, what operators need.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Chat: _aio.UnaryUnaryMultiCallable[_run_pb2.ChatRequest, _run_pb2.ChatResponse]  # type: ignore[assignment]
@@ -76,7 +80,9 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """Embed returns one vector for each text. Fails with INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService."""
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1.RegistryService, what operators need.
+    """
 
     @_abc_1.abstractmethod
     def Chat(

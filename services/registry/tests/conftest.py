@@ -88,6 +88,8 @@ class Bench:
     registry: Registry
     curation: Curation
     views: Views
+    catalogue: Catalogue
+    changes: Changes
 
     def pass_time(self, seconds: float, *, connected: bool = True) -> list[str]:
         """Sweeps along the way, as the service does; gives the ids of those that expired."""
@@ -110,8 +112,9 @@ def make_bench(max_instances: int = 4) -> Bench:
     standing = Standing(Conflicts(6.0), Quarantine(QuarantineRule()), Drains())
     changes = Changes("this life")
     curation = Curation(catalogue, aliases, changes, store=store, clock=clock)
+    views = Views(catalogue, aliases, leases, standing, changes)
     registry = Registry(
         curation, leases, standing, changes, announcer=announcer, clock=clock, max_instances=max_instances
     )
     registry.sweep(connected=True)
-    return Bench(store, announcer, clock, registry, curation, Views(catalogue, aliases, leases, standing, changes))
+    return Bench(store, announcer, clock, registry, curation, views, catalogue, changes)

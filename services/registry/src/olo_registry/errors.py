@@ -6,6 +6,8 @@ OloError
 +-- InstanceNotFound        NOT_FOUND            instance_not_found
 +-- RegistrationRejected    FAILED_PRECONDITION  registration_rejected
 +-- RegistryFull            RESOURCE_EXHAUSTED   registry_full
++-- RecordNotFound          NOT_FOUND            record_not_found
++-- SourceDrifted           FAILED_PRECONDITION  source_drifted
 +-- Unavailable             UNAVAILABLE          dependency_unavailable (of olo_common: the database is away)
 """
 
@@ -47,3 +49,17 @@ class RegistryFull(OloError):
 
     code = ErrorCode.RESOURCE_EXHAUSTED
     reason = "registry_full"
+
+
+class RecordNotFound(OloError):
+    """A source of benchmarks has no such record."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "record_not_found"
+
+
+class SourceDrifted(OloError):
+    """A source of benchmarks publishes in another shape than it did."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "source_drifted"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from olo_registry.benchmarks.facts import Link, SourceState
 from olo_registry.catalogue.alias import Alias
 from olo_registry.catalogue.entry import Entry
 
@@ -42,6 +43,49 @@ class CatalogueStore(Protocol):
 
         Raises:
             Unavailable: The database does not answer.
+        """
+        ...
+
+
+class BenchmarkStore(Protocol):
+    """Keeps the last good word of each source, and what people have decided, over restarts."""
+
+    async def load_states(self) -> list[SourceState]:
+        """Every source that was ever asked."""
+        ...
+
+    async def save_state(self, state: SourceState) -> None:
+        """Saves what is known of a source, in place of what was.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        ...
+
+    async def load_links(self) -> list[Link]:
+        """Every decision."""
+        ...
+
+    async def save_link(self, link: Link) -> None:
+        """Saves a decision, in place of an earlier one.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        ...
+
+
+class Publisher(Protocol):
+    """One source, as it is reached."""
+
+    async def fetch(self, last: SourceState, wanted: Sequence[str]) -> SourceState | None:
+        """Its records as they are now, for the models `wanted` where it has to be asked by model.
+
+        None: nothing is new since `last`.
+
+        Raises:
+            Unavailable: It does not answer.
+            SourceDrifted: What it gives has another shape than it had.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from olo_common.sql import Database, open_database
 
@@ -23,3 +24,8 @@ async def registry_database(url: str) -> AsyncIterator[Database]:
         must_answer=True,
     ) as database:
         yield database
+
+
+def utc(time: datetime) -> datetime:
+    """A time as it was written. SQLite keeps no zone; what was written was UTC."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

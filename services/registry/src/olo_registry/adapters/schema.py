@@ -35,3 +35,22 @@ ALIAS_TARGETS = Table(
     Column("model_id", String(128), primary_key=True),
     Column("weight", Integer, nullable=False),
 )
+
+BENCHMARK_SOURCES = Table(
+    "benchmark_sources",
+    METADATA,
+    Column("source", String(32), primary_key=True),
+    Column("fetch_time", DateTime(timezone=True)),
+    Column("check_time", DateTime(timezone=True)),
+    Column("problem", String(512), nullable=False),
+    Column("validators", JSON, nullable=False),
+    Column("records", JSON, nullable=False),
+)
+
+BENCHMARK_LINKS = Table(
+    "benchmark_links",
+    METADATA,
+    Column("model_id", String(128), primary_key=True),
+    Column("source", String(32), primary_key=True),
+    Column("record", String(256)),
+)

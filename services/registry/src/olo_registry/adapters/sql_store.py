@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, select, update
@@ -11,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from olo_common.errors import Unavailable
 from olo_common.sql import Database
+from olo_registry.adapters.database import utc
 from olo_registry.adapters.schema import ALIAS_TARGETS, MODELS
 from olo_registry.catalogue.alias import Alias, Target
 from olo_registry.catalogue.entry import Entry
@@ -109,14 +109,9 @@ def _entry(row: RowMapping) -> Entry:
             **values,
             "model_type": ModelType(values["model_type"]),
             "hardware_type": HardwareType(values["hardware_type"]),
-            "create_time": _utc(values["create_time"]),
-            "update_time": _utc(values["update_time"]),
+            "create_time": utc(values["create_time"]),
+            "update_time": utc(values["update_time"]),
             "capabilities": tuple(values["capabilities"]),
             "allowed_tenants": tuple(values["allowed_tenants"]),
         }
     )
-
-
-def _utc(time: datetime) -> datetime:
-    # SQLite keeps no zone; what was written was UTC.
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

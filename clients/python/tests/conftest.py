@@ -17,7 +17,12 @@ from olo.gateway.v1 import gateway_service_pb2 as gw
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
 from olo.inference.v1.inference_service_pb2 import ChatMessage, Role
+from olo.registry.v1 import benchmark_service_pb2 as bm
 from olo.registry.v1 import registry_service_pb2 as rg
+from olo.registry.v1.benchmark_service_pb2_grpc import (
+    BenchmarkServiceServicer,
+    add_BenchmarkServiceServicer_to_server,
+)
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer, add_RegistryServiceServicer_to_server
 from olo.retrieval.v1 import retrieval_service_pb2 as rt
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceServicer, add_RetrievalServiceServicer_to_server
@@ -57,7 +62,7 @@ def response(text: str, run_id: str = "run-1") -> run_pb2.ChatResponse:
     )
 
 
-class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer, RegistryServiceServicer):
+class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer, RegistryServiceServicer, BenchmarkServiceServicer):
     """Keeps what it was asked; fails with what stands in `failures`, one for each call, before it answers."""
 
     def __init__(self) -> None:
@@ -135,6 +140,27 @@ class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer, RegistryServ
         self._take(request, context)
         del self.aliases[request.alias]
         return rg.DeleteAliasResponse()
+
+    def ListBenchmarkSources(self, request, context):
+        self._take(request, context)
+        return bm.ListBenchmarkSourcesResponse(
+            sources=[bm.BenchmarkSource(source="lmarena", records=7, problem="away")]
+        )
+
+    def ListModelFacts(self, request, context):
+        self._take(request, context)
+        return bm.ListModelFactsResponse(facts=[bm.ModelFact(name="elo", value="1234", source="lmarena", record="r")])
+
+    def ListMatchReviews(self, request, context):
+        self._take(request, context)
+        candidate = bm.MatchCandidate(record="r-v2", doubts=["version"])
+        return bm.ListMatchReviewsResponse(
+            reviews=[bm.MatchReview(model_id="r", source="lmarena", candidates=[candidate])]
+        )
+
+    def DecideMatch(self, request, context):
+        self._take(request, context)
+        return bm.DecideMatchResponse()
 
     def Embed(self, request, context):
         self._take(request, context)
@@ -227,6 +253,7 @@ def served() -> Iterator[Served]:
         add_GatewayServiceServicer_to_server(gateway, server)
         add_RetrievalServiceServicer_to_server(gateway, server)
         add_RegistryServiceServicer_to_server(gateway, server)
+        add_BenchmarkServiceServicer_to_server(gateway, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         try:

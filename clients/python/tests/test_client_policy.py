@@ -81,3 +81,24 @@ async def test_both_clients_speak_alike(served: Any) -> None:
         assert len(await client.models.aliases()) == 1
         await client.models.delete_alias("a")
     assert served.gateway.aliases == {}
+
+
+def test_benchmarks_are_listed_and_decided(served: Any, capsys: Any) -> None:
+    for arguments, shown in ((["sources"], "away"), (["facts", "m"], "1234"), (["review"], "r-v2")):
+        assert cli.run(["benchmarks", *arguments]) == 0
+        assert shown in capsys.readouterr().out
+        assert cli.run(["benchmarks", *arguments, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)
+    assert cli.run(["benchmarks", "decide", "r", "lmarena", "r-v2"]) == 0
+    assert served.gateway.requests[-1].record == "r-v2"
+
+
+async def test_both_clients_read_benchmarks(served: Any) -> None:
+    with Olo(served.target) as olo:
+        assert olo.benchmarks.sources()[0].records == 7
+        olo.benchmarks.decide("m", "lmarena", None)
+    async with AsyncOlo(served.target) as client:
+        assert (await client.benchmarks.facts("m"))[0].name == "elo"
+        assert (await client.benchmarks.reviews())[0].candidates[0].doubts == ["version"]
+        await client.benchmarks.decide("m", "lmarena", "r")
+        assert (await client.benchmarks.sources())[0].problem == "away"

@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 
 from olo.gateway.v1.gateway_service_pb2 import DESCRIPTOR as GATEWAY_FILE
 from olo.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from olo.registry.v1.benchmark_service_pb2 import DESCRIPTOR as BENCHMARK_FILE
 from olo.registry.v1.registry_service_pb2 import DESCRIPTOR as REGISTRY_FILE
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo.retrieval.v1.retrieval_service_pb2 import DESCRIPTOR as RETRIEVAL_FILE
@@ -121,6 +122,7 @@ async def _edge(
         Registration(GATEWAY_FILE.services_by_name["GatewayService"], add_GatewayServiceServicer_to_server, servicer),
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),
         forwarded(REGISTRY_FILE.services_by_name["RegistryService"], registry, "the registry", only=OPERATORS_CALLS),
+        forwarded(BENCHMARK_FILE.services_by_name["BenchmarkService"], registry, "the registry"),
     ]
 
 

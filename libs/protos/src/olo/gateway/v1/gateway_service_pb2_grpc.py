@@ -28,7 +28,7 @@ if _version_not_supported:
 
 class GatewayServiceStub:
     """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
-    of olo.registry.v1.RegistryService, what operators need.
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
     """
 
     def __init__(self, channel):
@@ -76,7 +76,7 @@ class GatewayServiceStub:
 
 class GatewayServiceServicer:
     """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
-    of olo.registry.v1.RegistryService, what operators need.
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
     """
 
     def Chat(self, request, context):
@@ -178,7 +178,7 @@ def add_GatewayServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class GatewayService:
     """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
-    of olo.registry.v1.RegistryService, what operators need.
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
     """
 
     @staticmethod

@@ -29,7 +29,7 @@ GRPC_VERSION: str
 
 class GatewayServiceStub:
     """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
-    of olo.registry.v1.RegistryService, what operators need.
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
     """
 
     @_typing.overload
@@ -57,7 +57,7 @@ class GatewayServiceStub:
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
     """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
-    of olo.registry.v1.RegistryService, what operators need.
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -81,7 +81,7 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
-    of olo.registry.v1.RegistryService, what operators need.
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
     """
 
     @_abc_1.abstractmethod

@@ -79,17 +79,18 @@ class Leases:
         if self.is_stale(instance.instance_id, instance.stamp):
             return Outcome.STALE
         former = self.get(instance.instance_id)
+        # Another start of the process is another instance, whatever it has in common with the one before.
+        same = former is not None and (former.lasting, former.stamp.epoch) == (instance.lasting, instance.stamp.epoch)
         if former is not None:
             # Somebody who only says the same again was announced when it said it first.
-            if former.lasting == instance.lasting and former.stamp.epoch == instance.stamp.epoch:
+            if same:
                 instance = replace(instance, announce_time=former.announce_time)
             self._drop(former)
         self._ended.pop(instance.instance_id, None)
         lease = _Lease(instance, now + self.lease_seconds)
         self._live[instance.instance_id] = lease
         self._of_model.setdefault(instance.model_id, {})[instance.instance_id] = lease
-        unchanged = former is not None and former.lasting == instance.lasting
-        return Outcome.RENEWED if unchanged else Outcome.CHANGED
+        return Outcome.RENEWED if same else Outcome.CHANGED
 
     def beat(self, heartbeat: Heartbeat, now: float) -> Outcome:
         """Renews a lease. A heartbeat of another epoch or model than the one announced is of an unknown instance."""

@@ -36,6 +36,8 @@ from olo_registry.views import ModelView, Standing, Views
 
 LEASE = 6.0
 BEAT = 2.0
+MOST_DELAY = 9 * LEASE
+"""Later than this nothing arrives: the registry remembers ends for ten leases, and a bus does not hold events."""
 SEQUENCES = 100_000
 
 Event = Announcement | Heartbeat | Departure
@@ -153,7 +155,7 @@ class Life:
         self.chance = chance
         self.world = World()
         self.processes = [Process(n, f"m{chance.randrange(2)}") for n in range(chance.randint(1, 4))]
-        self.on_the_way: list[Event] = []
+        self.on_the_way: list[tuple[float, Event]] = []
         self.lives = 0
         self.seen: dict[str, ModelView] = {}
         self.seen_epoch, self.seen_version = "", 0
@@ -204,12 +206,14 @@ class Life:
 
     def send(self, event: Event) -> None:
         for _ in range(self.chance.choice([0, 1, 1, 1, 1, 2])):
-            self.on_the_way.insert(self.chance.randint(0, len(self.on_the_way)), event)
+            place = self.chance.randint(0, len(self.on_the_way))
+            self.on_the_way.insert(place, (self.world.monotonic(), event))
 
     async def deliver(self) -> None:
         if self.on_the_way:
-            event = self.on_the_way.pop(self.chance.randrange(len(self.on_the_way)))
-            await self.hear(event)
+            sent_at, event = self.on_the_way.pop(self.chance.randrange(len(self.on_the_way)))
+            if self.world.monotonic() - sent_at < MOST_DELAY:
+                await self.hear(event)
 
     async def hear(self, event: Event) -> None:
         self.beliefs[event.instance_id].hear(event, self.world.monotonic())

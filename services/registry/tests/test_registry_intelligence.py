@@ -68,14 +68,13 @@ class Desk:
 def desk(bench: Any) -> Desk:
     prices, ratings, hub = FakePublisher(PRICES), FakePublisher(RATINGS), FakePublisher()
     store = FakeBenchmarkStore()
-    return Desk(bench, prices, ratings, hub, store, opened(bench, store, prices, ratings, hub))
+    return Desk(bench, prices, ratings, hub, store, opened(bench, store))
 
 
-def opened(bench: Any, store: FakeBenchmarkStore, *publishers: FakePublisher) -> Intelligence:
+def opened(bench: Any, store: FakeBenchmarkStore) -> Intelligence:
     return Intelligence(
         bench.catalogue,
         bench.views,
-        publishers=dict(zip(Source, publishers, strict=True)),
         store=store,
         clock=bench.clock,
         states=list(store.states.values()),
@@ -104,8 +103,8 @@ async def announce(bench: Any, model_id: str) -> None:
 async def test_quality_and_cost_reach_the_model_with_source_and_date(desk: Desk) -> None:
     await announce(desk.bench, LLAMA)
     desk.bench.clock.seconds = 60
-    await desk.intelligence.sync(Source.OPENROUTER)
-    await desk.intelligence.sync(Source.LMARENA)
+    await desk.intelligence.sync(Source.OPENROUTER, desk.prices)
+    await desk.intelligence.sync(Source.LMARENA, desk.ratings)
     worth = desk.bench.views.model(LLAMA).worth
     assert (worth.cost_per_1k_input_tokens, worth.cost_per_1k_output_tokens) == (0.02, 0.05)
     # 100 points above the median.
@@ -121,11 +120,11 @@ async def test_quality_and_cost_reach_the_model_with_source_and_date(desk: Desk)
 
 async def test_a_source_that_is_away_keeps_its_last_word_and_its_age(desk: Desk) -> None:
     await announce(desk.bench, LLAMA)
-    first = await desk.intelligence.sync(Source.OPENROUTER)
+    first = await desk.intelligence.sync(Source.OPENROUTER, desk.prices)
     desk.bench.clock.seconds = 3600
     desk.prices.error = Unavailable("the source does not answer")
     with pytest.raises(Unavailable):
-        await desk.intelligence.sync(Source.OPENROUTER)
+        await desk.intelligence.sync(Source.OPENROUTER, desk.prices)
     state = next(state for state in desk.intelligence.states() if state.source is Source.OPENROUTER)
     assert (state.records, state.fetch_time, state.problem) == (
         PRICES,
@@ -135,19 +134,19 @@ async def test_a_source_that_is_away_keeps_its_last_word_and_its_age(desk: Desk)
     assert state.check_time == desk.bench.clock.now()
     assert desk.bench.views.model(LLAMA).worth.cost_per_1k_input_tokens == 0.02
     desk.prices.error = None
-    assert (await desk.intelligence.sync(Source.OPENROUTER)).problem == ""
+    assert (await desk.intelligence.sync(Source.OPENROUTER, desk.prices)).problem == ""
 
 
 @pytest.mark.parametrize("drift", ["shape", "shrunk"])
 async def test_a_source_that_drifts_changes_nothing_and_is_not_asked_again_at_once(desk: Desk, drift: str) -> None:
     await announce(desk.bench, LLAMA)
-    await desk.intelligence.sync(Source.LMARENA)
+    await desk.intelligence.sync(Source.LMARENA, desk.ratings)
     before = desk.bench.views.model(LLAMA).worth
     if drift == "shape":
         desk.ratings.error = SourceDrifted("there is no list")
     else:
         desk.ratings.records = RATINGS[1:2]
-    state = await desk.intelligence.sync(Source.LMARENA)
+    state = await desk.intelligence.sync(Source.LMARENA, desk.ratings)
     assert state.problem
     assert state.records == RATINGS
     assert desk.bench.views.model(LLAMA).worth == before
@@ -155,9 +154,8 @@ async def test_a_source_that_drifts_changes_nothing_and_is_not_asked_again_at_on
 
 async def test_what_was_fetched_is_there_after_a_restart_without_a_network(desk: Desk) -> None:
     await announce(desk.bench, LLAMA)
-    await desk.intelligence.sync(Source.OPENROUTER)
-    away = FakePublisher(error=Unavailable("away"))
-    again = opened(desk.bench, desk.store, away, away, away)
+    await desk.intelligence.sync(Source.OPENROUTER, desk.prices)
+    again = opened(desk.bench, desk.store)
     desk.bench.views.appraise({})
     again.appraise()
     assert desk.bench.views.model(LLAMA).worth.cost_per_1k_input_tokens == 0.02
@@ -165,14 +163,14 @@ async def test_what_was_fetched_is_there_after_a_restart_without_a_network(desk:
 
 async def test_what_is_doubtful_is_for_a_person_and_the_word_is_kept(desk: Desk) -> None:
     await announce(desk.bench, "mistral-7b-instruct")
-    await desk.intelligence.sync(Source.OPENROUTER)
+    await desk.intelligence.sync(Source.OPENROUTER, desk.prices)
     assert desk.bench.views.model("mistral-7b-instruct").worth.cost_per_1k_input_tokens is None
     ((model_id, source, resolution),) = desk.intelligence.reviews()
     candidate = resolution.doubtful[0]
     assert (model_id, source, candidate.doubts) == ("mistral-7b-instruct", Source.OPENROUTER, ("version",))
     await desk.intelligence.decide(model_id, source, candidate.record)
     assert desk.bench.views.model(model_id).worth.cost_per_1k_input_tokens == 0.1
-    again = opened(desk.bench, desk.store, desk.prices, desk.ratings, desk.hub)
+    again = opened(desk.bench, desk.store)
     assert again.reviews() == []
     await again.decide(model_id, source, None)
     assert desk.bench.views.model(model_id).worth.cost_per_1k_input_tokens is None
@@ -181,7 +179,7 @@ async def test_what_is_doubtful_is_for_a_person_and_the_word_is_kept(desk: Desk)
 
 async def test_a_certain_match_can_be_overruled(desk: Desk) -> None:
     await announce(desk.bench, LLAMA)
-    await desk.intelligence.sync(Source.OPENROUTER)
+    await desk.intelligence.sync(Source.OPENROUTER, desk.prices)
     await desk.intelligence.decide(LLAMA, Source.OPENROUTER, None)
     assert desk.intelligence.facts(LLAMA) == []
     assert desk.bench.views.model(LLAMA).worth.cost_per_1k_input_tokens is None
@@ -200,14 +198,14 @@ async def test_the_unknown_cannot_be_decided(desk: Desk) -> None:
 async def test_the_hub_is_asked_for_names_that_may_be_there(desk: Desk) -> None:
     await announce(desk.bench, "llama3.1:8b")
     await announce(desk.bench, "acme/own-model")
-    await desk.intelligence.sync(Source.OPENROUTER)
-    await desk.intelligence.sync(Source.HUGGING_FACE)
+    await desk.intelligence.sync(Source.OPENROUTER, desk.prices)
+    await desk.intelligence.sync(Source.HUGGING_FACE, desk.hub)
     assert desk.hub.asked == [["acme/own-model", LLAMA]]
 
 
 async def test_operators_win(desk: Desk) -> None:
     await announce(desk.bench, LLAMA)
     await desk.bench.curation.update(LLAMA, PolicyChange(cost_per_1k_input_tokens=9.0))
-    await desk.intelligence.sync(Source.OPENROUTER)
+    await desk.intelligence.sync(Source.OPENROUTER, desk.prices)
     worth = desk.bench.views.model(LLAMA).worth
     assert (worth.cost_per_1k_input_tokens, worth.cost_per_1k_output_tokens) == (9.0, 0.05)

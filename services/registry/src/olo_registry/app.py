@@ -20,7 +20,6 @@ from olo_registry.adapters.clock import SystemClock
 from olo_registry.adapters.database import registry_database
 from olo_registry.adapters.nats_announcer import NatsAnnouncer
 from olo_registry.adapters.nats_listener import NatsListener
-from olo_registry.adapters.publishers import open_publishers
 from olo_registry.adapters.sql_benchmarks import SqlBenchmarkStore
 from olo_registry.adapters.sql_store import SqlCatalogueStore
 from olo_registry.benchmark_servicer import BenchmarkServicer
@@ -28,7 +27,6 @@ from olo_registry.catalogue.aliases import Aliases
 from olo_registry.catalogue.catalogue import Catalogue
 from olo_registry.changes import Changes
 from olo_registry.curation import Curation
-from olo_registry.fetching import fetching
 from olo_registry.intelligence import Intelligence
 from olo_registry.leases.conflicts import Conflicts
 from olo_registry.leases.drains import Drains
@@ -77,7 +75,6 @@ async def running(settings: RegistrySettings, lifetime: Lifetime) -> AsyncIterat
         intelligence = Intelligence(
             catalogue,
             views,
-            publishers=await stack.enter_async_context(open_publishers(settings.benchmarks)),
             store=benchmark_store,
             clock=clock,
             states=await benchmark_store.load_states(),
@@ -90,6 +87,9 @@ async def running(settings: RegistrySettings, lifetime: Lifetime) -> AsyncIterat
         await stack.enter_async_context(background(publish_changes(changes, announcer), "publish-changes", lifetime))
         await stack.enter_async_context(background(intelligence.follow(changes), "appraise", lifetime))
         if settings.benchmarks.enabled:
+            # Imported here: Temporal and HTTP cost a start half a second that most registries do not need.
+            from olo_registry.fetching import fetching
+
             await stack.enter_async_context(fetching(settings.benchmarks, settings.temporal, intelligence, lifetime))
         registrations = [
             Registration(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 
+from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from olo_common.health import Health
@@ -14,6 +16,7 @@ from olo_common.settings import TemporalSettings
 from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
 from olo_contracts.queues import REGISTRY_QUEUE
 from olo_registry.activities import SyncActivities
+from olo_registry.adapters.publishers import open_publishers
 from olo_registry.adapters.temporal_schedules import keep_schedules
 from olo_registry.benchmarks.facts import Source
 from olo_registry.intelligence import Intelligence
@@ -27,25 +30,28 @@ async def fetching(
 ) -> AsyncIterator[None]:
     """Fetches while the context is entered. Nobody waits for Temporal: the registry serves without it."""
     client = await temporal_client(temporal, "olo-registry")
-    activities = SyncActivities(intelligence)
-
-    def make_worker() -> Worker:
-        return Worker(
-            client,
-            task_queue=REGISTRY_QUEUE,
-            workflows=[SyncBenchmarksWorkflow],
-            activities=[activities.sync],
-            workflow_runner=UnsandboxedWorkflowRunner(),
-            build_id=build_id("olo-registry"),
-            max_concurrent_activities=1,
-            graceful_shutdown_timeout=timedelta(seconds=1),
-        )
 
     async with AsyncExitStack() as stack:
+        publishers = await stack.enter_async_context(open_publishers(settings))
+        activities = SyncActivities(intelligence, publishers)
+        make_worker = partial(_worker, client, activities)
         health = Health([TEMPORAL_CONDITION])
         await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=health))
         await stack.enter_async_context(background(keep_schedules(client, _every(settings)), "schedules", lifetime))
         yield
+
+
+def _worker(client: Client, activities: SyncActivities) -> Worker:
+    return Worker(
+        client,
+        task_queue=REGISTRY_QUEUE,
+        workflows=[SyncBenchmarksWorkflow],
+        activities=[activities.sync],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        build_id=build_id("olo-registry"),
+        max_concurrent_activities=1,
+        graceful_shutdown_timeout=timedelta(seconds=1),
+    )
 
 
 def _every(settings: BenchmarkSettings) -> dict[Source, timedelta]:

@@ -7,10 +7,9 @@ is shown.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 
-from olo_common.errors import InvalidField, OloError
+from olo_common.errors import OloError
 from olo_registry.benchmarks.facts import Fact, Link, Record, Source, SourceState, facts_of, quality_scores
 from olo_registry.benchmarks.matching import Index, Resolution
 from olo_registry.catalogue.catalogue import Catalogue
@@ -44,7 +43,6 @@ class Intelligence:
     """See the module.
 
     Args:
-        publishers: The sources that are asked; others keep what they once gave.
         states: What was stored of each source.
         links: What people have decided.
     """
@@ -54,7 +52,6 @@ class Intelligence:
         catalogue: Catalogue,
         views: Views,
         *,
-        publishers: Mapping[Source, Publisher],
         store: BenchmarkStore,
         clock: Clock,
         states: list[SourceState],
@@ -62,7 +59,6 @@ class Intelligence:
     ) -> None:
         self._catalogue = catalogue
         self._views = views
-        self._publishers = publishers
         self._store = store
         self._clock = clock
         known = {state.source: state for state in states}
@@ -74,15 +70,12 @@ class Intelligence:
         """What is known of each source."""
         return [board.state for board in self._boards.values()]
 
-    async def sync(self, source: Source) -> SourceState:
+    async def sync(self, source: Source, publisher: Publisher) -> SourceState:
         """Asks a source. What goes wrong is said in the state, and changes nothing else.
 
         Raises:
             Unavailable: It does not answer, or the outcome cannot be stored.
         """
-        publisher = self._publishers.get(source)
-        if publisher is None:
-            raise InvalidField("source", "is not one that is asked")
         async with self._syncing:
             last, now = self._boards[source].state, self._clock.now()
             try:

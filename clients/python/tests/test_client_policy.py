@@ -19,11 +19,29 @@ def _settled(served: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_named_is_set_and_nothing_else(served: Any, capsys: Any) -> None:
-    arguments = ["--priority", "0", "--no-default", "--label", "tier=gold", "--tenant", "a", "--clear", "quality"]
+    arguments = [
+        "--priority",
+        "0",
+        "--no-default",
+        "--disabled",
+        "--label",
+        "tier=gold",
+        "--tenant",
+        "a",
+        "--clear",
+        "quality",
+    ]
     assert cli.run(["models", "set", "org/m:1", *arguments, "--json"]) == 0
     request = served.gateway.requests[0]
     assert request.model == rg.Model(model_id="org/m:1", labels={"tier": "gold"}, allowed_tenants=["a"])
-    assert list(request.update_mask.paths) == ["allowed_tenants", "default_flag", "labels", "priority", "quality_score"]
+    assert list(request.update_mask.paths) == [
+        "allowed_tenants",
+        "default_flag",
+        "enabled",
+        "labels",
+        "priority",
+        "quality_score",
+    ]
     assert json.loads(capsys.readouterr().out)["model_id"] == "org/m:1"
 
 

@@ -39,7 +39,9 @@ def set_policy(  # noqa: PLR0917  # one option for each thing that can be set
     name: Annotated[str | None, typer.Option(help="Name for people.")] = None,
     priority: Annotated[int | None, typer.Option(help="0 to 1000; higher is chosen first.")] = None,
     default: Annotated[bool | None, typer.Option(help="Chosen when the caller names no model.")] = None,
-    enabled: Annotated[bool | None, typer.Option(help="A disabled model is never chosen.")] = None,
+    enabled: Annotated[
+        bool | None, typer.Option("--enabled/--disabled", help="A disabled model is never chosen.")
+    ] = None,
     quality: Annotated[float | None, typer.Option(help="0 to 1.")] = None,
     input_cost: Annotated[float | None, typer.Option(help="US dollars for 1000 tokens of the prompt.")] = None,
     output_cost: Annotated[float | None, typer.Option(help="US dollars for 1000 tokens of the answer.")] = None,

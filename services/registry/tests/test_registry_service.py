@@ -14,7 +14,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from olo.common.v1 import common_pb2
+from olo.registry.v1 import benchmark_service_pb2 as benchmark_pb
 from olo.registry.v1 import registry_service_pb2 as pb
+from olo.registry.v1.benchmark_service_pb2_grpc import BenchmarkServiceStub
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo_common.errors import ErrorCode, RemoteError
 from olo_common.grpc_client import call, channel
@@ -254,3 +256,30 @@ async def test_what_is_wrong_is_said(
             await do(getattr(stub, method), request_message)
     assert (caught.value.code, caught.value.reason) == (ErrorCode[code], reason)
     assert field is None or caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("method", "request_message", "code", "field"),
+    [
+        ("ListModelFacts", benchmark_pb.ListModelFactsRequest(model_id="no"), "NOT_FOUND", "model_id"),
+        ("DecideMatch", benchmark_pb.DecideMatchRequest(model_id="m", source="x"), "INVALID_ARGUMENT", "source"),
+        ("DecideMatch", benchmark_pb.DecideMatchRequest(model_id="no", source="lmarena"), "NOT_FOUND", "model_id"),
+        (
+            "DecideMatch",
+            benchmark_pb.DecideMatchRequest(model_id="m", source="lmarena", record="r"),
+            "NOT_FOUND",
+            "record",
+        ),
+    ],
+)
+async def test_what_is_wrong_about_benchmarks_is_said(
+    tmp_path: Path, method: str, request_message: Any, code: str, field: str
+) -> None:
+    async with serving(tmp_path) as opened:
+        await register(RegistryServiceStub(opened), "m")
+        stub: Any = BenchmarkServiceStub(opened)
+        sources = (await do(stub.ListBenchmarkSources, benchmark_pb.ListBenchmarkSourcesRequest())).sources
+        assert [(source.records, source.HasField("fetch_time")) for source in sources] == [(0, False)] * 3
+        with pytest.raises(RemoteError) as caught:
+            await do(getattr(stub, method), request_message)
+    assert (caught.value.code, caught.value.field) == (ErrorCode[code], field)

@@ -20,7 +20,9 @@ from sqlalchemy import create_engine
 
 from olo_common.errors import StartupError, Unavailable
 from olo_registry.adapters.database import registry_database
+from olo_registry.adapters.sql_benchmarks import SqlBenchmarkStore
 from olo_registry.adapters.sql_store import SqlCatalogueStore
+from olo_registry.benchmarks.facts import Link, Record, Source, SourceState
 from olo_registry.catalogue.alias import Alias, Target
 from olo_registry.catalogue.entry import Entry
 from olo_registry.types import HardwareType, ModelType
@@ -183,3 +185,20 @@ async def test_a_database_of_before_the_policy_keeps_its_models(tmp_path: Path) 
     engine.dispose()
     async with catalogue_store(url) as store:
         assert await store.load() == [ENTRY]
+
+
+async def test_the_last_word_of_a_source_and_decisions_survive_a_restart(database_url: str) -> None:
+    record = Record(
+        "a/b", ("A/B",), elo=1234.5, input_cost=0.0, context_limit=4096, parameters=8 * 10**9, capabilities=("tools",)
+    )
+    state = SourceState(Source.LMARENA, (record,), NOW, NOW, "away", {"http://x": '"tag"'})
+    async with registry_database(database_url) as database:
+        store = SqlBenchmarkStore(database)
+        await store.save_state(SourceState(Source.LMARENA))
+        await store.save_state(state)
+        await store.save_link(Link("m", Source.LMARENA, "a/b"))
+        await store.save_link(Link("m", Source.LMARENA, None))
+    async with registry_database(database_url) as database:
+        store = SqlBenchmarkStore(database)
+        assert await store.load_states() == [state]
+        assert await store.load_links() == [Link("m", Source.LMARENA, None)]

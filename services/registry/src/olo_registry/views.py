@@ -120,10 +120,11 @@ class Views:
 
     def appraise(self, worths: dict[str, Worth]) -> None:
         """Takes over what the benchmarks say of each model."""
+        nothing = Worth()
         concerned = {
             model_id
             for model_id in self._worths.keys() | worths.keys()
-            if self._worths.get(model_id) != worths.get(model_id)
+            if self._worths.get(model_id, nothing) != worths.get(model_id, nothing)
         }
         self._worths = worths
         self._changes.mark(sorted(model_id for model_id in concerned if model_id in self._catalogue))

@@ -227,7 +227,7 @@ class Life:
     def pass_time(self, seconds: float, *, connected: bool) -> None:
         end = self.world.monotonic_seconds + seconds
         while self.world.monotonic_seconds < end:
-            self.world.monotonic_seconds = min(self.world.monotonic_seconds + LEASE / 20, end)
+            self.world.monotonic_seconds = min(self.world.monotonic_seconds + LEASE / 4, end)
             unheard = not connected
             for gone in self.registry.sweep(connected=connected):
                 belief = self.beliefs[gone.instance_id]

@@ -69,9 +69,9 @@ class Changes:
     def mark(self, models: Iterable[str] = (), aliases: Iterable[str] = ()) -> None:
         """Says that these models and aliases have changed."""
         changed = Changed(list(models), list(aliases))
-        keys = [(False, model) for model in changed.models] + [(True, alias) for alias in changed.aliases]
-        if not keys:
+        if not changed.models and not changed.aliases:
             return
+        keys = [(False, model) for model in changed.models] + [(True, alias) for alias in changed.aliases]
         self.version += 1
         for key in keys:
             self._changed_at.pop(key, None)

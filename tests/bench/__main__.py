@@ -17,6 +17,7 @@ BENCHMARKS = (
     "embed_batching",
     "vector_hop",
     "registry_sequences",
+    "name_resolution",
     "registry_fleet",
 )
 

@@ -26,6 +26,7 @@ from olo_contracts.queues import REGISTRY_QUEUE, SYNC_BENCHMARKS_WORKFLOW
 from olo_registry.benchmarks.facts import Source
 
 _PAUSE_SECONDS = 5.0
+_LONGEST = timedelta(hours=1)
 _CATCH_UP = timedelta(minutes=10)
 
 
@@ -72,6 +73,8 @@ def _schedule(name: str, source: Source, every: timedelta) -> Schedule:
             SyncBenchmarksRequest(source=source.value),
             id=name,
             task_queue=REGISTRY_QUEUE,
+            # A registry that fetches no more leaves the schedule behind: nothing may wait for it for ever.
+            execution_timeout=_LONGEST,
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)], jitter=every / 20),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_CATCH_UP),

@@ -102,6 +102,25 @@ class AttemptFinished(betterproto2.Message):
 
     instance_id: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
 
+    first_token_ms: "int" = betterproto2.field(7, betterproto2.TYPE_UINT64)
+    """
+    From dispatch to the engine to the first token; 0: not known.
+    """
+
+    generation_ms: "int" = betterproto2.field(8, betterproto2.TYPE_UINT64)
+    """
+    From dispatch to the engine to the last token; 0: not known.
+    """
+
+    prompt_tokens: "int" = betterproto2.field(9, betterproto2.TYPE_UINT32)
+
+    completion_tokens: "int" = betterproto2.field(10, betterproto2.TYPE_UINT32)
+
+    failure_code: "int" = betterproto2.field(11, betterproto2.TYPE_UINT32)
+    """
+    Number of the gRPC status that the failure has; 0 where it succeeded. It tells a broken worker from a wrong request.
+    """
+
 
 default_message_pool.register_message("olo.events.v1", "AttemptFinished", AttemptFinished)
 

@@ -62,6 +62,11 @@ class GatewayServiceStub:
                 request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunRequest.SerializeToString,
                 response_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunResponse.FromString,
                 _registered_method=True)
+        self.ReplayRun = channel.unary_unary(
+                '/olo.gateway.v1.GatewayService/ReplayRun',
+                request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunRequest.SerializeToString,
+                response_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/olo.gateway.v1.GatewayService/ListModels',
                 request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ListModelsRequest.SerializeToString,
@@ -116,6 +121,14 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayRun(self, request, context):
+        """ReplayRun runs the request of an earlier run anew, with the passages that were found then, and perhaps another model.
+        Fails with NOT_FOUND (run), FAILED_PRECONDITION (it has no answer), and as Chat does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """ListModels lists the models that can be asked for.
         """
@@ -157,6 +170,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.CancelRun,
                     request_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunRequest.FromString,
                     response_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunResponse.SerializeToString,
+            ),
+            'ReplayRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayRun,
+                    request_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunRequest.FromString,
+                    response_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -306,6 +324,33 @@ class GatewayService:
             '/olo.gateway.v1.GatewayService/CancelRun',
             olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunRequest.SerializeToString,
             olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.gateway.v1.GatewayService/ReplayRun',
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunRequest.SerializeToString,
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

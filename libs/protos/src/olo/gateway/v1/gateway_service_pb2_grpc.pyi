@@ -49,6 +49,10 @@ class GatewayServiceStub:
     """ListRuns lists runs, newest first."""
     CancelRun: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.CancelRunRequest, _gateway_service_pb2.CancelRunResponse]
     """CancelRun asks a run to stop; one that has ended is left as it is. Fails with NOT_FOUND."""
+    ReplayRun: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ReplayRunRequest, _gateway_service_pb2.ReplayRunResponse]
+    """ReplayRun runs the request of an earlier run anew, with the passages that were found then, and perhaps another model.
+    Fails with NOT_FOUND (run), FAILED_PRECONDITION (it has no answer), and as Chat does.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ListModelsRequest, _gateway_service_pb2.ListModelsResponse]
     """ListModels lists the models that can be asked for."""
     Embed: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.EmbedRequest, _gateway_service_pb2.EmbedResponse]
@@ -74,6 +78,10 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """ListRuns lists runs, newest first."""
     CancelRun: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.CancelRunRequest, _gateway_service_pb2.CancelRunResponse]  # type: ignore[assignment]
     """CancelRun asks a run to stop; one that has ended is left as it is. Fails with NOT_FOUND."""
+    ReplayRun: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ReplayRunRequest, _gateway_service_pb2.ReplayRunResponse]  # type: ignore[assignment]
+    """ReplayRun runs the request of an earlier run anew, with the passages that were found then, and perhaps another model.
+    Fails with NOT_FOUND (run), FAILED_PRECONDITION (it has no answer), and as Chat does.
+    """
     ListModels: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ListModelsRequest, _gateway_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """ListModels lists the models that can be asked for."""
     Embed: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.EmbedRequest, _gateway_service_pb2.EmbedResponse]  # type: ignore[assignment]
@@ -126,6 +134,16 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.CancelRunResponse, _abc.Awaitable[_gateway_service_pb2.CancelRunResponse]]:
         """CancelRun asks a run to stop; one that has ended is left as it is. Fails with NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ReplayRun(
+        self,
+        request: _gateway_service_pb2.ReplayRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.ReplayRunResponse, _abc.Awaitable[_gateway_service_pb2.ReplayRunResponse]]:
+        """ReplayRun runs the request of an earlier run anew, with the passages that were found then, and perhaps another model.
+        Fails with NOT_FOUND (run), FAILED_PRECONDITION (it has no answer), and as Chat does.
+        """
 
     @_abc_1.abstractmethod
     def ListModels(

@@ -299,3 +299,49 @@ class WatchModelsResponse(_message.Message):
     aliases: _containers.RepeatedCompositeFieldContainer[Alias]
     removed_aliases: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, version: _Optional[int] = ..., registry_epoch: _Optional[str] = ..., snapshot: _Optional[bool] = ..., models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., removed_model_ids: _Optional[_Iterable[str]] = ..., aliases: _Optional[_Iterable[_Union[Alias, _Mapping]]] = ..., removed_aliases: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Measurement(_message.Message):
+    __slots__ = ("model_id", "instance_id", "prompt_size", "observe_time", "weight", "first_token_seconds", "token_seconds", "error_rate", "throughput", "timed_weight")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_SIZE_FIELD_NUMBER: _ClassVar[int]
+    OBSERVE_TIME_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TOKEN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_RATE_FIELD_NUMBER: _ClassVar[int]
+    THROUGHPUT_FIELD_NUMBER: _ClassVar[int]
+    TIMED_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    instance_id: str
+    prompt_size: str
+    observe_time: _timestamp_pb2.Timestamp
+    weight: float
+    first_token_seconds: float
+    token_seconds: float
+    error_rate: float
+    throughput: float
+    timed_weight: float
+    def __init__(self, model_id: _Optional[str] = ..., instance_id: _Optional[str] = ..., prompt_size: _Optional[str] = ..., observe_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., weight: _Optional[float] = ..., first_token_seconds: _Optional[float] = ..., token_seconds: _Optional[float] = ..., error_rate: _Optional[float] = ..., throughput: _Optional[float] = ..., timed_weight: _Optional[float] = ...) -> None: ...
+
+class ReportMeasurementsRequest(_message.Message):
+    __slots__ = ("measurements",)
+    MEASUREMENTS_FIELD_NUMBER: _ClassVar[int]
+    measurements: _containers.RepeatedCompositeFieldContainer[Measurement]
+    def __init__(self, measurements: _Optional[_Iterable[_Union[Measurement, _Mapping]]] = ...) -> None: ...
+
+class ReportMeasurementsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListMeasurementsRequest(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+
+class ListMeasurementsResponse(_message.Message):
+    __slots__ = ("measurements",)
+    MEASUREMENTS_FIELD_NUMBER: _ClassVar[int]
+    measurements: _containers.RepeatedCompositeFieldContainer[Measurement]
+    def __init__(self, measurements: _Optional[_Iterable[_Union[Measurement, _Mapping]]] = ...) -> None: ...

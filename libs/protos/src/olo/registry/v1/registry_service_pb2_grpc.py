@@ -85,6 +85,16 @@ class RegistryServiceStub:
                 request_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsRequest.SerializeToString,
                 response_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsResponse.FromString,
                 _registered_method=True)
+        self.ReportMeasurements = channel.unary_unary(
+                '/olo.registry.v1.RegistryService/ReportMeasurements',
+                request_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsRequest.SerializeToString,
+                response_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsResponse.FromString,
+                _registered_method=True)
+        self.ListMeasurements = channel.unary_unary(
+                '/olo.registry.v1.RegistryService/ListMeasurements',
+                request_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsRequest.SerializeToString,
+                response_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsResponse.FromString,
+                _registered_method=True)
 
 
 class RegistryServiceServicer:
@@ -163,6 +173,21 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportMeasurements(self, request, context):
+        """ReportMeasurements stores what a router has measured; of two about the same thing the newer one stays. Fails with
+        INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMeasurements(self, request, context):
+        """ListMeasurements returns what routers have measured, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RegistryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -215,6 +240,16 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.WatchModels,
                     request_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsRequest.FromString,
                     response_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsResponse.SerializeToString,
+            ),
+            'ReportMeasurements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportMeasurements,
+                    request_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsRequest.FromString,
+                    response_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsResponse.SerializeToString,
+            ),
+            'ListMeasurements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMeasurements,
+                    request_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsRequest.FromString,
+                    response_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -488,6 +523,60 @@ class RegistryService:
             '/olo.registry.v1.RegistryService/WatchModels',
             olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsRequest.SerializeToString,
             olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportMeasurements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.registry.v1.RegistryService/ReportMeasurements',
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsRequest.SerializeToString,
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMeasurements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.registry.v1.RegistryService/ListMeasurements',
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsRequest.SerializeToString,
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,12 @@ class RegistryServiceStub:
     """DeleteAlias ends an alias. Fails with NOT_FOUND."""
     WatchModels: _grpc.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelsRequest, _registry_service_pb2.WatchModelsResponse]
     """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens."""
+    ReportMeasurements: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ReportMeasurementsRequest, _registry_service_pb2.ReportMeasurementsResponse]
+    """ReportMeasurements stores what a router has measured; of two about the same thing the newer one stays. Fails with
+    INVALID_ARGUMENT.
+    """
+    ListMeasurements: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListMeasurementsRequest, _registry_service_pb2.ListMeasurementsResponse]
+    """ListMeasurements returns what routers have measured, the newest first."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
@@ -87,6 +93,12 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """DeleteAlias ends an alias. Fails with NOT_FOUND."""
     WatchModels: _aio.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelsRequest, _registry_service_pb2.WatchModelsResponse]  # type: ignore[assignment]
     """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens."""
+    ReportMeasurements: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ReportMeasurementsRequest, _registry_service_pb2.ReportMeasurementsResponse]  # type: ignore[assignment]
+    """ReportMeasurements stores what a router has measured; of two about the same thing the newer one stays. Fails with
+    INVALID_ARGUMENT.
+    """
+    ListMeasurements: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListMeasurementsRequest, _registry_service_pb2.ListMeasurementsResponse]  # type: ignore[assignment]
+    """ListMeasurements returns what routers have measured, the newest first."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """RegistryService keeps the catalogue of models and the leases of the instances that serve them."""
@@ -174,5 +186,23 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_registry_service_pb2.WatchModelsResponse], _abc.AsyncIterator[_registry_service_pb2.WatchModelsResponse]]:
         """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens."""
+
+    @_abc_1.abstractmethod
+    def ReportMeasurements(
+        self,
+        request: _registry_service_pb2.ReportMeasurementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.ReportMeasurementsResponse, _abc.Awaitable[_registry_service_pb2.ReportMeasurementsResponse]]:
+        """ReportMeasurements stores what a router has measured; of two about the same thing the newer one stays. Fails with
+        INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMeasurements(
+        self,
+        request: _registry_service_pb2.ListMeasurementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.ListMeasurementsResponse, _abc.Awaitable[_registry_service_pb2.ListMeasurementsResponse]]:
+        """ListMeasurements returns what routers have measured, the newest first."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from olo_common.errors import InvalidField, OloError
 from olo_router.errors import ContextTooLong, ModelNotFound, ModelUnavailable, NoModelAvailable
-from olo_router.selection.ranking import rank
+from olo_router.selection.ranking import Kind, rank
 from olo_router.selection.request import Reason, Request, Selection
 from olo_router.selection.select import select
+from olo_router.selection.snapshot import Snapshot
 from olo_router.types import Load, Model, ModelType
 
 FREE = Load(ready=1, capacity=4, in_flight=1, best_instance_id="i", best_address="a:1")
@@ -40,7 +41,8 @@ def choose(fleet: Fleet, request: Request | None = None) -> Selection:
     request = request or Request()
     models = {each.model_id: each for each in fleet}
     loads = {each.model_id: load for each, load in fleet.items()}
-    return select(models, rank(list(fleet), loads, request.model_type), loads, request)
+    kind = Kind(request.model_type)
+    return select(Snapshot(models, loads), rank(list(fleet), loads, kind, lambda _, __: None), request)
 
 
 def order(selection: Selection) -> list[str]:
@@ -146,7 +148,7 @@ def test_explanations_can_be_shown_to_people() -> None:
 
 _LOADS = st.builds(
     lambda ready, draining, slots, busy: Load(
-        ready, draining, ready * slots, ready * busy, "i" if ready else "", "a:1" if ready else ""
+        ready, draining, 0, ready * slots, ready * busy, "i" if ready else "", "a:1" if ready else ""
     ),
     st.integers(0, 2),
     st.integers(0, 1),

@@ -213,14 +213,16 @@ class ExplainSelectionResponse(_message.Message):
     def __init__(self, selection: _Optional[_Union[SelectModelsResponse, _Mapping]] = ...) -> None: ...
 
 class ListRankingsRequest(_message.Message):
-    __slots__ = ("profile", "model_type", "limit")
+    __slots__ = ("profile", "model_type", "limit", "tenant")
     PROFILE_FIELD_NUMBER: _ClassVar[int]
     MODEL_TYPE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     profile: str
     model_type: _common_pb2.ModelType
     limit: int
-    def __init__(self, profile: _Optional[str] = ..., model_type: _Optional[_Union[_common_pb2.ModelType, str]] = ..., limit: _Optional[int] = ...) -> None: ...
+    tenant: str
+    def __init__(self, profile: _Optional[str] = ..., model_type: _Optional[_Union[_common_pb2.ModelType, str]] = ..., limit: _Optional[int] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class ListRankingsResponse(_message.Message):
     __slots__ = ("profile", "models", "rejections", "snapshot_version", "snapshot_age")

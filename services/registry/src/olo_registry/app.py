@@ -21,6 +21,7 @@ from olo_registry.adapters.database import registry_database
 from olo_registry.adapters.nats_announcer import NatsAnnouncer
 from olo_registry.adapters.nats_listener import NatsListener
 from olo_registry.adapters.sql_benchmarks import SqlBenchmarkStore
+from olo_registry.adapters.sql_measurements import SqlMeasurements
 from olo_registry.adapters.sql_store import SqlCatalogueStore
 from olo_registry.benchmark_servicer import BenchmarkServicer
 from olo_registry.catalogue.aliases import Aliases
@@ -32,6 +33,7 @@ from olo_registry.leases.conflicts import Conflicts
 from olo_registry.leases.drains import Drains
 from olo_registry.leases.quarantine import Quarantine, QuarantineRule
 from olo_registry.leases.table import Leases
+from olo_registry.measuring import Measuring
 from olo_registry.registry import Registry
 from olo_registry.servicer import RegistryServicer
 from olo_registry.settings import RegistrySettings
@@ -95,7 +97,7 @@ async def running(settings: RegistrySettings, lifetime: Lifetime) -> AsyncIterat
             Registration(
                 pb.DESCRIPTOR.services_by_name["RegistryService"],
                 add_RegistryServiceServicer_to_server,
-                RegistryServicer(registry, curation, views),
+                RegistryServicer(registry, curation, views, Measuring(SqlMeasurements(database), clock)),
             ),
             Registration(
                 benchmark_pb.DESCRIPTOR.services_by_name["BenchmarkService"],

@@ -9,6 +9,7 @@ from typing import Protocol
 from olo_registry.benchmarks.facts import Link, SourceState
 from olo_registry.catalogue.alias import Alias
 from olo_registry.catalogue.entry import Entry
+from olo_registry.measurements.measurement import Measurement
 
 
 class CatalogueStore(Protocol):
@@ -86,6 +87,26 @@ class Publisher(Protocol):
         Raises:
             Unavailable: It does not answer.
             SourceDrifted: What it gives has another shape than it had.
+        """
+        ...
+
+
+class MeasurementStore(Protocol):
+    """Keeps what routers have measured."""
+
+    async def save(self, measurements: Sequence[Measurement], now: datetime) -> None:
+        """Stores them; of two with one key the newer one stays.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        ...
+
+    async def list(self, limit: int) -> list[Measurement]:
+        """At most so many, the newest first.
+
+        Raises:
+            Unavailable: The database does not answer.
         """
         ...
 

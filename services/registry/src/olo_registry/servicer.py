@@ -11,7 +11,9 @@ import grpc
 from olo.registry.v1 import registry_service_pb2 as pb
 from olo.registry.v1 import registry_service_pb2_grpc as pb_grpc
 from olo_registry import convert
+from olo_registry.convert_measurements import limit_of, measurement_message, measurements_of
 from olo_registry.curation import Curation
+from olo_registry.measuring import Measuring
 from olo_registry.registry import Registry
 from olo_registry.views import Views
 
@@ -21,10 +23,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class RegistryServicer(pb_grpc.RegistryServiceServicer):
     """Translates and calls inward."""
 
-    def __init__(self, registry: Registry, curation: Curation, views: Views) -> None:
+    def __init__(self, registry: Registry, curation: Curation, views: Views, measuring: Measuring) -> None:
         self._registry = registry
         self._curation = curation
         self._views = views
+        self._measuring = measuring
 
     async def RegisterInstance(  # noqa: N802  # the name in the contract
         self, request: pb.RegisterInstanceRequest, context: Context
@@ -97,3 +100,17 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
         async with contextlib.aclosing(self._views.watch(request.registry_epoch, request.version)) as updates:
             async for update in updates:
                 yield convert.update_message(update)
+
+    async def ReportMeasurements(  # noqa: N802  # the name in the contract
+        self, request: pb.ReportMeasurementsRequest, context: Context
+    ) -> pb.ReportMeasurementsResponse:
+        """Stores what a router has measured."""
+        await self._measuring.report(measurements_of(request))
+        return pb.ReportMeasurementsResponse()
+
+    async def ListMeasurements(  # noqa: N802  # the name in the contract
+        self, request: pb.ListMeasurementsRequest, context: Context
+    ) -> pb.ListMeasurementsResponse:
+        """Returns what routers have measured."""
+        measurements = await self._measuring.list(limit_of(request))
+        return pb.ListMeasurementsResponse(measurements=[measurement_message(each) for each in measurements])

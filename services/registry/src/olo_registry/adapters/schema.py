@@ -54,3 +54,18 @@ BENCHMARK_LINKS = Table(
     Column("source", String(32), primary_key=True),
     Column("record", String(256)),
 )
+
+MEASUREMENTS = Table(
+    "measurements",
+    METADATA,
+    Column("model_id", String(128), primary_key=True),
+    Column("instance_id", String(128), primary_key=True),
+    Column("prompt_size", String(16), primary_key=True),
+    Column("observe_time", DateTime(timezone=True), nullable=False, index=True),
+    Column("weight", Float, nullable=False),
+    Column("timed_weight", Float, nullable=False),
+    Column("first_token_seconds", Float, nullable=False),
+    Column("token_seconds", Float, nullable=False),
+    Column("error_rate", Float, nullable=False),
+    Column("throughput", Float, nullable=False),
+)

@@ -19,7 +19,7 @@ from olo.router.v1 import router_service_pb2 as router
 from olo_common.errors import ErrorCode, RemoteError, StartupError
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime
-from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRuns, InMemoryTokenStreams
+from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRouting, InMemoryRuns, InMemoryTokenStreams
 from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
@@ -52,7 +52,9 @@ class Edge:
             for n in range(3)
         ]
         chats = Chats(self.runs, self.tokens, Admission(4, jitter=lambda: 0.0), TimeLimits(30.0, 60.0))
-        self.app = http_app(chats, InMemoryCatalogue(models), self.health, keep_alive_seconds=KEEP_ALIVE)
+        self.app = http_app(
+            chats, InMemoryCatalogue(models), InMemoryRouting(), self.health, keep_alive_seconds=KEEP_ALIVE
+        )
 
     async def _answer(self, run_id: str, request: ChatRequest) -> ChatResponse:
         said = request.messages[-1].content

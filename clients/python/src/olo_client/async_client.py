@@ -15,6 +15,7 @@ from olo_client.async_resources import AsyncCollections, AsyncDocuments, AsyncMo
 from olo_client.benchmarks import AsyncBenchmarks
 from olo_client.connection import DEFAULT_TARGET, Patience
 from olo_client.requests import ChatOptions, Messages, chat_request
+from olo_client.routing import AsyncRouting
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -37,6 +38,7 @@ class AsyncOlo:
         self.runs = AsyncRuns(self._calls)
         self.models = AsyncModels(self._calls)
         self.benchmarks = AsyncBenchmarks(self._calls)
+        self.routing = AsyncRouting(self._calls)
         self.collections = AsyncCollections(self._calls)
         self.documents = AsyncDocuments(self._calls)
 

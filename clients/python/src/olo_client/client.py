@@ -15,6 +15,7 @@ from olo_client.calls import Calls
 from olo_client.connection import DEFAULT_TARGET, Patience
 from olo_client.requests import ChatOptions, Messages, chat_request
 from olo_client.resources import Collections, Documents, Models, Runs
+from olo_client.routing import Routing
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -37,6 +38,7 @@ class Olo:
         self.runs = Runs(self._calls)
         self.models = Models(self._calls)
         self.benchmarks = Benchmarks(self._calls)
+        self.routing = Routing(self._calls)
         self.collections = Collections(self._calls)
         self.documents = Documents(self._calls)
 

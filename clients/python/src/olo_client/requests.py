@@ -13,6 +13,7 @@ from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1.run_pb2 import ChatRequest, RagOptions
 from olo.inference.v1.inference_service_pb2 import ChatMessage, Role, SamplingOptions
 from olo.retrieval.v1.retrieval_service_pb2 import DocumentInput
+from olo_client.constraints import Constraints, constraints_message
 from olo_client.errors import InvalidRequestError
 
 Messages = str | Sequence[Mapping[str, str] | ChatMessage]
@@ -44,6 +45,10 @@ class ChatOptions(TypedDict, total=False):
         stop: Strings that end the answer.
         seed: For answers that can be repeated, as far as the engine can.
         allow_fallback: Whether another model may answer where the named one cannot.
+        profile: What the choice of a model weighs: "quality", "balanced", "speed", "budget", "long_context" or one that
+            the operator has made; "auto" goes by the complexity of the prompt.
+        constraints: What the model must offer; see `Constraints`.
+        conversation_id: Requests with the same one stay with one model while that can answer.
         request_id: Makes the request idempotent. Left out: a new one is made, so that retries never run it twice.
     """
 
@@ -56,6 +61,9 @@ class ChatOptions(TypedDict, total=False):
     stop: Sequence[str]
     seed: int | None
     allow_fallback: bool
+    profile: str
+    constraints: Constraints
+    conversation_id: str
     request_id: str | None
 
 
@@ -83,6 +91,9 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
             rag=RagOptions(collection=collection, top_k=options.get("top_k") or 0) if collection else None,
             timeout=duration,
             allow_fallback=options.get("allow_fallback", False),
+            profile=options.get("profile", ""),
+            constraints=constraints_message(options["constraints"]) if options.get("constraints") else None,
+            conversation_id=options.get("conversation_id", ""),
         )
     except (TypeError, ValueError) as error:
         raise InvalidRequestError("INVALID_ARGUMENT", "field_invalid", str(error)) from error

@@ -11,6 +11,8 @@ from olo.gateway.v1.gateway_service_pb2 import (
     ListModelsRequest,
     ListRunsRequest,
     ModelSummary,
+    ReplayRunRequest,
+    ReplayRunResponse,
 )
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import Run
@@ -41,6 +43,11 @@ class Runs:
             lambda page: page.runs,
             limit,
         )
+
+    def replay(self, run_id: str, *, model: str = "", profile: str = "") -> ReplayRunResponse:
+        """Runs the request of an earlier run anew, with the passages that were found then; gives both answers."""
+        request = ReplayRunRequest(run_id=run_id, model=model, profile=profile)
+        return self._calls.call(self._stub.ReplayRun, request, repeatable=False)
 
     def cancel(self, run_id: str) -> Run:
         """Asks a run to stop; one that has ended is left as it is."""

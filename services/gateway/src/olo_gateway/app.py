@@ -19,6 +19,7 @@ from olo.registry.v1.registry_service_pb2 import DESCRIPTOR as REGISTRY_FILE
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo.retrieval.v1.retrieval_service_pb2 import DESCRIPTOR as RETRIEVAL_FILE
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo.router.v1.router_service_pb2 import DESCRIPTOR as ROUTER_FILE
 from olo.router.v1.router_service_pb2_grpc import RouterServiceStub
 from olo_common.grpc_client import channel
 from olo_common.grpc_server import Registration, grpc_server
@@ -30,6 +31,7 @@ from olo_gateway.activities import ChatActivities
 from olo_gateway.adapters.nats_tokens import NatsTokenStreams
 from olo_gateway.adapters.registry_catalogue import RegistryCatalogue
 from olo_gateway.adapters.routed_embedding import RoutedEmbedding
+from olo_gateway.adapters.routing_views import RoutingViews
 from olo_gateway.adapters.temporal_runs import TemporalRuns
 from olo_gateway.chats import Chats
 from olo_gateway.forwarding import forwarded
@@ -53,6 +55,8 @@ OPERATORS_CALLS = (
     "DeleteAlias",
 )
 """Of the registry's calls, those that the edge passes on; the others are for workers and routers."""
+QUESTIONS_ABOUT_ROUTING = ("ExplainSelection", "ListRankings", "GetStatus")
+"""Of the router's calls, those that the edge passes on; by the other one requests are handed out."""
 
 
 @asynccontextmanager
@@ -113,7 +117,8 @@ async def _edge(
         TimeLimits(settings.default_timeout, settings.max_timeout),
     )
     stack.push_async_callback(chats.close)
-    application = http_app(chats, catalogue, health, keep_alive_seconds=settings.keep_alive)
+    routing = RoutingViews(RouterServiceStub(router))
+    application = http_app(chats, catalogue, routing, health, keep_alive_seconds=settings.keep_alive)
     await stack.enter_async_context(
         http_server(application, settings.host, settings.http_port, settings.grace_seconds, lifetime)
     )
@@ -123,6 +128,7 @@ async def _edge(
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),
         forwarded(REGISTRY_FILE.services_by_name["RegistryService"], registry, "the registry", only=OPERATORS_CALLS),
         forwarded(BENCHMARK_FILE.services_by_name["BenchmarkService"], registry, "the registry"),
+        forwarded(ROUTER_FILE.services_by_name["RouterService"], router, "the router", only=QUESTIONS_ABOUT_ROUTING),
     ]
 
 

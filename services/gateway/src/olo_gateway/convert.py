@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
 
@@ -12,6 +13,7 @@ from olo.gateway.v1.run_pb2 import ChatRequest, Citation, RagOptions
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
 from olo_common.errors import InvalidField
+from olo_gateway.routing import constraints_message, constraints_of
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
 
 _ROLES: Final = {
@@ -38,6 +40,9 @@ def order_of(request: ChatRequest) -> ChatOrder:
         timeout=seconds_of(request.timeout) if request.HasField("timeout") else None,
         allow_fallback=request.allow_fallback,
         request_id=request.request_id,
+        profile=request.profile,
+        constraints=constraints_of(request.constraints) if request.HasField("constraints") else None,
+        conversation_id=request.conversation_id,
     )
 
 
@@ -53,6 +58,10 @@ def request_of(order: ChatOrder, *, stream: bool, tenant: str) -> ChatRequest:
         allow_fallback=order.allow_fallback,
         stream=stream,
         tenant=tenant,
+        profile=order.profile,
+        constraints=constraints_message(order.constraints) if order.constraints else None,
+        conversation_id=order.conversation_id,
+        recorded_passages=[Citation(index=place, **asdict(each)) for place, each in enumerate(order.passages, 1)],
     )
 
 

@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run
+from olo.router.v1 import router_service_pb2 as router
 from olo_gateway.streaming.events import Chunk
 
 Chunks: TypeAlias = "asyncio.Queue[Chunk | None]"
@@ -43,6 +44,14 @@ class Runs(Protocol):
         """One run, with its answer or its error."""
         ...
 
+    async def request(self, run_id: str) -> ChatRequest:
+        """What a run was asked.
+
+        Raises:
+            RunNotFound: There is no such run.
+        """
+        ...
+
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """Runs, newest first, and the token of the next page."""
         ...
@@ -65,6 +74,18 @@ class Catalogue(Protocol):
 
     async def get(self, model_id: str) -> gateway.ModelSummary:
         """One model."""
+        ...
+
+
+class Routing(Protocol):
+    """What the router knows and would do."""
+
+    async def rankings(self, request: router.ListRankingsRequest) -> router.ListRankingsResponse:
+        """The order of the models under a profile."""
+        ...
+
+    async def status(self) -> router.GetStatusResponse:
+        """Snapshot, instances, circuit breakers."""
         ...
 
 

@@ -49,6 +49,7 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
         self, request: pb.ExplainSelectionRequest, context: Context
     ) -> pb.ExplainSelectionResponse:
         """Decides, and hands nothing out. Says not where the instances are: that is for who sends them requests."""
+        request.request.tenant = request.tenant or request.request.tenant
         selection = selection_message(self._routing.explain(wish_of(request.request)))
         for candidate in selection.candidates:
             candidate.ClearField("address")

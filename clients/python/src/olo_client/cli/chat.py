@@ -24,6 +24,8 @@ def chat(
     fallback: Annotated[bool, typer.Option(help="Let another model answer where the named one cannot.")] = False,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, max=2, help="0 decodes greedily.")] = None,
+    profile: Annotated[str, typer.Option(help="What the choice of a model weighs; see olo models rankings.")] = "",
+    conversation: Annotated[str, typer.Option(help="The same id stays with the same model.")] = "",
     request_id: Annotated[str | None, typer.Option(help="The same id gives the same run.")] = None,
     stream: Annotated[bool, typer.Option(help="Write the answer as it comes.")] = True,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the answer.")] = 60.0,
@@ -39,6 +41,8 @@ def chat(
         max_tokens=max_tokens,
         temperature=temperature,
         allow_fallback=fallback,
+        profile=profile,
+        conversation_id=conversation,
         request_id=request_id,
     )
     with Olo(target, timeout=timeout) as olo:

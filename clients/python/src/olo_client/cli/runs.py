@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from olo.gateway.v1.run_pb2 import Run, RunState
+from olo_client.cli import decisions
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, enum_word, moment, write_json, write_table
 from olo_client.client import Olo
 
 app = typer.Typer(help="Durable requests: what became of them.", no_args_is_help=True)
+app.add_typer(decisions.app)
 
 RunId = Annotated[str, typer.Argument(help="Id of the run.")]
 

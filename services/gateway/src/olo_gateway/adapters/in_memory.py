@@ -16,6 +16,7 @@ from olo.gateway.v1.run_pb2 import (
     ChatResponse,
     Run,
 )
+from olo.router.v1 import router_service_pb2 as router
 from olo_gateway.errors import DeadlineExceeded, ModelNotFound, RequestIdConflict, RunNotFound
 from olo_gateway.ports import Chunks
 from olo_gateway.streaming.events import Chunk
@@ -88,6 +89,13 @@ class InMemoryRuns:
             return Run(run_id=run_id, state=RUN_STATE_CANCELLED)
         return Run(run_id=run_id, state=RUN_STATE_COMPLETED, response=task.result())
 
+    async def request(self, run_id: str) -> ChatRequest:
+        """See `ports.Runs`."""
+        for started, request in self.started:
+            if started == run_id:
+                return request
+        raise RunNotFound
+
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """See `ports.Runs`. Knows no pages."""
         return [await self.get(run_id) for run_id in self._tasks], ""
@@ -117,3 +125,25 @@ class InMemoryCatalogue:
             if model.model_id == model_id:
                 return model
         raise ModelNotFound
+
+
+class InMemoryRouting:
+    """A router that knows what it was given."""
+
+    def __init__(
+        self,
+        rankings: router.ListRankingsResponse | None = None,
+        status: router.GetStatusResponse | None = None,
+    ) -> None:
+        self._rankings = rankings or router.ListRankingsResponse()
+        self._status = status or router.GetStatusResponse()
+        self.asked: list[router.ListRankingsRequest] = []
+
+    async def rankings(self, request: router.ListRankingsRequest) -> router.ListRankingsResponse:
+        """See `ports.Routing`."""
+        self.asked.append(request)
+        return self._rankings
+
+    async def status(self) -> router.GetStatusResponse:
+        """See `ports.Routing`."""
+        return self._status

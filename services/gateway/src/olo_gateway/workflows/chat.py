@@ -11,7 +11,6 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, TimeoutError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from olo.common.v1.common_pb2 import MODEL_TYPE_LLM
     from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
     from olo.inference.v1.inference_service_pb2 import (
         ROLE_ASSISTANT,
@@ -29,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from olo_gateway.errors import DeadlineExceeded, RequestPoisoned
     from olo_gateway.prompting.citations import cited_numbers
     from olo_gateway.prompting.passages import grounded, query_of
+    from olo_gateway.routing import keep, select_request
     from olo_gateway.runs.attempts import (
         MAX_WORKERS_LOST,
         NOT_AGAIN_ON_THE_SAME_MODEL,
@@ -81,11 +81,18 @@ class ChatWorkflow:
         self._prefix_model = ""
         self._lost = 0
         try:
-            messages = await self._retrieve() if request.HasField("rag") else list(request.messages)
+            messages = await self._messages()
             generated = await self._generate(messages)
         except OloError as error:
             raise to_application_error(error, retryable=False) from error
         return self._complete(generated)
+
+    async def _messages(self) -> list[ChatMessage]:
+        """The conversation, with the passages in it that it is to be answered from."""
+        if recorded := self._request.recorded_passages:
+            self._response.citations.extend(recorded)
+            return messages_of(grounded(turns_of(self._request.messages), [passage.text for passage in recorded]))
+        return await self._retrieve() if self._request.HasField("rag") else list(self._request.messages)
 
     async def _retrieve(self) -> list[ChatMessage]:
         """Finds the passages; gives the conversation with them in it."""
@@ -143,12 +150,7 @@ class ChatWorkflow:
         Their numbers, by which they supersede each other, are their places in a list that grows over the whole run.
         """
         began = workflow.now()
-        wish = SelectModelsRequest(
-            model_type=MODEL_TYPE_LLM,
-            model=self._request.model,
-            max_candidates=MAX_CANDIDATES,
-            allow_fallback=self._request.allow_fallback,
-        )
+        wish = select_request(self._request, self._response.run_id, self._left(), MAX_CANDIDATES)
         selected = await self._step(SELECT_ACTIVITY, wish, SelectModelsResponse)
         selection = self._response.selection
         self._candidate = len(selection.candidates)
@@ -158,6 +160,7 @@ class ChatWorkflow:
         selection.candidates.extend(selected.candidates)
         del selection.rejections[:]
         selection.rejections.extend(selected.rejections)
+        keep(selection, selected)
         spent = self._response.timings.select.ToTimedelta() + (workflow.now() - began)
         self._response.timings.select.CopyFrom(duration_of(spent))
         return list(selected.candidates)

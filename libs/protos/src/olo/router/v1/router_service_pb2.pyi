@@ -201,10 +201,12 @@ class Rejection(_message.Message):
     def __init__(self, model_id: _Optional[str] = ..., filter: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class ExplainSelectionRequest(_message.Message):
-    __slots__ = ("request",)
+    __slots__ = ("request", "tenant")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
     request: SelectModelsRequest
-    def __init__(self, request: _Optional[_Union[SelectModelsRequest, _Mapping]] = ...) -> None: ...
+    tenant: str
+    def __init__(self, request: _Optional[_Union[SelectModelsRequest, _Mapping]] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class ExplainSelectionResponse(_message.Message):
     __slots__ = ("selection",)

@@ -19,6 +19,7 @@ BENCHMARKS = (
     "registry_sequences",
     "name_resolution",
     "registry_fleet",
+    "router_select",
 )
 
 

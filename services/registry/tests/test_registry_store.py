@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -18,13 +18,15 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
-from olo_common.errors import StartupError, Unavailable
+from olo_common.errors import InvalidField, StartupError, Unavailable
 from olo_registry.adapters.database import registry_database
 from olo_registry.adapters.sql_benchmarks import SqlBenchmarkStore
+from olo_registry.adapters.sql_measurements import SqlMeasurements
 from olo_registry.adapters.sql_store import SqlCatalogueStore
 from olo_registry.benchmarks.facts import Link, Record, Source, SourceState
 from olo_registry.catalogue.alias import Alias, Target
 from olo_registry.catalogue.entry import Entry
+from olo_registry.measurements.measurement import KEPT, Measurement
 from olo_registry.types import HardwareType, ModelType
 from olo_testing.ports import free_port
 
@@ -202,3 +204,49 @@ async def test_the_last_word_of_a_source_and_decisions_survive_a_restart(databas
         store = SqlBenchmarkStore(database)
         assert await store.load_states() == [state]
         assert await store.load_links() == [Link("m", Source.LMARENA, None)]
+
+
+def measured(model_id: str = "m", *, seconds: float = 0.0, **values: object) -> Measurement:
+    numbers = {"weight": 3.0, "timed_weight": 2.0, "first_token_seconds": 0.1, "token_seconds": 0.01}
+    fields = {**numbers, "error_rate": 0.0, "throughput": 50.0, "instance_id": "", "prompt_size": "short", **values}
+    return Measurement(model_id, observe_time=NOW + timedelta(seconds=seconds), **fields)  # type: ignore[arg-type]
+
+
+async def test_of_measurements_with_one_key_the_newest_stays_however_they_come(database_url: str) -> None:
+    async with registry_database(database_url) as database:
+        store = SqlMeasurements(database)
+        await store.save([measured(seconds=5, weight=5.0), measured(seconds=9, weight=9.0)], NOW)
+        await store.save([measured(seconds=7, weight=7.0), measured("n", instance_id="i")], NOW)
+        await store.save([], NOW)
+    async with registry_database(database_url) as database:
+        kept = await SqlMeasurements(database).list(10)
+        assert kept == [measured(seconds=9, weight=9.0), measured("n", instance_id="i")]
+        assert await SqlMeasurements(database).list(1) == kept[:1]
+
+
+async def test_measurements_that_are_too_old_are_forgotten(database_url: str) -> None:
+    async with registry_database(database_url) as database:
+        store = SqlMeasurements(database)
+        await store.save([measured()], NOW)
+        await store.save([], NOW + KEPT + timedelta(hours=1))
+        assert await store.list(10) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("model_id", {"model_id": "../x"}),
+        ("instance_id", {"instance_id": "a b"}),
+        ("prompt_size", {"prompt_size": "huge"}),
+        ("observe_time", {"seconds": 3600.0}),
+        ("observe_time", {"seconds": -KEPT.total_seconds() - 1}),
+        ("weight", {"weight": float("nan")}),
+        ("token_seconds", {"token_seconds": -1.0}),
+        ("throughput", {"throughput": float("inf")}),
+        ("error_rate", {"error_rate": 1.5}),
+    ],
+)
+def test_measurements_that_cannot_be_are_refused(field: str, values: dict[str, object]) -> None:
+    with pytest.raises(InvalidField) as caught:
+        measured(**values).check("measurements[0]", NOW)  # type: ignore[arg-type]
+    assert (caught.value.field or "").endswith(field)

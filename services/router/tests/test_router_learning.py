@@ -96,15 +96,10 @@ def test_what_is_very_old_is_not_recalled_and_a_clock_that_went_back_makes_nothi
     assert after.estimate("m", PromptSize.SHORT) is None
     for each in stored:
         after.recall(each, age=-5000.0, now=0.0)
-    (again,) = [each for each in _all(after) if not each.key.instance_id]
-    assert again.weight == pytest.approx(1.0)
-
-
-def _all(learner: Learner) -> list:
-    learner.finished(Attempt("other", "o", 1.0, prompt_tokens=1), 0.0)
-    learner.not_stored([each for each in learner.changed(0.0, 1000)])
-    learner._changed.update(learner._stats)
-    return [each for each in learner.changed(0.0, 1000) if each.key.model_id == "m"]
+    after.finished(replace(GOOD, first_token=0.6), 0.0)
+    estimate = after.estimate("m", PromptSize.SHORT)
+    assert estimate is not None
+    assert estimate.first_token == pytest.approx((0.2 + 0.6) / 2)
 
 
 def test_what_could_not_be_stored_is_given_again() -> None:

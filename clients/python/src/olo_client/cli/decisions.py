@@ -45,7 +45,7 @@ def explain(run_id: RunId, as_json: AsJson = False, target: Target = TARGET) -> 
 
 
 @app.command("replay")
-def replay(
+def replay(  # noqa: PLR0917  # one option for each thing that can differ
     run_id: RunId,
     model: Annotated[str, typer.Option(help="Model id or alias; without it, as it was.")] = "",
     profile: Annotated[str, typer.Option(help="Routing profile; with it the router chooses anew.")] = "",

@@ -271,6 +271,7 @@ async def test_rankings_and_status_over_http(world: World) -> None:
     status = (await world.http.get("/v1/status")).json()
     assert status["serving"]
     assert {each["model_id"]: each["state"] for each in status["instances"]} == {CHEAP: "ready", GOOD: "ready"}
+    assert {each["source"] for each in status["syncs"]} == {"openrouter", "lmarena", "hugging_face"}
     assert "127.0.0.1" not in str(status)
 
 

@@ -26,6 +26,8 @@ from olo.registry.v1.benchmark_service_pb2_grpc import (
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer, add_RegistryServiceServicer_to_server
 from olo.retrieval.v1 import retrieval_service_pb2 as rt
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceServicer, add_RetrievalServiceServicer_to_server
+from olo.router.v1 import router_service_pb2 as router
+from olo.router.v1.router_service_pb2_grpc import RouterServiceServicer, add_RouterServiceServicer_to_server
 from olo_contracts.vectors import pack
 
 Failure = tuple[grpc.StatusCode, str, str, dict[str, Any]]
@@ -62,7 +64,13 @@ def response(text: str, run_id: str = "run-1") -> run_pb2.ChatResponse:
     )
 
 
-class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer, RegistryServiceServicer, BenchmarkServiceServicer):
+class FakeGateway(
+    GatewayServiceServicer,
+    RetrievalServiceServicer,
+    RegistryServiceServicer,
+    BenchmarkServiceServicer,
+    RouterServiceServicer,
+):
     """Keeps what it was asked; fails with what stands in `failures`, one for each call, before it answers."""
 
     def __init__(self) -> None:
@@ -93,6 +101,35 @@ class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer, RegistryServ
         self._take(request, context)
         run = run_pb2.Run(run_id=request.run_id, state=run_pb2.RUN_STATE_COMPLETED, response=response("42"))
         return gw.GetRunResponse(run=run)
+
+    def ReplayRun(self, request, context):
+        self._take(request, context)
+        replay = response("43 or\nso", "run-2")
+        replay.model = request.model or "chosen"
+        return gw.ReplayRunResponse(original=response("42 or\nso"), replay=replay)
+
+    def ExplainSelection(self, request, context):
+        self._take(request, context)
+        selection = router.SelectModelsResponse(profile="quality", snapshot_version=7, rejection_count=3)
+        selection.complexity.score, selection.complexity.complex = 0.9, True
+        selection.complexity.features.add(name="code", value=1.0, contribution=3.0)
+        part = router.ScoreComponent(name="quality", value=0.9, weight=0.8, detail="0.90 of 1")
+        selection.candidates.add(model_id="large", score=0.8, explanation="It fits.", components=[part])
+        selection.rejections.add(model_id="small", filter="constraints.min_quality", detail="too low")
+        return router.ExplainSelectionResponse(selection=selection)
+
+    def ListRankings(self, request, context):
+        self._take(request, context)
+        rankings = router.ListRankingsResponse(profile=request.profile or "default")
+        rankings.models.add(rank=1, model_id="large", score=0.8)
+        return rankings
+
+    def GetStatus(self, request, context):
+        self._take(request, context)
+        status = router.GetStatusResponse(serving=True, snapshot_version=7)
+        status.instances.add(instance_id="i1", model_id="large", state="broken", max_concurrency=4)
+        status.breakers.add(model_id="large", state=router.BREAKER_STATE_HALF_OPEN, last_failure="engine_lost")
+        return status
 
     def ListRuns(self, request, context):
         self._take(request, context)
@@ -254,6 +291,7 @@ def served() -> Iterator[Served]:
         add_RetrievalServiceServicer_to_server(gateway, server)
         add_RegistryServiceServicer_to_server(gateway, server)
         add_BenchmarkServiceServicer_to_server(gateway, server)
+        add_RouterServiceServicer_to_server(gateway, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         try:

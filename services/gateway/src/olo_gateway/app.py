@@ -15,6 +15,7 @@ from temporalio.worker import Worker
 from olo.gateway.v1.gateway_service_pb2 import DESCRIPTOR as GATEWAY_FILE
 from olo.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
 from olo.registry.v1.benchmark_service_pb2 import DESCRIPTOR as BENCHMARK_FILE
+from olo.registry.v1.benchmark_service_pb2_grpc import BenchmarkServiceStub
 from olo.registry.v1.registry_service_pb2 import DESCRIPTOR as REGISTRY_FILE
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo.retrieval.v1.retrieval_service_pb2 import DESCRIPTOR as RETRIEVAL_FILE
@@ -117,7 +118,7 @@ async def _edge(
         TimeLimits(settings.default_timeout, settings.max_timeout),
     )
     stack.push_async_callback(chats.close)
-    routing = RoutingViews(RouterServiceStub(router))
+    routing = RoutingViews(RouterServiceStub(router), BenchmarkServiceStub(registry))
     application = http_app(chats, catalogue, routing, health, keep_alive_seconds=settings.keep_alive)
     await stack.enter_async_context(
         http_server(application, settings.host, settings.http_port, settings.grace_seconds, lifetime)

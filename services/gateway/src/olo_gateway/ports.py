@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
 from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run
+from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
 from olo.router.v1 import router_service_pb2 as router
 from olo_gateway.streaming.events import Chunk
 
@@ -86,6 +88,10 @@ class Routing(Protocol):
 
     async def status(self) -> router.GetStatusResponse:
         """Snapshot, instances, circuit breakers."""
+        ...
+
+    async def syncs(self) -> Sequence[BenchmarkSource] | None:
+        """How old the benchmarks of each source are; None while the registry is away."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from olo.common.v1.common_pb2 import ModelType
@@ -16,6 +16,7 @@ from olo.gateway.v1.run_pb2 import (
     ChatResponse,
     Run,
 )
+from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
 from olo.router.v1 import router_service_pb2 as router
 from olo_gateway.errors import DeadlineExceeded, ModelNotFound, RequestIdConflict, RunNotFound
 from olo_gateway.ports import Chunks
@@ -134,9 +135,11 @@ class InMemoryRouting:
         self,
         rankings: router.ListRankingsResponse | None = None,
         status: router.GetStatusResponse | None = None,
+        syncs: Sequence[BenchmarkSource] | None = None,
     ) -> None:
         self._rankings = rankings or router.ListRankingsResponse()
         self._status = status or router.GetStatusResponse()
+        self._syncs = syncs
         self.asked: list[router.ListRankingsRequest] = []
 
     async def rankings(self, request: router.ListRankingsRequest) -> router.ListRankingsResponse:
@@ -147,3 +150,7 @@ class InMemoryRouting:
     async def status(self) -> router.GetStatusResponse:
         """See `ports.Routing`."""
         return self._status
+
+    async def syncs(self) -> Sequence[BenchmarkSource] | None:
+        """See `ports.Routing`."""
+        return self._syncs

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
 
 from olo.common.v1.common_pb2 import MODEL_TYPE_EMBEDDING, MODEL_TYPE_LLM
+from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
 from olo.router.v1.router_service_pb2 import (
     BreakerState,
     GetStatusResponse,
@@ -44,7 +47,7 @@ def routing_routes(routing: Routing) -> APIRouter:
         "/v1/status", summary="Show instances, circuit breakers and the age of what is known", responses=_ERRORS
     )
     async def status() -> schemas.RoutingStatus:
-        return _status(await routing.status())
+        return _status(await routing.status(), await routing.syncs())
 
     return router
 
@@ -70,7 +73,7 @@ def _rankings(message: ListRankingsResponse) -> schemas.Rankings:
     )
 
 
-def _status(message: GetStatusResponse) -> schemas.RoutingStatus:
+def _status(message: GetStatusResponse, syncs: Sequence[BenchmarkSource] | None) -> schemas.RoutingStatus:
     return schemas.RoutingStatus(
         serving=message.serving,
         detail=message.detail,
@@ -109,4 +112,15 @@ def _status(message: GetStatusResponse) -> schemas.RoutingStatus:
         ],
         default_profile=message.default_profile,
         events_connected=message.events_connected,
+        syncs=None if syncs is None else [_sync(each) for each in syncs],
+    )
+
+
+def _sync(source: BenchmarkSource) -> schemas.SyncStatus:
+    fetched = source.fetch_time.seconds if source.HasField("fetch_time") else None
+    return schemas.SyncStatus(
+        source=source.source,
+        records=source.records,
+        age=None if fetched is None else max(0.0, round(time.time() - fetched)),
+        problem=source.problem,
     )

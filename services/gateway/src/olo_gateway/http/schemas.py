@@ -320,6 +320,15 @@ class ProfileWeights(_Answer):
     context: float
 
 
+class SyncStatus(_Answer):
+    source: str
+    records: int
+    age: float | None
+    """Seconds since the records were fetched; None: never."""
+    problem: str
+    """Why the last attempt brought nothing; the records are served on."""
+
+
 class RoutingStatus(_Answer):
     serving: bool
     detail: str
@@ -336,3 +345,5 @@ class RoutingStatus(_Answer):
     profiles: list[ProfileWeights]
     default_profile: str
     events_connected: bool
+    syncs: list[SyncStatus] | None
+    """Of the benchmarks; None while the registry is away."""

@@ -71,6 +71,17 @@ def test_a_probe_of_which_nothing_is_heard_does_not_keep_it_half_open_for_ever()
     assert breaker.allows(120)
 
 
+def test_a_probe_that_was_a_wrong_request_makes_room_for_another() -> None:
+    breakers = Breakers(POLICY)
+    for _ in range(3):
+        breakers.finished(ended("m"), 0.0)
+    breakers.probe("m", 60.0)
+    breakers.finished(Attempt("m", "i", 70.0, "context_too_long"), 61.0)
+    assert not breakers.gates(61.0)["m"].probe
+    breakers.finished(Attempt("m", "i", 0.5, "context_too_long"), 61.0)
+    assert breakers.gates(61.0)["m"].probe
+
+
 def test_what_began_before_it_opened_is_no_news() -> None:
     breaker = opened()
     breaker.succeeded(-5, 10)
@@ -104,6 +115,8 @@ class _Reference:
             self.probes.append(now)
         if what == "success" and (self.opened is None or began >= self.opened):
             self.opened, self.row, self.probes = None, [], []
+        if what == "nothing" and self.opened is not None and began >= self.opened:
+            self.probes = self.probes[1:]
         if what == "failure" and state is State.CLOSED:
             if self.row and now - self.row[-1] > 60:
                 self.row = []
@@ -121,7 +134,9 @@ class _Reference:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["failure", "failure", "success", "probe", "wait"]), st.integers(0, 70), st.integers(0, 40)
+        st.sampled_from(["failure", "failure", "success", "probe", "nothing", "wait"]),
+        st.integers(0, 70),
+        st.integers(0, 40),
     ),
     max_size=60,
 )
@@ -137,6 +152,8 @@ def test_any_life_of_a_breaker_follows_the_rules(steps: list[tuple[str, int, int
             breaker.failed(began, now, "engine_lost")
         elif what == "success":
             breaker.succeeded(began, now)
+        elif what == "nothing":
+            breaker.told_nothing(began)
         elif what == "probe" and breaker.allows(now):
             breaker.probe(now)
         if what != "probe" or reference.allows(now):

@@ -52,6 +52,41 @@ def order(selection: Selection) -> list[str]:
 A, B, C = model("a", 100, default=True), model("b", 300), model("c", 200)
 
 
+NAMED, DEFAULT, HIGHEST, REST = (
+    model("named", 1),
+    model("default", 2, default=True),
+    model("highest", 900),
+    model("rest"),
+)
+STEPS = {NAMED: FREE, DEFAULT: FREE, HIGHEST: FREE, REST: FREE}
+
+
+def test_step_1_the_model_that_the_user_names_if_it_is_healthy() -> None:
+    selection = choose(STEPS, Request(model="named", allow_fallback=True, max_candidates=4))
+    assert order(selection) == ["named", "default", "highest", "rest"]
+    assert [each.reason for each in selection.candidates] == [
+        Reason.REQUESTED,
+        Reason.DEFAULT,
+        Reason.PRIORITY,
+        Reason.AVAILABLE,
+    ]
+
+
+def test_step_2_the_default_model() -> None:
+    assert order(choose({**STEPS, NAMED: GONE}, Request(model="named", allow_fallback=True)))[0] == "default"
+    assert choose(STEPS).candidates[0].reason is Reason.DEFAULT
+
+
+def test_step_3_the_healthy_model_of_the_highest_priority() -> None:
+    selection = choose({**STEPS, DEFAULT: GONE})
+    assert (order(selection)[0], selection.candidates[0].reason) == ("highest", Reason.PRIORITY)
+
+
+def test_step_4_the_first_available_healthy_model() -> None:
+    assert order(choose({**STEPS, DEFAULT: GONE, HIGHEST: GONE})) == ["rest", "named"]
+    assert order(choose({**STEPS, DEFAULT: FULL, HIGHEST: FULL, NAMED: GONE}))[0] == "rest"
+
+
 def test_the_default_comes_first_then_priority() -> None:
     selection = choose({A: FREE, B: FREE, C: FREE})
     assert order(selection) == ["a", "b", "c"]

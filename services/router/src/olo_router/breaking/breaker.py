@@ -90,6 +90,11 @@ class Breaker:
             self._probes.clear()
             self._last_event = now
 
+    def told_nothing(self, began: float) -> None:
+        """An attempt that began then has ended in a way that says nothing; if it was a probe, another may follow."""
+        if self._probes and self._opened_at is not None and began >= self._opened_at:
+            self._probes.pop(0)
+
     def is_idle(self, now: float) -> bool:
         """Whether nothing is lost by forgetting it."""
         age = now - self._last_event

@@ -49,18 +49,15 @@ class Breakers:
 
     def finished(self, attempt: Attempt, now: float) -> None:
         """Takes the outcome of an attempt; one whose request was wrong says nothing."""
-        if not (attempt.succeeded or attempt.at_fault):
-            return
         began = now - max(0.0, attempt.duration)
         for key in {(attempt.model_id, attempt.instance_id), (attempt.model_id, "")}:
-            breaker = self._all.get(key)
-            if attempt.succeeded:
-                if breaker is not None:
-                    breaker.succeeded(began, now)
-            else:
-                breaker = breaker or self._all.setdefault(key, Breaker(self._policy))
-                breaker.failed(began, now, attempt.failure_reason)
-            if breaker is not None and breaker.state(now) is not State.CLOSED:
+            if attempt.at_fault:
+                self._all.setdefault(key, Breaker(self._policy)).failed(began, now, attempt.failure_reason)
+            elif (breaker := self._all.get(key)) is not None and attempt.succeeded:
+                breaker.succeeded(began, now)
+            elif breaker is not None:
+                breaker.told_nothing(began)
+            if key in self._all and self._all[key].state(now) is not State.CLOSED:
                 self._tripped.add(key)
             else:
                 self._tripped.discard(key)

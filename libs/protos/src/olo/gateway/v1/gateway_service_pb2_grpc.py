@@ -87,7 +87,8 @@ class GatewayServiceServicer:
     def Chat(self, request, context):
         """Chat runs a request and waits for its answer. Fails with INVALID_ARGUMENT, NOT_FOUND (model, collection),
         UNAVAILABLE (no model, with RetryInfo), RESOURCE_EXHAUSTED (too many at once, with RetryInfo),
-        ALREADY_EXISTS (the request_id was used for another request), DEADLINE_EXCEEDED.
+        ALREADY_EXISTS (the request_id was used for another request), FAILED_PRECONDITION (constraints that no model meets),
+        DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

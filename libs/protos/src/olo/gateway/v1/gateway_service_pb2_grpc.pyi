@@ -39,7 +39,8 @@ class GatewayServiceStub:
     Chat: _grpc.UnaryUnaryMultiCallable[_run_pb2.ChatRequest, _run_pb2.ChatResponse]
     """Chat runs a request and waits for its answer. Fails with INVALID_ARGUMENT, NOT_FOUND (model, collection),
     UNAVAILABLE (no model, with RetryInfo), RESOURCE_EXHAUSTED (too many at once, with RetryInfo),
-    ALREADY_EXISTS (the request_id was used for another request), DEADLINE_EXCEEDED.
+    ALREADY_EXISTS (the request_id was used for another request), FAILED_PRECONDITION (constraints that no model meets),
+    DEADLINE_EXCEEDED.
     """
     ChatStream: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.ChatStreamRequest, _gateway_service_pb2.ChatStreamResponse]
     """ChatStream runs a request and sends its answer as it comes into being. Fails as Chat does."""
@@ -68,7 +69,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     Chat: _aio.UnaryUnaryMultiCallable[_run_pb2.ChatRequest, _run_pb2.ChatResponse]  # type: ignore[assignment]
     """Chat runs a request and waits for its answer. Fails with INVALID_ARGUMENT, NOT_FOUND (model, collection),
     UNAVAILABLE (no model, with RetryInfo), RESOURCE_EXHAUSTED (too many at once, with RetryInfo),
-    ALREADY_EXISTS (the request_id was used for another request), DEADLINE_EXCEEDED.
+    ALREADY_EXISTS (the request_id was used for another request), FAILED_PRECONDITION (constraints that no model meets),
+    DEADLINE_EXCEEDED.
     """
     ChatStream: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.ChatStreamRequest, _gateway_service_pb2.ChatStreamResponse]  # type: ignore[assignment]
     """ChatStream runs a request and sends its answer as it comes into being. Fails as Chat does."""
@@ -100,7 +102,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_run_pb2.ChatResponse, _abc.Awaitable[_run_pb2.ChatResponse]]:
         """Chat runs a request and waits for its answer. Fails with INVALID_ARGUMENT, NOT_FOUND (model, collection),
         UNAVAILABLE (no model, with RetryInfo), RESOURCE_EXHAUSTED (too many at once, with RetryInfo),
-        ALREADY_EXISTS (the request_id was used for another request), DEADLINE_EXCEEDED.
+        ALREADY_EXISTS (the request_id was used for another request), FAILED_PRECONDITION (constraints that no model meets),
+        DEADLINE_EXCEEDED.
         """
 
     @_abc_1.abstractmethod

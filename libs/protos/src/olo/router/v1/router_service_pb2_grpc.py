@@ -63,7 +63,8 @@ class RouterServiceServicer:
 
     def SelectModels(self, request, context):
         """SelectModels returns the candidates, best first, and what was filtered out. Fails with NOT_FOUND (the named model is
-        not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), INVALID_ARGUMENT.
+        not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), FAILED_PRECONDITION (constraints that no
+        model meets), INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,8 @@ class RouterServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RouterServiceAsyncStub: ...
     SelectModels: _grpc.UnaryUnaryMultiCallable[_router_service_pb2.SelectModelsRequest, _router_service_pb2.SelectModelsResponse]
     """SelectModels returns the candidates, best first, and what was filtered out. Fails with NOT_FOUND (the named model is
-    not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), INVALID_ARGUMENT.
+    not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), FAILED_PRECONDITION (constraints that no
+    model meets), INVALID_ARGUMENT.
     """
     ExplainSelection: _grpc.UnaryUnaryMultiCallable[_router_service_pb2.ExplainSelectionRequest, _router_service_pb2.ExplainSelectionResponse]
     """ExplainSelection decides as SelectModels does, but nothing is handed out by it. Fails as SelectModels does."""
@@ -53,7 +54,8 @@ class RouterServiceAsyncStub(RouterServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SelectModels: _aio.UnaryUnaryMultiCallable[_router_service_pb2.SelectModelsRequest, _router_service_pb2.SelectModelsResponse]  # type: ignore[assignment]
     """SelectModels returns the candidates, best first, and what was filtered out. Fails with NOT_FOUND (the named model is
-    not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), INVALID_ARGUMENT.
+    not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), FAILED_PRECONDITION (constraints that no
+    model meets), INVALID_ARGUMENT.
     """
     ExplainSelection: _aio.UnaryUnaryMultiCallable[_router_service_pb2.ExplainSelectionRequest, _router_service_pb2.ExplainSelectionResponse]  # type: ignore[assignment]
     """ExplainSelection decides as SelectModels does, but nothing is handed out by it. Fails as SelectModels does."""
@@ -74,7 +76,8 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_service_pb2.SelectModelsResponse, _abc.Awaitable[_router_service_pb2.SelectModelsResponse]]:
         """SelectModels returns the candidates, best first, and what was filtered out. Fails with NOT_FOUND (the named model is
-        not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), INVALID_ARGUMENT.
+        not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), FAILED_PRECONDITION (constraints that no
+        model meets), INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod

@@ -18,9 +18,9 @@ from olo.router.v1.router_service_pb2 import (
 )
 from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.convert import seconds_of
-from olo_gateway.http import schemas
+from olo_gateway.http import routing_schemas as schemas
 from olo_gateway.http.answers import component_of
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import ErrorAnswer, Rejection
 from olo_gateway.ports import Routing
 
 _TYPES: Final = {"llm": MODEL_TYPE_LLM, "embedding": MODEL_TYPE_EMBEDDING}
@@ -65,8 +65,7 @@ def _rankings(message: ListRankingsResponse) -> schemas.Rankings:
             for each in message.models
         ],
         rejections=[
-            schemas.Rejection(model_id=each.model_id, filter=each.filter, detail=each.detail)
-            for each in message.rejections
+            Rejection(model_id=each.model_id, filter=each.filter, detail=each.detail) for each in message.rejections
         ],
         snapshot_version=message.snapshot_version,
         snapshot_age=seconds_of(message.snapshot_age),

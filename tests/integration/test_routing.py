@@ -339,3 +339,19 @@ async def test_a_restarted_router_knows_what_the_others_have_measured(world: Wor
 
         assert await eventually(latency, lambda detail: detail.startswith("about"))
         world.routers.pop()
+
+
+async def test_a_report_that_cannot_be_is_refused_whole_and_the_field_named(world: World) -> None:
+    good = registry_pb.Measurement(model_id="refused", prompt_size="short", weight=1.0)
+    good.observe_time.GetCurrentTime()
+    bad = registry_pb.Measurement()
+    bad.CopyFrom(good)
+    bad.error_rate = 2.0
+    request = registry_pb.ReportMeasurementsRequest(measurements=[good, bad])
+    with pytest.raises(OloError) as caught:
+        await call(world.registry.ReportMeasurements, request, peer="the registry", timeout=5)
+    assert caught.value.field == "measurements[1].error_rate"
+    listed = await call(
+        world.registry.ListMeasurements, registry_pb.ListMeasurementsRequest(), peer="the registry", timeout=5
+    )
+    assert "refused" not in {each.model_id for each in listed.measurements}

@@ -21,6 +21,10 @@ BENCHMARKS = (
     "llm_soak",
     "embed_batching",
     "vector_hop",
+    "registry_sequences",
+    "name_resolution",
+    "registry_fleet",
+    "router_select",
 )
 
 

@@ -21,7 +21,7 @@ from olo.router.v1 import router_service_pb2 as router
 from olo_common.errors import ErrorCode, RemoteError, StartupError
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime
-from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRuns, InMemoryTokenStreams
+from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRouting, InMemoryRuns, InMemoryTokenStreams
 from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
@@ -57,7 +57,9 @@ class Edge:
         ]
         self.admission = Admission(Bounds(4, 5, 4.0), jitter=lambda: 0.0)
         chats = Chats(self.runs, self.tokens, self.admission, RunLimits(30.0, 60.0))
-        self.app = http_app(chats, InMemoryCatalogue(models), self.health, StreamPace(KEEP_ALIVE, 5.0))
+        self.app = http_app(
+            chats, InMemoryCatalogue(models), InMemoryRouting(), self.health, StreamPace(KEEP_ALIVE, 5.0)
+        )
 
     async def _answer(self, run_id: str, request: ChatRequest) -> ChatResponse:
         said = request.messages[-1].content

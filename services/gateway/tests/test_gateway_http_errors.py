@@ -12,7 +12,7 @@ import pytest
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo_common.errors import ErrorCode, RemoteError
 from olo_common.health import Health
-from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRuns, InMemoryTokenStreams
+from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRouting, InMemoryRuns, InMemoryTokenStreams
 from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.body import MAX_BODY_BYTES
@@ -39,7 +39,7 @@ async def http(raised: list[Exception]) -> AsyncIterator[httpx.AsyncClient]:
         return ChatResponse(run_id=run_id)
 
     chats = Chats(InMemoryRuns(answering), InMemoryTokenStreams(), Admission(Bounds(4, 4, 4.0)), RunLimits(30.0, 60.0))
-    app = http_app(chats, InMemoryCatalogue([]), Health(), StreamPace(1.0, 5.0))
+    app = http_app(chats, InMemoryCatalogue([]), InMemoryRouting(), Health(), StreamPace(1.0, 5.0))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client

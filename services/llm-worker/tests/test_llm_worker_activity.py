@@ -89,6 +89,25 @@ async def test_the_end_of_an_attempt_is_told(schedule: Schedule, identity: Ident
         (identity.instance_id, identity.model_id, 2, ""),
         (identity.instance_id, identity.model_id, 3, "empty_output"),
     ]
+    good, bad = wire.ends
+    assert good.completion_tokens > 0
+    assert 0 < good.first_token_ms <= good.generation_ms
+    assert (good.failure_code, bad.failure_code, bad.completion_tokens) == (0, 14, 0)
+
+
+async def test_a_worker_that_breaks_down_is_no_success(
+    schedule: Schedule, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire()
+    bench = Bench(schedule(FakeEngine("ok")), identity, wire)
+
+    def breaks(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("olo_llm_worker.activities.answering", breaks)
+    with pytest.raises(ZeroDivisionError):
+        await bench.run(candidate=1)
+    assert [(end.failure_reason, end.failure_code) for end in wire.ends] == [("internal", 13)]
 
 
 async def test_chunks_are_contiguous_and_end_with_reason_and_usage(schedule: Schedule, identity: Identity) -> None:

@@ -12,8 +12,10 @@ from olo.retrieval.v1.retrieval_service_pb2 import Passage, SearchRequest
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo_client.async_calls import AsyncCalls
 from olo_client.async_resources import AsyncCollections, AsyncDocuments, AsyncModels, AsyncRuns
+from olo_client.benchmarks import AsyncBenchmarks
 from olo_client.connection import DEFAULT_TARGET, Patience
 from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
+from olo_client.routing import AsyncRouting
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -35,6 +37,8 @@ class AsyncOlo:
         self._retrieval = RetrievalServiceStub(self._calls.channel)
         self.runs = AsyncRuns(self._calls)
         self.models = AsyncModels(self._calls)
+        self.benchmarks = AsyncBenchmarks(self._calls)
+        self.routing = AsyncRouting(self._calls)
         self.collections = AsyncCollections(self._calls)
         self.documents = AsyncDocuments(self._calls)
 

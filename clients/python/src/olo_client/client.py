@@ -10,10 +10,12 @@ from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo.retrieval.v1.retrieval_service_pb2 import Passage, SearchRequest
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo_client.benchmarks import Benchmarks
 from olo_client.calls import Calls
 from olo_client.connection import DEFAULT_TARGET, Patience
 from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
 from olo_client.resources import Collections, Documents, Models, Runs
+from olo_client.routing import Routing
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -35,6 +37,8 @@ class Olo:
         self._retrieval = RetrievalServiceStub(self._calls.channel)
         self.runs = Runs(self._calls)
         self.models = Models(self._calls)
+        self.benchmarks = Benchmarks(self._calls)
+        self.routing = Routing(self._calls)
         self.collections = Collections(self._calls)
         self.documents = Documents(self._calls)
 

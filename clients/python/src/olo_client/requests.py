@@ -14,6 +14,7 @@ from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1.run_pb2 import ChatRequest, RagOptions
 from olo.inference.v1.inference_service_pb2 import ChatMessage, Role, SamplingOptions
 from olo.retrieval.v1.retrieval_service_pb2 import DocumentInput
+from olo_client.constraints import Constraints, constraints_message
 from olo_client.errors import InvalidRequestError
 
 Messages = str | Sequence[Mapping[str, str] | ChatMessage]
@@ -48,6 +49,10 @@ class ChatOptions(TypedDict, total=False):
         allow_fallback: Whether another model may answer where the named one cannot.
         wait_for_model: Seconds that the run may wait for a model to become available.
         priority: Who goes first where there is not enough for all; "batch" is refused first and served last.
+        profile: What the choice of a model weighs: "quality", "balanced", "speed", "budget", "long_context" or one that
+            the operator has made; "auto" goes by the complexity of the prompt.
+        constraints: What the model must offer; see `Constraints`.
+        conversation_id: Requests with the same one stay with one model while that can answer.
         request_id: Makes the request idempotent. Left out: a new one is made, so that retries never run it twice.
         store: Let the run go on when the caller leaves its stream early, to be followed later. A run with a request_id
             of the caller does so in any case.
@@ -64,6 +69,9 @@ class ChatOptions(TypedDict, total=False):
     allow_fallback: bool
     wait_for_model: float | None
     priority: Literal["interactive", "normal", "batch"]
+    profile: str
+    constraints: Constraints
+    conversation_id: str
     request_id: str | None
     store: bool
 
@@ -94,6 +102,9 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
             allow_fallback=options.get("allow_fallback", False),
             store=options.get("store", False),
             priority=f"REQUEST_PRIORITY_{options.get('priority', 'normal').upper()}",
+            profile=options.get("profile", ""),
+            constraints=constraints_message(options["constraints"]) if options.get("constraints") else None,
+            conversation_id=options.get("conversation_id", ""),
         )
     except (TypeError, ValueError) as error:
         raise InvalidRequestError("INVALID_ARGUMENT", "field_invalid", str(error)) from error

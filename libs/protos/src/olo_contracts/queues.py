@@ -8,13 +8,18 @@ CHAT_QUEUE = "gateway"
 INGEST_QUEUE = "retrieval"
 """Where ingest workflows and their activities run: the worker in the retrieval process."""
 
+REGISTRY_QUEUE = "registry"
+"""Where benchmarks are fetched: the worker in the registry process."""
+
 CHAT_WORKFLOW = "chat"
 INGEST_WORKFLOW = "ingest"
+SYNC_BENCHMARKS_WORKFLOW = "sync-benchmarks"
 
 RETRIEVE_ACTIVITY = "retrieve"
 SELECT_ACTIVITY = "select"
 GENERATE_ACTIVITY = "generate"
 EMBED_ACTIVITY = "embed"
+SYNC_BENCHMARKS_ACTIVITY = "sync-benchmarks"
 GET_MODEL_ACTIVITY = "get_model"
 
 MODEL_HINT_SIGNAL = "model_hint"

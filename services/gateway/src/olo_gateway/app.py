@@ -14,9 +14,13 @@ from temporalio.worker import Worker
 
 from olo.gateway.v1.gateway_service_pb2 import DESCRIPTOR as GATEWAY_FILE
 from olo.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from olo.registry.v1.benchmark_service_pb2 import DESCRIPTOR as BENCHMARK_FILE
+from olo.registry.v1.benchmark_service_pb2_grpc import BenchmarkServiceStub
+from olo.registry.v1.registry_service_pb2 import DESCRIPTOR as REGISTRY_FILE
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo.retrieval.v1.retrieval_service_pb2 import DESCRIPTOR as RETRIEVAL_FILE
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo.router.v1.router_service_pb2 import DESCRIPTOR as ROUTER_FILE
 from olo.router.v1.router_service_pb2_grpc import RouterServiceStub
 from olo_common.grpc_client import channel
 from olo_common.grpc_server import Registration, grpc_server
@@ -31,6 +35,7 @@ from olo_gateway.adapters.nats_tokens import NatsTokenStreams
 from olo_gateway.adapters.parked_runs import parked_run_hints
 from olo_gateway.adapters.registry_catalogue import RegistryCatalogue
 from olo_gateway.adapters.routed_embedding import RoutedEmbedding
+from olo_gateway.adapters.routing_views import RoutingViews
 from olo_gateway.adapters.temporal_runs import TemporalRuns
 from olo_gateway.chats import Chats
 from olo_gateway.forwarding import forwarded
@@ -45,6 +50,19 @@ from olo_gateway.settings import GatewaySettings
 from olo_gateway.workers import chat_worker
 
 _CHECK_SECONDS = 2.0
+
+OPERATORS_CALLS = (
+    "ListModels",
+    "GetModel",
+    "UpdateModel",
+    "DrainInstances",
+    "ListAliases",
+    "SetAlias",
+    "DeleteAlias",
+)
+"""Of the registry's calls, those that the edge passes on; the others are for workers and routers."""
+QUESTIONS_ABOUT_ROUTING = ("ExplainSelection", "ListRankings", "GetStatus")
+"""Of the router's calls, those that the edge passes on; by the other one requests are handed out."""
 
 
 @asynccontextmanager
@@ -126,8 +144,9 @@ async def _edge(
     )
     chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
     stack.push_async_callback(chats.close)
+    routing = RoutingViews(RouterServiceStub(router), BenchmarkServiceStub(registry))
     pace = StreamPace(settings.keep_alive, settings.client_patience)
-    application = http_app(chats, catalogue, health, pace)
+    application = http_app(chats, catalogue, routing, health, pace)
     await stack.enter_async_context(
         http_server(
             application,
@@ -142,6 +161,9 @@ async def _edge(
     return [
         Registration(GATEWAY_FILE.services_by_name["GatewayService"], add_GatewayServiceServicer_to_server, servicer),
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),
+        forwarded(REGISTRY_FILE.services_by_name["RegistryService"], registry, "the registry", only=OPERATORS_CALLS),
+        forwarded(BENCHMARK_FILE.services_by_name["BenchmarkService"], registry, "the registry"),
+        forwarded(ROUTER_FILE.services_by_name["RouterService"], router, "the router", only=QUESTIONS_ABOUT_ROUTING),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
 
@@ -14,6 +15,7 @@ from olo.gateway.v1.run_pb2 import Attempt, AttemptCause, ChatRequest, Citation,
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
 from olo_common.errors import InvalidField, OloError
+from olo_gateway.routing import constraints_message, constraints_of
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.attempts import cause_of
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
@@ -53,6 +55,9 @@ def order_of(request: ChatRequest) -> ChatOrder:
         priority=priority_of(request.priority),
         request_id=request.request_id,
         store=request.store,
+        profile=request.profile,
+        constraints=constraints_of(request.constraints) if request.HasField("constraints") else None,
+        conversation_id=request.conversation_id,
     )
 
 
@@ -72,6 +77,10 @@ def request_of(order: ChatOrder, *, stream: bool, tenant: str, max_attempts: int
         tenant=tenant,
         store=order.store,
         priority=_PRIORITY_NUMBERS[order.priority],
+        profile=order.profile,
+        constraints=constraints_message(order.constraints) if order.constraints else None,
+        conversation_id=order.conversation_id,
+        recorded_passages=[Citation(index=place, **asdict(each)) for place, each in enumerate(order.passages, 1)],
     )
 
 

@@ -5,6 +5,7 @@ OloError
 +-- Overloaded                             too many runs at once
 +-- GatewayStopping                        this process ends; another one may answer
 +-- RunNotFound, ModelNotFound
++-- RunUnanswered                          nothing to compare a replay with
 +-- RequestIdConflict                      one request_id, two requests
 +-- DeadlineExceeded, RunCancelled         the run ended without an answer
 +-- OffsetInvalid                          a stream cannot be resumed there
@@ -56,6 +57,16 @@ class RunNotFound(OloError):
 
     def __init__(self) -> None:
         super().__init__("there is no run with this id", field="run_id")
+
+
+class RunUnanswered(OloError):
+    """The run has no answer."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "run_unanswered"
+
+    def __init__(self) -> None:
+        super().__init__("only a run that was answered can be replayed", field="run_id")
 
 
 class ModelNotFound(OloError):

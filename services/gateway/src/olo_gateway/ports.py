@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
 from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run, RunProgress
+from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
+from olo.router.v1 import router_service_pb2 as router
 from olo_gateway.streaming.events import Chunk
 
 Hear: TypeAlias = Callable[[Chunk], None]
@@ -45,6 +47,14 @@ class Runs(Protocol):
 
     async def progress(self, run_id: str) -> RunProgress:
         """What a run is busy with; empty where it has ended, or nobody can say."""
+        ...
+
+    async def request(self, run_id: str) -> ChatRequest:
+        """What a run was asked.
+
+        Raises:
+            RunNotFound: There is no such run.
+        """
         ...
 
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
@@ -85,6 +95,22 @@ class Catalogue(Protocol):
 
     async def get(self, model_id: str) -> gateway.ModelSummary:
         """One model."""
+        ...
+
+
+class Routing(Protocol):
+    """What the router knows and would do."""
+
+    async def rankings(self, request: router.ListRankingsRequest) -> router.ListRankingsResponse:
+        """The order of the models under a profile."""
+        ...
+
+    async def status(self) -> router.GetStatusResponse:
+        """Snapshot, instances, circuit breakers."""
+        ...
+
+    async def syncs(self) -> Sequence[BenchmarkSource] | None:
+        """How old the benchmarks of each source are; None while the registry is away."""
         ...
 
 

@@ -20,6 +20,7 @@ from olo_gateway.convert import order_of, point_of
 from olo_gateway.errors import ClientTooSlow
 from olo_gateway.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.ports import Catalogue, Embedding, Runs
+from olo_gateway.replays import Replays
 from olo_gateway.streaming.events import Delta, Reset
 
 MAX_RUNS_PER_PAGE: Final = 100
@@ -45,6 +46,7 @@ class GatewayServicer(GatewayServiceServicer):
         self._chats = chats
         self._client_patience = client_patience
         self._runs = runs
+        self._replays = Replays(runs, chats)
         self._catalogue = catalogue
         self._embedding = embedding
 
@@ -90,6 +92,12 @@ class GatewayServicer(GatewayServiceServicer):
     async def CancelRun(self, request: gateway.CancelRunRequest, context: Context) -> gateway.CancelRunResponse:
         """Asks a run to stop."""
         return gateway.CancelRunResponse(run=await self._runs.cancel(_run_id(request.run_id)))
+
+    async def ReplayRun(self, request: gateway.ReplayRunRequest, context: Context) -> gateway.ReplayRunResponse:
+        """Runs the request of an earlier run anew."""
+        return await self._replays.replay(
+            _run_id(request.run_id), model=request.model, profile=request.profile, time_left=context.time_remaining()
+        )
 
     async def ListModels(self, request: gateway.ListModelsRequest, context: Context) -> gateway.ListModelsResponse:
         """Lists the models that can be asked for."""

@@ -13,12 +13,12 @@ from typing import Final
 import structlog
 from temporalio import activity
 
-import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import OloError
 from olo_common.failures import to_application_error
 from olo_contracts.queues import GENERATE_ACTIVITY
 from olo_contracts.subjects import stream_subject, subject_of
+from olo_llm_worker.attempts import Outcome, attempt_finished
 from olo_llm_worker.convert import Answering, Identity, answer_to, shortest, to_job
 from olo_llm_worker.errors import GenerationStalled, WorkerStopping
 from olo_llm_worker.generation.answers import Answer, answering
@@ -51,19 +51,19 @@ class GenerateActivities:
     async def generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         """Generates an answer. It continues what the attempt before it has told, or else the request's prefix."""
         with structlog.contextvars.bound_contextvars(request_id=request.request_id, run_id=activity.info().workflow_id):
-            began, failure = time.monotonic(), ""
+            began, outcome = time.monotonic(), Outcome()
             try:
-                return await self._generate(request)
+                return outcome.succeeded(await self._generate(request))
             except OloError as error:
-                failure = error.reason
+                outcome.failed(error)
                 raise to_application_error(error) from error
             except asyncio.CancelledError:
-                failure = "cancelled"
+                outcome.cancelled()
                 if activity.is_worker_shutdown():
                     raise to_application_error(WorkerStopping()) from None
                 raise
             finally:
-                await self._tell(request, failure, time.monotonic() - began)
+                await self._tell(request, outcome, time.monotonic() - began)
 
     async def _generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         info, scheduler = activity.info(), self._slot.scheduler
@@ -81,16 +81,10 @@ class GenerateActivities:
     def _said_by(self, info: activity.Info) -> pb.GenerateProgress:
         return pb.GenerateProgress(attempt=info.attempt, instance_id=self._identity.instance_id)
 
-    async def _tell(self, request: pb.GenerateRequest, failure: str, seconds: float) -> None:
-        """Says how the attempt ended: the router counts its slot as free from then on."""
-        event = olo_events.AttemptFinished(
-            run_id=activity.info().workflow_id or "",
-            model_id=self._identity.model_id,
-            instance_id=self._identity.instance_id,
-            candidate=request.candidate,
-            failure_reason=failure,
-            duration_ms=round(seconds * 1000),
-        )
+    async def _tell(self, request: pb.GenerateRequest, outcome: Outcome, seconds: float) -> None:
+        """Says how the attempt ended."""
+        run_id = activity.info().workflow_id or ""
+        event = attempt_finished(self._identity, run_id, request.candidate, seconds, outcome)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._publisher.publish(subject_of(event), bytes(event)), _LAST_WORD_SECONDS)
 

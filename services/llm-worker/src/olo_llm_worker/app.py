@@ -77,11 +77,17 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
         presence = Presence(
             bus,
             advertisement_of(
-                settings, identity, address, context_limit=slot.info.context_limit, hardware=slot.info.hardware
+                settings,
+                identity,
+                address,
+                context_limit=slot.info.context_limit,
+                hardware=slot.info.hardware,
+                capabilities=slot.info.capabilities,
             ),
             in_flight=lambda: slot.running,
             able=lambda: not health.missing,
             heartbeat_seconds=settings.heartbeat_seconds,
+            stop_taking=polling.end,
         )
         await stack.enter_async_context(present(presence, bus, lifetime))
         polling.presence = presence

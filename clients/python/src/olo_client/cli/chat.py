@@ -30,6 +30,8 @@ def chat(
         float | None, typer.Option(min=0.1, help="Seconds to wait for a model where none is available.")
     ] = None,
     priority: Annotated[str, typer.Option(help="interactive, normal or batch: who goes first.")] = "normal",
+    profile: Annotated[str, typer.Option(help="What the choice of a model weighs; see olo models rankings.")] = "",
+    conversation: Annotated[str, typer.Option(help="The same id stays with the same model.")] = "",
     request_id: Annotated[str | None, typer.Option(help="The same id gives the same run.")] = None,
     store: Annotated[bool, typer.Option(help="Let the run go on when you leave before its end.")] = False,
     stream: Annotated[bool, typer.Option(help="Write the answer as it comes.")] = True,
@@ -48,6 +50,8 @@ def chat(
         allow_fallback=fallback,
         wait_for_model=wait_for_model,
         priority=priority,  # type: ignore[typeddict-item]  # the SDK names the field where it is another word
+        profile=profile,
+        conversation_id=conversation,
         request_id=request_id,
         store=store,
     )

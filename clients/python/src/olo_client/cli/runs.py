@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from olo_client.cli import decisions
 from olo_client.cli.chat import write_stream
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, moment, write_json, write_table
@@ -13,6 +14,7 @@ from olo_client.cli.run_report import state_of, write_run
 from olo_client.client import Olo
 
 app = typer.Typer(help="Durable requests: what became of them.", no_args_is_help=True)
+app.add_typer(decisions.app)
 
 RunId = Annotated[str, typer.Argument(help="Id of the run.")]
 

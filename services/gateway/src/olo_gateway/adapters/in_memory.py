@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from olo.common.v1.common_pb2 import ModelType
@@ -17,6 +17,8 @@ from olo.gateway.v1.run_pb2 import (
     Run,
     RunProgress,
 )
+from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
+from olo.router.v1 import router_service_pb2 as router
 from olo_gateway.errors import DeadlineExceeded, ModelNotFound, RequestIdConflict, RunNotFound
 from olo_gateway.ports import Hear
 from olo_gateway.streaming.events import Chunk
@@ -104,6 +106,13 @@ class InMemoryRuns:
         """See `ports.Runs`."""
         return self.busy_with.get(run_id, RunProgress())
 
+    async def request(self, run_id: str) -> ChatRequest:
+        """See `ports.Runs`."""
+        for started, request in self.started:
+            if started == run_id:
+                return request
+        raise RunNotFound
+
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """See `ports.Runs`. Knows no pages."""
         return [await self.get(run_id) for run_id in self._tasks], ""
@@ -133,3 +142,31 @@ class InMemoryCatalogue:
             if model.model_id == model_id:
                 return model
         raise ModelNotFound
+
+
+class InMemoryRouting:
+    """A router that knows what it was given."""
+
+    def __init__(
+        self,
+        rankings: router.ListRankingsResponse | None = None,
+        status: router.GetStatusResponse | None = None,
+        syncs: Sequence[BenchmarkSource] | None = None,
+    ) -> None:
+        self._rankings = rankings or router.ListRankingsResponse()
+        self._status = status or router.GetStatusResponse()
+        self._syncs = syncs
+        self.asked: list[router.ListRankingsRequest] = []
+
+    async def rankings(self, request: router.ListRankingsRequest) -> router.ListRankingsResponse:
+        """See `ports.Routing`."""
+        self.asked.append(request)
+        return self._rankings
+
+    async def status(self) -> router.GetStatusResponse:
+        """See `ports.Routing`."""
+        return self._status
+
+    async def syncs(self) -> Sequence[BenchmarkSource] | None:
+        """See `ports.Routing`."""
+        return self._syncs

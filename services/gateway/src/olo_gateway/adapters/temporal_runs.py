@@ -140,6 +140,20 @@ class TemporalRuns:
             return RunProgress()
         return await progress_of(description) or RunProgress()
 
+    async def request(self, run_id: str) -> ChatRequest:
+        """See `ports.Runs`."""
+        await self._describe(run_id)
+        events = self._client.get_workflow_handle(run_id).fetch_history_events(
+            page_size=1, rpc_timeout=timedelta(seconds=RPC_SECONDS)
+        )
+        with _temporal_errors():
+            async with asyncio.timeout(RPC_SECONDS):
+                first = await anext(events)
+                payloads = first.workflow_execution_started_event_attributes.input.payloads
+                (request,) = await self._client.data_converter.decode(payloads[:1], [ChatRequest])
+        asked: ChatRequest = request
+        return asked
+
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """See `ports.Runs`."""
         pages = self._client.list_workflows(

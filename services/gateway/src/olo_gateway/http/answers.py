@@ -12,7 +12,7 @@ from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2 import ModelSummary
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, FinishReason
-from olo.router.v1.router_service_pb2 import SelectionReason
+from olo.router.v1.router_service_pb2 import ScoreComponent, SelectionReason
 from olo_contracts.identifiers import REQUEST_ID, is_valid
 from olo_gateway.convert import cause_name, seconds_of
 from olo_gateway.errors import RunNotFound
@@ -131,6 +131,7 @@ def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
                 reason=SelectionReason.Name(candidate.reason).removeprefix("SELECTION_REASON_").lower(),
                 explanation=candidate.explanation,
                 at_capacity=candidate.at_capacity,
+                components=[component_of(part) for part in candidate.components],
             )
             for candidate in selection.candidates
         ],
@@ -138,6 +139,20 @@ def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
             schemas.Rejection(model_id=rejection.model_id, filter=rejection.filter, detail=rejection.detail)
             for rejection in selection.rejections
         ],
+        profile=selection.profile,
+        snapshot_version=selection.snapshot_version,
+        alias=selection.alias or None,
+        complexity=round(selection.complexity.score, _SCORE_DIGITS) if selection.HasField("complexity") else None,
+    )
+
+
+def component_of(part: ScoreComponent) -> schemas.ScoreComponent:
+    """A part of a score."""
+    return schemas.ScoreComponent(
+        name=part.name,
+        value=round(part.value, _SCORE_DIGITS),
+        weight=round(part.weight, _SCORE_DIGITS),
+        detail=part.detail,
     )
 
 

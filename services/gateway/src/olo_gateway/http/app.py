@@ -13,19 +13,21 @@ from olo_gateway.http.body import BodyLimit
 from olo_gateway.http.chat_routes import chat_routes
 from olo_gateway.http.model_routes import model_routes
 from olo_gateway.http.request_ids import RequestIds
+from olo_gateway.http.routing_routes import routing_routes
 from olo_gateway.http.schemas import HealthAnswer
 from olo_gateway.http.streaming import StreamPace
-from olo_gateway.ports import Catalogue
+from olo_gateway.ports import Catalogue, Routing
 
 _DESCRIPTION = "Durable answers from self-hosted models, for the clients that you already use."
 
 
-def http_app(chats: Chats, catalogue: Catalogue, health: Health, pace: StreamPace) -> FastAPI:
+def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Health, pace: StreamPace) -> FastAPI:
     """The application.
 
     Args:
         chats: Answers.
         catalogue: The models.
+        routing: What the router knows.
         health: What must hold for the gateway to serve.
         pace: When streams fill a silence, and give a client up.
     """
@@ -40,6 +42,7 @@ def http_app(chats: Chats, catalogue: Catalogue, health: Health, pace: StreamPac
     docs.install(app)
     app.include_router(chat_routes(chats, pace))
     app.include_router(model_routes(catalogue))
+    app.include_router(routing_routes(routing))
 
     @app.get(
         "/healthz",

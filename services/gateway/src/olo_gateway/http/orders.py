@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from olo_common.errors import InvalidField
-from olo_gateway.http.schemas import ChatCompletionRequest, ChatMessage
+from olo_gateway.http.schemas import ChatCompletionRequest, ChatMessage, RoutingConstraints
 from olo_gateway.runs.admission.priority import Priority
-from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
+from olo_gateway.runs.order import ChatOrder, Constraints, Rag, Role, Sampling, Turn
 
 _UNSUPPORTED: Final = "unsupported_parameter"
 
@@ -41,6 +41,9 @@ def order_of(body: ChatCompletionRequest, idempotency_key: str | None) -> ChatOr
         allow_fallback=bool(body.allow_fallback),
         request_id=idempotency_key or "",
         store=bool(body.store),
+        profile=body.routing_profile or "",
+        constraints=_constraints(body.constraints) if body.constraints else None,
+        conversation_id=body.conversation_id or "",
     )
 
 
@@ -89,6 +92,18 @@ def refuse_unsupported(body: ChatCompletionRequest) -> None:
     for name, refused in meant.items():
         if refused:
             raise InvalidField(name, "this value is not supported", reason=_UNSUPPORTED)
+
+
+def _constraints(given: RoutingConstraints) -> Constraints:
+    return Constraints(
+        min_quality=given.min_quality,
+        max_latency=given.max_latency,
+        max_cost_per_1k_tokens=given.max_cost_per_1k_tokens,
+        min_context=given.min_context or 0,
+        hardware=given.hardware or "",
+        labels=tuple(sorted((given.labels or {}).items())),
+        capabilities=tuple(given.capabilities or ()),
+    )
 
 
 def _turn(position: int, message: ChatMessage) -> Turn:

@@ -47,6 +47,35 @@ class Rag:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraints:
+    """What the model must offer; what is None, empty or 0 does not matter."""
+
+    min_quality: float | None = None
+    """0 to 1."""
+    max_latency: float | None = None
+    """Seconds for the whole answer."""
+    max_cost_per_1k_tokens: float | None = None
+    """US dollars."""
+    min_context: int = 0
+    hardware: str = ""
+    """`cpu` or `gpu`."""
+    labels: tuple[tuple[str, str], ...] = ()
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPassage:
+    """A passage as an earlier run has found it."""
+
+    document_id: str
+    title: str
+    source: str
+    chunk_id: str
+    score: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatOrder:
     """A request for one answer."""
 
@@ -63,6 +92,12 @@ class ChatOrder:
     request_id: str = ""
     store: bool = False
     """Whether the run goes on when its caller hangs up."""
+    profile: str = ""
+    """Name of a routing profile; empty: the router's default."""
+    constraints: Constraints | None = None
+    conversation_id: str = ""
+    passages: tuple[RecordedPassage, ...] = ()
+    """Put before the model in the place of a search."""
 
     def within(self, seconds: float | None) -> ChatOrder:
         """The order with no more time than the caller's transport will wait."""

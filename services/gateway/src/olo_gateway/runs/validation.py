@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
 from olo_common.errors import InvalidField
 from olo_contracts.identifiers import AUTO_MODEL, COLLECTION, MODEL_ID, REQUEST_ID, is_valid
 from olo_gateway.runs.attempts import MAX_ATTEMPTS
+from olo_gateway.runs.constraints import check_constraints
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
 
 INLINE_CONTENT_BYTES: Final = 256 * 1024
@@ -19,6 +21,7 @@ DEFAULT_TOP_K: Final = 4
 MAX_TOKENS: Final = 1_048_576
 MAX_STOPS: Final = 16
 MAX_STOP_LENGTH: Final = 256
+_PROFILE: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,12 @@ def accepted(order: ChatOrder, limits: RunLimits) -> ChatOrder:
     model = "" if order.model == AUTO_MODEL else order.model
     if model and not is_valid(MODEL_ID, model):
         raise InvalidField("model", "1 to 128 letters, digits and ._:/- are allowed, beginning with a letter or digit")
+    if order.profile and not is_valid(_PROFILE, order.profile):
+        raise InvalidField("profile", "1 to 32 of a-z, 0-9, _ and - are allowed, beginning with a letter")
+    if order.conversation_id and not is_valid(REQUEST_ID, order.conversation_id):
+        raise InvalidField("conversation_id", "1 to 128 letters, digits and ._:- are allowed")
+    if order.constraints is not None:
+        check_constraints(order.constraints)
     _check_turns(order.turns, limits.content_bytes)
     _check_sampling(order.sampling)
     rag = None if order.rag is None else _accepted_rag(order.rag, order.turns)

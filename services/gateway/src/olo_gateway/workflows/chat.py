@@ -35,7 +35,7 @@ class ChatWorkflow:
     async def run(self, request: ChatRequest) -> ChatResponse:
         """Answers, or fails with the error that the caller gets and an account of what was tried."""
         try:
-            messages = await self._retrieve() if request.HasField("rag") else list(request.messages)
+            messages = await self._messages()
             generation = Generation(request, self._record, self._parking, self._deadline)
             generated = await generation.answer(messages)
         except OloError as error:
@@ -51,6 +51,13 @@ class ChatWorkflow:
     def so_far(self) -> Run:
         """What the run is busy with, and what it has done."""
         return self._record.so_far()
+
+    async def _messages(self) -> list[ChatMessage]:
+        """The conversation, with the passages in it that it is to be answered from."""
+        if recorded := self._request.recorded_passages:
+            self._record.response.citations.extend(recorded)
+            return messages_of(grounded(turns_of(self._request.messages), [passage.text for passage in recorded]))
+        return await self._retrieve() if self._request.HasField("rag") else list(self._request.messages)
 
     async def _retrieve(self) -> list[ChatMessage]:
         """Finds the passages; gives the conversation with them in it."""

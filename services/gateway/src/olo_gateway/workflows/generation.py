@@ -10,15 +10,15 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, RetryState, is_cancelled_exception
 
-from olo.common.v1.common_pb2 import MODEL_TYPE_LLM
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.run_pb2 import ChatRequest
 from olo.inference.v1.inference_service_pb2 import ChatMessage, GenerateRequest, GenerateResponse
-from olo.router.v1.router_service_pb2 import Candidate, SelectModelsRequest, SelectModelsResponse
+from olo.router.v1.router_service_pb2 import Candidate, SelectModelsResponse
 from olo_common.errors import OloError
 from olo_common.failures import from_failure
 from olo_contracts.queues import GENERATE_ACTIVITY, SELECT_ACTIVITY
 from olo_gateway.convert import duration_of
+from olo_gateway.routing import select_request
 from olo_gateway.runs.attempts import (
     NOT_AGAIN_ON_THE_SAME_MODEL,
     RESUMABLE,
@@ -96,12 +96,7 @@ class Generation:
         """
         began = workflow.now()
         self._record.enter(run_pb2.RUN_PHASE_SELECTING)
-        wish = SelectModelsRequest(
-            model_type=MODEL_TYPE_LLM,
-            model=self._request.model,
-            max_candidates=MAX_CANDIDATES,
-            allow_fallback=self._request.allow_fallback,
-        )
+        wish = select_request(self._request, self._record.response.run_id, self._deadline.left(), MAX_CANDIDATES)
         takes_hints = self._parking.takes_hints
         selected = await step(SELECT_ACTIVITY, [wish, takes_hints], SelectModelsResponse, self._deadline)
         self._candidate = len(self._record.response.selection.candidates)

@@ -16,6 +16,7 @@ from olo_common.errors import OloError
 from olo_contracts.queues import PROGRESS_MEMO
 from olo_gateway.convert import citation_of, duration_of, failed_attempt
 from olo_gateway.prompting.citations import cited_numbers
+from olo_gateway.routing import keep
 from olo_gateway.runs.attempts import NOT_TAKEN
 
 
@@ -65,6 +66,7 @@ class Record:
         selection.candidates.extend(selected.candidates)
         del selection.rejections[:]
         selection.rejections.extend(selected.rejections)
+        keep(selection, selected)
 
     def attempted(
         self, number: int, candidate: Candidate, outcome: GenerateResponse | OloError, spent: timedelta

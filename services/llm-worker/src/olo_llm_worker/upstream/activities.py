@@ -12,12 +12,12 @@ from typing import Final
 import structlog
 from temporalio import activity
 
-import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import OloError
 from olo_common.failures import to_application_error
 from olo_contracts.queues import GENERATE_ACTIVITY
 from olo_contracts.subjects import stream_subject, subject_of
+from olo_llm_worker.attempts import Outcome, attempt_finished
 from olo_llm_worker.convert import Identity, shortest
 from olo_llm_worker.errors import WorkerStopping
 from olo_llm_worker.ports import Publisher
@@ -48,19 +48,19 @@ class UpstreamActivities:
     async def generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         """Relays an answer."""
         with structlog.contextvars.bound_contextvars(request_id=request.request_id, run_id=activity.info().workflow_id):
-            began, failure = time.monotonic(), ""
+            began, outcome = time.monotonic(), Outcome()
             try:
-                return await self._generate(request)
+                return outcome.succeeded(await self._generate(request))
             except OloError as error:
-                failure = error.reason
+                outcome.failed(error)
                 raise to_application_error(error) from error
             except asyncio.CancelledError:
-                failure = "cancelled"
+                outcome.cancelled()
                 if activity.is_worker_shutdown():
                     raise to_application_error(WorkerStopping()) from None
                 raise
             finally:
-                await self._tell(request, failure, time.monotonic() - began)
+                await self._tell(request, outcome, time.monotonic() - began)
 
     async def _generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         info = activity.info()
@@ -86,16 +86,10 @@ class UpstreamActivities:
             async for piece in answer.pieces():
                 await self._publisher.publish(subject, said.chunk(piece).SerializeToString())
 
-    async def _tell(self, request: pb.GenerateRequest, failure: str, seconds: float) -> None:
-        """Says how the attempt ended: the router counts its slot as free from then on."""
-        event = olo_events.AttemptFinished(
-            run_id=activity.info().workflow_id or "",
-            model_id=self._identity.model_id,
-            instance_id=self._identity.instance_id,
-            candidate=request.candidate,
-            failure_reason=failure,
-            duration_ms=round(seconds * 1000),
-        )
+    async def _tell(self, request: pb.GenerateRequest, outcome: Outcome, seconds: float) -> None:
+        """Says how the attempt ended."""
+        run_id = activity.info().workflow_id or ""
+        event = attempt_finished(self._identity, run_id, request.candidate, seconds, outcome)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._publisher.publish(subject_of(event), bytes(event)), _LAST_WORD_SECONDS)
 

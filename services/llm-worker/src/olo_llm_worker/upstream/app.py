@@ -63,7 +63,8 @@ async def running_upstream(settings: LlmWorkerSettings, lifetime: Lifetime) -> A
             max_tokens_default=settings.max_tokens_default,
         )
         stack.push_async_callback(desk.close)
-        await stack.enter_async_context(
+        polling = await stack.enter_async_context(AsyncExitStack())
+        await polling.enter_async_context(
             temporal_worker(
                 client,
                 lambda: generate_worker(
@@ -92,10 +93,12 @@ async def running_upstream(settings: LlmWorkerSettings, lifetime: Lifetime) -> A
                 address,
                 context_limit=settings.upstream.context_limit,
                 hardware=settings.upstream.hardware,
+                capabilities=engine.facts.capabilities,
             ),
             in_flight=lambda: desk.running,
             able=lambda: not health.missing,
             heartbeat_seconds=settings.heartbeat_seconds,
+            stop_taking=polling.aclose,
         )
         await stack.enter_async_context(present(presence, bus, lifetime))
         yield address

@@ -64,8 +64,6 @@ class UpstreamServicer(rpc.InferenceServiceServicer):
     async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
         """Describes the model. What the other server computes it with is not known."""
         facts = self._desk.facts
-        able = {"tools": True, "json_object": facts.json_object, "json_schema": facts.json_schema}
-        able["logprobs"] = "logprobs" in facts.options
         return pb.GetModelInfoResponse(
             model_id=self._identity.model_id,
             model_name=self._identity.model_name,
@@ -76,7 +74,7 @@ class UpstreamServicer(rpc.InferenceServiceServicer):
             instance_id=self._identity.instance_id,
             task_queue=self._identity.task_queue,
             loaded=True,
-            capabilities=[name for name, holds in able.items() if holds],
+            capabilities=facts.capabilities,
         )
 
     async def Abort(self, request: pb.AbortRequest, context: Context) -> pb.AbortResponse:

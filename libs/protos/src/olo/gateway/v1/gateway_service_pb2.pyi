@@ -100,6 +100,24 @@ class CancelRunResponse(_message.Message):
     run: _run_pb2.Run
     def __init__(self, run: _Optional[_Union[_run_pb2.Run, _Mapping]] = ...) -> None: ...
 
+class ReplayRunRequest(_message.Message):
+    __slots__ = ("run_id", "model", "profile")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    model: str
+    profile: str
+    def __init__(self, run_id: _Optional[str] = ..., model: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
+
+class ReplayRunResponse(_message.Message):
+    __slots__ = ("original", "replay")
+    ORIGINAL_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    original: _run_pb2.ChatResponse
+    replay: _run_pb2.ChatResponse
+    def __init__(self, original: _Optional[_Union[_run_pb2.ChatResponse, _Mapping]] = ..., replay: _Optional[_Union[_run_pb2.ChatResponse, _Mapping]] = ...) -> None: ...
+
 class ListModelsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "model_type")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]

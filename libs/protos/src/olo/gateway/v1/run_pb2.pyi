@@ -147,7 +147,7 @@ class RagOptions(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., top_k: _Optional[int] = ...) -> None: ...
 
 class ChatRequest(_message.Message):
-    __slots__ = ("request_id", "model", "messages", "sampling", "rag", "timeout", "allow_fallback", "stream", "tenant", "wait_for_model", "max_attempts", "store", "priority")
+    __slots__ = ("request_id", "model", "messages", "sampling", "rag", "timeout", "allow_fallback", "stream", "tenant", "wait_for_model", "max_attempts", "store", "priority", "profile", "constraints", "conversation_id", "recorded_passages")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
@@ -161,6 +161,10 @@ class ChatRequest(_message.Message):
     MAX_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     STORE_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_PASSAGES_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[_inference_service_pb2.ChatMessage]
@@ -174,7 +178,11 @@ class ChatRequest(_message.Message):
     max_attempts: int
     store: bool
     priority: RequestPriority
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., rag: _Optional[_Union[RagOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., allow_fallback: _Optional[bool] = ..., stream: _Optional[bool] = ..., tenant: _Optional[str] = ..., wait_for_model: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_attempts: _Optional[int] = ..., store: _Optional[bool] = ..., priority: _Optional[_Union[RequestPriority, str]] = ...) -> None: ...
+    profile: str
+    constraints: _router_service_pb2.Constraints
+    conversation_id: str
+    recorded_passages: _containers.RepeatedCompositeFieldContainer[Citation]
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., rag: _Optional[_Union[RagOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., allow_fallback: _Optional[bool] = ..., stream: _Optional[bool] = ..., tenant: _Optional[str] = ..., wait_for_model: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_attempts: _Optional[int] = ..., store: _Optional[bool] = ..., priority: _Optional[_Union[RequestPriority, str]] = ..., profile: _Optional[str] = ..., constraints: _Optional[_Union[_router_service_pb2.Constraints, _Mapping]] = ..., conversation_id: _Optional[str] = ..., recorded_passages: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ...) -> None: ...
 
 class ChatResponse(_message.Message):
     __slots__ = ("run_id", "model", "message", "finish_reason", "usage", "selection", "citations", "timings", "attempts")
@@ -199,14 +207,26 @@ class ChatResponse(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., model: _Optional[str] = ..., message: _Optional[_Union[_inference_service_pb2.ChatMessage, _Mapping]] = ..., finish_reason: _Optional[_Union[_inference_service_pb2.FinishReason, str]] = ..., usage: _Optional[_Union[_common_pb2.TokenUsage, _Mapping]] = ..., selection: _Optional[_Union[Selection, _Mapping]] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., timings: _Optional[_Union[RunTimings, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ...) -> None: ...
 
 class Selection(_message.Message):
-    __slots__ = ("candidates", "rejections", "chosen_index")
+    __slots__ = ("candidates", "rejections", "chosen_index", "snapshot_version", "snapshot_age", "profile", "complexity", "alias", "rejection_count")
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     CHOSEN_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_AGE_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    COMPLEXITY_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_COUNT_FIELD_NUMBER: _ClassVar[int]
     candidates: _containers.RepeatedCompositeFieldContainer[_router_service_pb2.Candidate]
     rejections: _containers.RepeatedCompositeFieldContainer[_router_service_pb2.Rejection]
     chosen_index: int
-    def __init__(self, candidates: _Optional[_Iterable[_Union[_router_service_pb2.Candidate, _Mapping]]] = ..., rejections: _Optional[_Iterable[_Union[_router_service_pb2.Rejection, _Mapping]]] = ..., chosen_index: _Optional[int] = ...) -> None: ...
+    snapshot_version: int
+    snapshot_age: _duration_pb2.Duration
+    profile: str
+    complexity: _router_service_pb2.Complexity
+    alias: str
+    rejection_count: int
+    def __init__(self, candidates: _Optional[_Iterable[_Union[_router_service_pb2.Candidate, _Mapping]]] = ..., rejections: _Optional[_Iterable[_Union[_router_service_pb2.Rejection, _Mapping]]] = ..., chosen_index: _Optional[int] = ..., snapshot_version: _Optional[int] = ..., snapshot_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., profile: _Optional[str] = ..., complexity: _Optional[_Union[_router_service_pb2.Complexity, _Mapping]] = ..., alias: _Optional[str] = ..., rejection_count: _Optional[int] = ...) -> None: ...
 
 class Attempt(_message.Message):
     __slots__ = ("candidate", "model_id", "failure_reason", "duration", "cause", "queue")

@@ -10,6 +10,11 @@ from olo_common.settings import LogSettings
 
 BENCHMARKS = (
     "durable_chat",
+    "stream_latency",
+    "chunk_publishing",
+    "concurrency",
+    "overload",
+    "fairness",
     "start_up",
     "llm_throughput",
     "llm_limits",

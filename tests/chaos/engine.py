@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 import zlib
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ from olo_llm_worker.generation.types import Message, Sampling, Tool
 PLACES = 1024
 """Tokens of one answer at most."""
 PROCESSES = 1024
+POISON = 500_000
+"""Requests with this number, or a higher one, kill the process that reads them."""
+_READING_SECONDS = 0.8
 _BEGIN = PLACES * PROCESSES
 """The control token that ends the prompt."""
 
@@ -76,6 +80,13 @@ class SlowEngine:
     def generate(self, batch: Batch, listener: Listener) -> None:
         listener.began(cached=False)
         rows = {row: self._places([*batch.static_prompt, *prompt]) for row, prompt in enumerate(batch.prompts)}
+        for number, _ in rows.values():
+            if number >= POISON:
+                # As when a prompt is read. A worker that dies before its first heartbeat was heard is blamed on nobody:
+                # the task may have gone to the open poll of one that was paused.
+                time.sleep(_READING_SECONDS)
+                os.write(self._journal, f"K {self._process} {number}\n".encode())
+                os.kill(os.getpid(), signal.SIGKILL)
         for _ in range(batch.max_tokens):
             if not rows:
                 return

@@ -19,10 +19,10 @@ import olo_events
 from olo.embedding.v1.embedding_service_pb2 import EmbedRequest, EmbedResponse
 from olo.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from olo_common.errors import ErrorCode
+from olo_common.failures import from_failure
 from olo_common.grpc_client import call, channel
 from olo_common.lifecycle import Lifetime
 from olo_common.settings import NatsSettings, TemporalSettings
-from olo_common.temporal import from_failure
 from olo_contracts.queues import EMBED_ACTIVITY, embedding_queue
 from olo_contracts.subjects import pattern_of, subject_of
 from olo_contracts.vectors import unpack

@@ -1,4 +1,4 @@
-"""Names of Temporal task queues, workflows and activities."""
+"""Names of Temporal task queues, workflows, signals, queries, memos and activities."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ SELECT_ACTIVITY = "select"
 GENERATE_ACTIVITY = "generate"
 EMBED_ACTIVITY = "embed"
 SYNC_BENCHMARKS_ACTIVITY = "sync-benchmarks"
+GET_MODEL_ACTIVITY = "get_model"
+
+MODEL_HINT_SIGNAL = "model_hint"
+"""Tells a parked chat workflow that an instance has announced itself."""
+RUN_QUERY = "run"
+"""Asks a chat workflow for a `Run` with its progress and details."""
+PROGRESS_MEMO = "progress"
+"""The memo in which a parked chat workflow keeps its `RunProgress`."""
 
 
 def llm_queue(model_id: str) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
 from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1 import gateway_service_pb2 as gateway
-from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run
+from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run, RunProgress
 from olo_gateway.streaming.events import Chunk
 
-Chunks: TypeAlias = "asyncio.Queue[Chunk | None]"
-"""Chunks as they arrive; None, put in by the listener, ends the reading."""
+Hear: TypeAlias = Callable[[Chunk], None]
+"""Takes a chunk, at once."""
 
 
 class Runs(Protocol):
@@ -40,7 +40,11 @@ class Runs(Protocol):
         ...
 
     async def get(self, run_id: str) -> Run:
-        """One run, with its answer or its error."""
+        """One run, with its answer or its error, and what it has done so far."""
+        ...
+
+    async def progress(self, run_id: str) -> RunProgress:
+        """What a run is busy with; empty where it has ended, or nobody can say."""
         ...
 
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
@@ -48,11 +52,27 @@ class Runs(Protocol):
         ...
 
 
+class ParkedRuns(Protocol):
+    """The runs that wait for a model and want to be told of one."""
+
+    def add(self, run_id: str) -> None:
+        """Tells the run once, as soon as an instance announces itself."""
+        ...
+
+    def discard(self, run_id: str) -> None:
+        """The run waits no longer."""
+        ...
+
+
 class TokenStreams(Protocol):
     """Chunks of runs, as models generate them. They may be lost."""
 
-    def listen(self, run_id: str) -> AbstractAsyncContextManager[Chunks]:
+    def listen(self, run_id: str, hear: Hear) -> AbstractAsyncContextManager[None]:
         """Hears the chunks of a run while entered."""
+        ...
+
+    def history(self, run_id: str) -> AsyncGenerator[Chunk, None]:
+        """Earlier chunks of a run, as far as they are known still."""
         ...
 
 

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,11 +16,11 @@ from temporalio import activity
 import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import OloError
-from olo_common.temporal import to_application_error
+from olo_common.failures import to_application_error
 from olo_contracts.queues import GENERATE_ACTIVITY
 from olo_contracts.subjects import stream_subject, subject_of
 from olo_llm_worker.convert import Answering, Identity, answer_to, shortest, to_job
-from olo_llm_worker.errors import WorkerStopping
+from olo_llm_worker.errors import GenerationStalled, WorkerStopping
 from olo_llm_worker.generation.answers import Answer, answering
 from olo_llm_worker.generation.engine import EngineInfo
 from olo_llm_worker.generation.slot import ModelSlot
@@ -37,12 +38,14 @@ class GenerateActivities:
         slot: Where the scheduler is.
         identity: Who answers.
         publisher: Where token chunks go.
+        stall_seconds: How long the engine may make no step before a generation is given up.
     """
 
-    def __init__(self, slot: ModelSlot, identity: Identity, publisher: Publisher) -> None:
+    def __init__(self, slot: ModelSlot, identity: Identity, publisher: Publisher, *, stall_seconds: float) -> None:
         self._slot = slot
         self._identity = identity
         self._publisher = publisher
+        self._stall_seconds = stall_seconds
 
     @activity.defn(name=GENERATE_ACTIVITY)
     async def generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
@@ -68,11 +71,15 @@ class GenerateActivities:
         told = _progress(info) if info.attempt > 1 else []
         prefix = usable_prefix(told or request.prefix_token_ids, scheduler.info) if request.n <= 1 else []
         job = to_job(request, answer.request_id, timeout=_time_left(info, request), prefix=prefix)
-        async with answering(scheduler, job) as generation, _heartbeats(generation, info.attempt):
+        beats = partial(_heartbeats, said_by=self._said_by(info), stall_seconds=self._stall_seconds)
+        async with answering(scheduler, job) as generation, beats(generation):
             if not request.stream:
                 return answer.response(await generation.result())
             async with self._published(generation, answer):
                 return answer.response(await generation.result())
+
+    def _said_by(self, info: activity.Info) -> pb.GenerateProgress:
+        return pb.GenerateProgress(attempt=info.attempt, instance_id=self._identity.instance_id)
 
     async def _tell(self, request: pb.GenerateRequest, failure: str, seconds: float) -> None:
         """Says how the attempt ended: the router counts its slot as free from then on."""
@@ -106,32 +113,49 @@ class GenerateActivities:
 
 
 @contextlib.asynccontextmanager
-async def _heartbeats(generation: Answer, attempt: int) -> AsyncIterator[None]:
-    """Heartbeats beside the body. The last one, at the end, tells all that a later attempt can resume from."""
-    task = asyncio.create_task(_heartbeat(generation, attempt), name="heartbeats")
+async def _heartbeats(generation: Answer, said_by: pb.GenerateProgress, stall_seconds: float) -> AsyncIterator[None]:
+    """Heartbeats beside the body. The last one, at the end, tells all that a later attempt can resume from.
+
+    Raises:
+        GenerationStalled: The engine has made no step for too long.
+    """
     try:
-        yield
-    except BaseException:
-        _say(generation, attempt)
-        raise
-    finally:
-        await _end(task)
+        async with asyncio.timeout(stall_seconds) as patience:
+            task = asyncio.create_task(_heartbeat(generation, said_by, patience, stall_seconds), name="heartbeats")
+            try:
+                yield
+            except BaseException:
+                _say(generation, said_by)
+                raise
+            finally:
+                await _end(task)
+    except TimeoutError:
+        raise GenerationStalled from None
 
 
-async def _heartbeat(generation: Answer, attempt: int) -> None:
-    """Says that work goes on, but only while it does: an engine that hangs must be found out."""
-    said = -1
+async def _heartbeat(
+    generation: Answer, said_by: pb.GenerateProgress, patience: asyncio.Timeout, stall_seconds: float
+) -> None:
+    """Says that this worker lives, and puts off the end of patience for as long as its engine makes steps.
+
+    A pause of the engine alone does not end the heartbeats: a long prompt is one step, and a worker that falls silent
+    is taken for dead, which the request would be blamed for.
+    """
+    seen, clock = -1, asyncio.get_running_loop().time
     while True:
         tokens = generation.progress
-        if generation.waiting or tokens != said:
-            said = tokens
-            _say(generation, attempt)
+        if generation.waiting or tokens != seen:
+            seen = tokens
+            patience.reschedule(clock() + stall_seconds)
+        _say(generation, said_by)
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
-def _say(generation: Answer, attempt: int) -> None:
+def _say(generation: Answer, said_by: pb.GenerateProgress) -> None:
     token_ids: Sequence[int] = generation.token_ids or generation.job.prefix_token_ids
-    activity.heartbeat(pb.GenerateProgress(token_ids=token_ids, attempt=attempt))
+    progress = pb.GenerateProgress(token_ids=token_ids)
+    progress.MergeFrom(said_by)
+    activity.heartbeat(progress)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

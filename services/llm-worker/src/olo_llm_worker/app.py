@@ -17,7 +17,9 @@ from olo_common.health import Health
 from olo_common.lifecycle import Lifetime
 from olo_common.logs import logger
 from olo_common.nats_bus import nats_bus
+from olo_common.nats_streams import StreamKeeper
 from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
+from olo_contracts.streams import CHUNK_STREAM
 from olo_llm_worker.activities import HEARTBEAT_SECONDS, GenerateActivities
 from olo_llm_worker.adapters.cores import physical_cores
 from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
@@ -51,10 +53,11 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
     health, identity = Health([MODEL_CONDITION, TEMPORAL_CONDITION]), identity_of(settings)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(nats_bus(settings.nats, identity.instance_id))
+        StreamKeeper(bus, CHUNK_STREAM)
         client = await temporal_client(settings.temporal, identity.instance_id)
         polling = _Polling()
         slot = ModelSlot(lambda: _load(settings), _policy(settings), polling.follow)
-        activities = GenerateActivities(slot, identity, bus)
+        activities = GenerateActivities(slot, identity, bus, stall_seconds=settings.stall_seconds)
         polling.begin(
             health,
             lambda: temporal_worker(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from olo.common.v1.common_pb2 import ModelType
@@ -15,34 +15,45 @@ from olo.gateway.v1.run_pb2 import (
     ChatRequest,
     ChatResponse,
     Run,
+    RunProgress,
 )
 from olo_gateway.errors import DeadlineExceeded, ModelNotFound, RequestIdConflict, RunNotFound
-from olo_gateway.ports import Chunks
+from olo_gateway.ports import Hear
 from olo_gateway.streaming.events import Chunk
 
 Answering = Callable[[str, ChatRequest], Awaitable[ChatResponse]]
 
 
 class InMemoryTokenStreams:
-    """Delivers what is said to whoever listens."""
+    """Delivers what is said to whoever listens, and keeps it for who comes later."""
 
     def __init__(self) -> None:
-        self._listening: dict[str, list[Chunks]] = {}
+        self._listening: dict[str, list[Hear]] = {}
+        self._said: dict[str, list[Chunk]] = {}
 
     def say(self, run_id: str, chunk: Chunk) -> None:
         """Delivers a chunk."""
-        for chunks in self._listening.get(run_id, ()):
-            chunks.put_nowait(chunk)
+        self._said.setdefault(run_id, []).append(chunk)
+        for hear in self._listening.get(run_id, ()):
+            hear(chunk)
+
+    def keep(self, run_id: str, chunk: Chunk) -> None:
+        """Has a chunk be known that nobody hears."""
+        self._said.setdefault(run_id, []).append(chunk)
 
     @asynccontextmanager
-    async def listen(self, run_id: str) -> AsyncIterator[Chunks]:
+    async def listen(self, run_id: str, hear: Hear) -> AsyncIterator[None]:
         """See `ports.TokenStreams`."""
-        chunks: Chunks = asyncio.Queue()
-        self._listening.setdefault(run_id, []).append(chunks)
+        self._listening.setdefault(run_id, []).append(hear)
         try:
-            yield chunks
+            yield
         finally:
-            self._listening[run_id].remove(chunks)
+            self._listening[run_id].remove(hear)
+
+    async def history(self, run_id: str) -> AsyncGenerator[Chunk, None]:
+        """See `ports.TokenStreams`."""
+        for chunk in list(self._said.get(run_id, ())):
+            yield chunk
 
 
 class InMemoryRuns:
@@ -57,6 +68,7 @@ class InMemoryRuns:
         self._tasks: dict[str, asyncio.Task[ChatResponse]] = {}
         self._fingerprints: dict[str, str] = {}
         self.started: list[tuple[str, ChatRequest]] = []
+        self.busy_with: dict[str, RunProgress] = {}
 
     async def start(self, run_id: str, request: ChatRequest, fingerprint: str) -> None:
         """See `ports.Runs`."""
@@ -87,6 +99,10 @@ class InMemoryRuns:
         if task.cancelled():
             return Run(run_id=run_id, state=RUN_STATE_CANCELLED)
         return Run(run_id=run_id, state=RUN_STATE_COMPLETED, response=task.result())
+
+    async def progress(self, run_id: str) -> RunProgress:
+        """See `ports.Runs`."""
+        return self.busy_with.get(run_id, RunProgress())
 
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """See `ports.Runs`. Knows no pages."""

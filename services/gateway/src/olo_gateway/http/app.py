@@ -14,19 +14,20 @@ from olo_gateway.http.chat_routes import chat_routes
 from olo_gateway.http.model_routes import model_routes
 from olo_gateway.http.request_ids import RequestIds
 from olo_gateway.http.schemas import HealthAnswer
+from olo_gateway.http.streaming import StreamPace
 from olo_gateway.ports import Catalogue
 
 _DESCRIPTION = "Durable answers from self-hosted models, for the clients that you already use."
 
 
-def http_app(chats: Chats, catalogue: Catalogue, health: Health, *, keep_alive_seconds: float) -> FastAPI:
+def http_app(chats: Chats, catalogue: Catalogue, health: Health, pace: StreamPace) -> FastAPI:
     """The application.
 
     Args:
         chats: Answers.
         catalogue: The models.
         health: What must hold for the gateway to serve.
-        keep_alive_seconds: Silence after which a stream sends a comment.
+        pace: When streams fill a silence, and give a client up.
     """
     app = FastAPI(
         title="Open LLM Orchestrator",
@@ -37,7 +38,7 @@ def http_app(chats: Chats, catalogue: Catalogue, health: Health, *, keep_alive_s
     )
     errors.install(app)
     docs.install(app)
-    app.include_router(chat_routes(chats, keep_alive_seconds))
+    app.include_router(chat_routes(chats, pace))
     app.include_router(model_routes(catalogue))
 
     @app.get(

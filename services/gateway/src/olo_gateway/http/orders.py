@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from olo_common.errors import InvalidField
 from olo_gateway.http.schemas import ChatCompletionRequest, ChatMessage
+from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
 
 _UNSUPPORTED: Final = "unsupported_parameter"
@@ -35,9 +37,31 @@ def order_of(body: ChatCompletionRequest, idempotency_key: str | None) -> ChatOr
         ),
         rag=Rag(body.rag.collection, body.rag.top_k) if body.rag else None,
         timeout=body.timeout,
+        wait_for_model=body.wait_for_model,
         allow_fallback=bool(body.allow_fallback),
         request_id=idempotency_key or "",
+        store=bool(body.store),
     )
+
+
+def with_headers(order: ChatOrder, priority: str | None, timeout: float | None) -> ChatOrder:
+    """The order with what the caller says of it beside the body.
+
+    Args:
+        order: The order.
+        priority: `interactive`, `normal` or `batch`.
+        timeout: Seconds that the caller waits; the run gets no more.
+
+    Raises:
+        InvalidField: A header has another value.
+    """
+    if priority is not None:
+        if priority.upper() not in Priority.__members__:
+            raise InvalidField("X-Request-Priority", "must be interactive, normal or batch")
+        order = replace(order, priority=Priority[priority.upper()])
+    if timeout is not None and not timeout > 0:
+        raise InvalidField("X-Request-Timeout", "must be a number of seconds above 0")
+    return order.within(timeout)
 
 
 def refuse_unsupported(body: ChatCompletionRequest) -> None:

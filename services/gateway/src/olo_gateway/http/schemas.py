@@ -60,8 +60,12 @@ class ChatCompletionRequest(_Request):
     """Ask for an answer from the passages of a collection."""
     timeout: float | None = None
     """Seconds that the whole run may take."""
+    wait_for_model: float | None = None
+    """Seconds that the run may wait for a model to become available; without it, there is an error at once."""
     allow_fallback: bool | None = None
     """Whether another model may answer where the named one cannot."""
+    store: bool | None = None
+    """Let the run go on when the caller hangs up; its answer can be retrieved later."""
     n: int | None = None
     """Only 1 is supported."""
     tools: list[Any] | None = None
@@ -159,6 +163,10 @@ class Timings(_Answer):
     generate: float
     """Waiting for a free slot included."""
     total: float
+    queue: float
+    """The part of `generate` that was spent in queues, as far as it is known."""
+    parked: float
+    """Waiting for a model to become available."""
 
 
 class Attempt(_Answer):
@@ -166,6 +174,8 @@ class Attempt(_Answer):
     """Number of the candidate, from 1."""
     model_id: str
     failure_reason: str | None
+    cause: str | None
+    """What kind of failure it was, such as `heartbeat`, `overloaded`, `bad_output`."""
     duration: float
     """Milliseconds."""
 

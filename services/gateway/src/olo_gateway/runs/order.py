@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from olo_gateway.runs.admission.priority import Priority
+
 
 class Role(Enum):
     """Who speaks."""
@@ -54,8 +56,13 @@ class ChatOrder:
     rag: Rag | None = None
     timeout: float | None = None
     """Seconds that the run may take; None: the default."""
+    wait_for_model: float | None = None
+    """Seconds that the run may wait for a model to become available; None: it fails where there is none."""
     allow_fallback: bool = False
+    priority: Priority = Priority.NORMAL
     request_id: str = ""
+    store: bool = False
+    """Whether the run goes on when its caller hangs up."""
 
     def within(self, seconds: float | None) -> ChatOrder:
         """The order with no more time than the caller's transport will wait."""

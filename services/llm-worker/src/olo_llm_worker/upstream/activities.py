@@ -15,7 +15,7 @@ from temporalio import activity
 import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import OloError
-from olo_common.temporal import to_application_error
+from olo_common.failures import to_application_error
 from olo_contracts.queues import GENERATE_ACTIVITY
 from olo_contracts.subjects import stream_subject, subject_of
 from olo_llm_worker.convert import Identity, shortest
@@ -64,9 +64,10 @@ class UpstreamActivities:
 
     async def _generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         info = activity.info()
+        said_by = pb.GenerateProgress(attempt=info.attempt, instance_id=self._identity.instance_id)
         said = answering(request, self._identity, info.attempt)
         wanted = to_request(request, said.request_id, timeout=_time_left(info, request))
-        async with self._desk.answer(wanted) as answer, _beside(_heartbeat(answer, info.attempt)):
+        async with self._desk.answer(wanted) as answer, _beside(_heartbeat(said_by)):
             if not request.stream:
                 return said.response(await answer.result())
             chunks = asyncio.create_task(self._publish(answer, said), name="chunks")
@@ -109,10 +110,10 @@ async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
         await asyncio.wait({task})
 
 
-async def _heartbeat(answer: Answer, attempt: int) -> None:
+async def _heartbeat(said_by: pb.GenerateProgress) -> None:
     """Says that the worker lives. How long the upstream may be silent is bounded by its own setting."""
     while True:
-        activity.heartbeat(pb.GenerateProgress(attempt=attempt))
+        activity.heartbeat(said_by)
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 

@@ -89,7 +89,10 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ChatStream(self, request, context):
-        """ChatStream runs a request and sends its answer as it comes into being. Fails as Chat does.
+        """ChatStream runs a request and sends its answer as it comes into being; or follows a run, on any instance of the
+        gateway, while it runs and after it has ended, from the place on that the caller has reached. Fails as Chat does, and
+        with OUT_OF_RANGE (`resume_offset` is past the end, or inside a character), CANCELLED (`client_too_slow`: the caller
+        does not read).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

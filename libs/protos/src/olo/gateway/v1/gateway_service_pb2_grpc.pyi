@@ -42,7 +42,11 @@ class GatewayServiceStub:
     ALREADY_EXISTS (the request_id was used for another request), DEADLINE_EXCEEDED.
     """
     ChatStream: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.ChatStreamRequest, _gateway_service_pb2.ChatStreamResponse]
-    """ChatStream runs a request and sends its answer as it comes into being. Fails as Chat does."""
+    """ChatStream runs a request and sends its answer as it comes into being; or follows a run, on any instance of the
+    gateway, while it runs and after it has ended, from the place on that the caller has reached. Fails as Chat does, and
+    with OUT_OF_RANGE (`resume_offset` is past the end, or inside a character), CANCELLED (`client_too_slow`: the caller
+    does not read).
+    """
     GetRun: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetRunRequest, _gateway_service_pb2.GetRunResponse]
     """GetRun returns one run. Fails with NOT_FOUND."""
     ListRuns: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ListRunsRequest, _gateway_service_pb2.ListRunsResponse]
@@ -67,7 +71,11 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     ALREADY_EXISTS (the request_id was used for another request), DEADLINE_EXCEEDED.
     """
     ChatStream: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.ChatStreamRequest, _gateway_service_pb2.ChatStreamResponse]  # type: ignore[assignment]
-    """ChatStream runs a request and sends its answer as it comes into being. Fails as Chat does."""
+    """ChatStream runs a request and sends its answer as it comes into being; or follows a run, on any instance of the
+    gateway, while it runs and after it has ended, from the place on that the caller has reached. Fails as Chat does, and
+    with OUT_OF_RANGE (`resume_offset` is past the end, or inside a character), CANCELLED (`client_too_slow`: the caller
+    does not read).
+    """
     GetRun: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetRunRequest, _gateway_service_pb2.GetRunResponse]  # type: ignore[assignment]
     """GetRun returns one run. Fails with NOT_FOUND."""
     ListRuns: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ListRunsRequest, _gateway_service_pb2.ListRunsResponse]  # type: ignore[assignment]
@@ -101,7 +109,11 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.ChatStreamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.ChatStreamResponse], _abc.AsyncIterator[_gateway_service_pb2.ChatStreamResponse]]:
-        """ChatStream runs a request and sends its answer as it comes into being. Fails as Chat does."""
+        """ChatStream runs a request and sends its answer as it comes into being; or follows a run, on any instance of the
+        gateway, while it runs and after it has ended, from the place on that the caller has reached. Fails as Chat does, and
+        with OUT_OF_RANGE (`resume_offset` is past the end, or inside a character), CANCELLED (`client_too_slow`: the caller
+        does not read).
+        """
 
     @_abc_1.abstractmethod
     def GetRun(

@@ -29,31 +29,41 @@ from olo.inference.v1 import inference_service_pb2 as olo_dot_inference_dot_v1_d
 from olo.router.v1 import router_service_pb2 as olo_dot_router_dot_v1_dot_router__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18olo/gateway/v1/run.proto\x12\x0eolo.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aolo/common/v1/common.proto\x1a(olo/inference/v1/inference_service.proto\x1a\"olo/router/v1/router_service.proto\"\xf6\x01\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.olo.gateway.v1.RunState\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08response\x18\x05 \x01(\x0b\x32\x1c.olo.gateway.v1.ChatResponse\x12\'\n\x05\x65rror\x18\x06 \x01(\x0b\x32\x18.olo.gateway.v1.RunError\"+\n\x08RunError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"/\n\nRagOptions\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05top_k\x18\x02 \x01(\r\"\xa3\x02\n\x0b\x43hatRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12/\n\x08messages\x18\x03 \x03(\x0b\x32\x1d.olo.inference.v1.ChatMessage\x12\x33\n\x08sampling\x18\x04 \x01(\x0b\x32!.olo.inference.v1.SamplingOptions\x12\'\n\x03rag\x18\x05 \x01(\x0b\x32\x1a.olo.gateway.v1.RagOptions\x12*\n\x07timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0e\x61llow_fallback\x18\x07 \x01(\x08\x12\x0e\n\x06stream\x18\x08 \x01(\x08\x12\x0e\n\x06tenant\x18\t \x01(\t\"\xf1\x02\n\x0c\x43hatResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12.\n\x07message\x18\x03 \x01(\x0b\x32\x1d.olo.inference.v1.ChatMessage\x12\x35\n\rfinish_reason\x18\x04 \x01(\x0e\x32\x1e.olo.inference.v1.FinishReason\x12(\n\x05usage\x18\x05 \x01(\x0b\x32\x19.olo.common.v1.TokenUsage\x12,\n\tselection\x18\x06 \x01(\x0b\x32\x19.olo.gateway.v1.Selection\x12+\n\tcitations\x18\x07 \x03(\x0b\x32\x18.olo.gateway.v1.Citation\x12+\n\x07timings\x18\x08 \x01(\x0b\x32\x1a.olo.gateway.v1.RunTimings\x12)\n\x08\x61ttempts\x18\t \x03(\x0b\x32\x17.olo.gateway.v1.Attempt\"}\n\tSelection\x12,\n\ncandidates\x18\x01 \x03(\x0b\x32\x18.olo.router.v1.Candidate\x12,\n\nrejections\x18\x02 \x03(\x0b\x32\x18.olo.router.v1.Rejection\x12\x14\n\x0c\x63hosen_index\x18\x03 \x01(\r\"s\n\x07\x41ttempt\x12\x11\n\tcandidate\x18\x01 \x01(\r\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66\x61ilure_reason\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8b\x01\n\x08\x43itation\x12\r\n\x05index\x18\x01 \x01(\r\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x05 \x01(\t\x12\r\n\x05score\x18\x06 \x01(\x01\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\r\n\x05\x63ited\x18\x08 \x01(\x08\"\xbb\x01\n\nRunTimings\x12+\n\x08retrieve\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06select\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08generate\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration*\x9d\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11RUN_STATE_RUNNING\x10\x01\x12\x17\n\x13RUN_STATE_COMPLETED\x10\x02\x12\x14\n\x10RUN_STATE_FAILED\x10\x03\x12\x17\n\x13RUN_STATE_CANCELLED\x10\x04\x12\x17\n\x13RUN_STATE_TIMED_OUT\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18olo/gateway/v1/run.proto\x12\x0eolo.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aolo/common/v1/common.proto\x1a(olo/inference/v1/inference_service.proto\x1a\"olo/router/v1/router_service.proto\"\x9d\x03\n\x03Run\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.olo.gateway.v1.RunState\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x08response\x18\x05 \x01(\x0b\x32\x1c.olo.gateway.v1.ChatResponse\x12\'\n\x05\x65rror\x18\x06 \x01(\x0b\x32\x18.olo.gateway.v1.RunError\x12-\n\x08progress\x18\x07 \x01(\x0b\x32\x1b.olo.gateway.v1.RunProgress\x12+\n\x07\x64\x65tails\x18\x08 \x01(\x0b\x32\x1a.olo.gateway.v1.RunDetails\x12\x16\n\x0equeue_position\x18\x10 \x01(\r\x12\x31\n\x0e\x65stimated_wait\x18\x11 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xaf\x01\n\x0bRunProgress\x12\'\n\x05phase\x18\x01 \x01(\x0e\x32\x18.olo.gateway.v1.RunPhase\x12.\n\nsince_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11parked_until_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08model_id\x18\x04 \x01(\t\"\xbf\x01\n\nRunDetails\x12,\n\tselection\x18\x01 \x01(\x0b\x32\x19.olo.gateway.v1.Selection\x12)\n\x08\x61ttempts\x18\x02 \x03(\x0b\x32\x17.olo.gateway.v1.Attempt\x12+\n\tcitations\x18\x03 \x03(\x0b\x32\x18.olo.gateway.v1.Citation\x12+\n\x07timings\x18\x04 \x01(\x0b\x32\x1a.olo.gateway.v1.RunTimings\"+\n\x08RunError\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"/\n\nRagOptions\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\r\n\x05top_k\x18\x02 \x01(\r\"\xae\x03\n\x0b\x43hatRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12/\n\x08messages\x18\x03 \x03(\x0b\x32\x1d.olo.inference.v1.ChatMessage\x12\x33\n\x08sampling\x18\x04 \x01(\x0b\x32!.olo.inference.v1.SamplingOptions\x12\'\n\x03rag\x18\x05 \x01(\x0b\x32\x1a.olo.gateway.v1.RagOptions\x12*\n\x07timeout\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0e\x61llow_fallback\x18\x07 \x01(\x08\x12\x0e\n\x06stream\x18\x08 \x01(\x08\x12\x0e\n\x06tenant\x18\t \x01(\t\x12\x31\n\x0ewait_for_model\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cmax_attempts\x18\x0b \x01(\r\x12\r\n\x05store\x18\x0c \x01(\x08\x12\x31\n\x08priority\x18\x0e \x01(\x0e\x32\x1f.olo.gateway.v1.RequestPriority\"\xf1\x02\n\x0c\x43hatResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12.\n\x07message\x18\x03 \x01(\x0b\x32\x1d.olo.inference.v1.ChatMessage\x12\x35\n\rfinish_reason\x18\x04 \x01(\x0e\x32\x1e.olo.inference.v1.FinishReason\x12(\n\x05usage\x18\x05 \x01(\x0b\x32\x19.olo.common.v1.TokenUsage\x12,\n\tselection\x18\x06 \x01(\x0b\x32\x19.olo.gateway.v1.Selection\x12+\n\tcitations\x18\x07 \x03(\x0b\x32\x18.olo.gateway.v1.Citation\x12+\n\x07timings\x18\x08 \x01(\x0b\x32\x1a.olo.gateway.v1.RunTimings\x12)\n\x08\x61ttempts\x18\t \x03(\x0b\x32\x17.olo.gateway.v1.Attempt\"}\n\tSelection\x12,\n\ncandidates\x18\x01 \x03(\x0b\x32\x18.olo.router.v1.Candidate\x12,\n\nrejections\x18\x02 \x03(\x0b\x32\x18.olo.router.v1.Rejection\x12\x14\n\x0c\x63hosen_index\x18\x03 \x01(\r\"\xca\x01\n\x07\x41ttempt\x12\x11\n\tcandidate\x18\x01 \x01(\r\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\x16\n\x0e\x66\x61ilure_reason\x18\x03 \x01(\t\x12+\n\x08\x64uration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x05\x63\x61use\x18\x05 \x01(\x0e\x32\x1c.olo.gateway.v1.AttemptCause\x12(\n\x05queue\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8b\x01\n\x08\x43itation\x12\r\n\x05index\x18\x01 \x01(\r\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x05 \x01(\t\x12\r\n\x05score\x18\x06 \x01(\x01\x12\x0c\n\x04text\x18\x07 \x01(\t\x12\r\n\x05\x63ited\x18\x08 \x01(\x08\"\x90\x02\n\nRunTimings\x12+\n\x08retrieve\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06select\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12+\n\x08generate\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05queue\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06parked\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration*\x9d\x01\n\x08RunState\x12\x19\n\x15RUN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11RUN_STATE_RUNNING\x10\x01\x12\x17\n\x13RUN_STATE_COMPLETED\x10\x02\x12\x14\n\x10RUN_STATE_FAILED\x10\x03\x12\x17\n\x13RUN_STATE_CANCELLED\x10\x04\x12\x17\n\x13RUN_STATE_TIMED_OUT\x10\x05*\x9e\x01\n\x08RunPhase\x12\x19\n\x15RUN_PHASE_UNSPECIFIED\x10\x00\x12\x18\n\x14RUN_PHASE_RETRIEVING\x10\x01\x12\x17\n\x13RUN_PHASE_SELECTING\x10\x02\x12\x14\n\x10RUN_PHASE_PARKED\x10\x03\x12\x14\n\x10RUN_PHASE_QUEUED\x10\x04\x12\x18\n\x14RUN_PHASE_GENERATING\x10\x05*\xf3\x02\n\x0c\x41ttemptCause\x12\x1d\n\x19\x41TTEMPT_CAUSE_UNSPECIFIED\x10\x00\x12#\n\x1f\x41TTEMPT_CAUSE_SCHEDULE_TO_START\x10\x01\x12\x1b\n\x17\x41TTEMPT_CAUSE_HEARTBEAT\x10\x02\x12\x1d\n\x19\x41TTEMPT_CAUSE_ENGINE_LOST\x10\x03\x12\x19\n\x15\x41TTEMPT_CAUSE_TIMEOUT\x10\x04\x12\x1c\n\x18\x41TTEMPT_CAUSE_OVERLOADED\x10\x05\x12\x1d\n\x19\x41TTEMPT_CAUSE_UNAVAILABLE\x10\x06\x12\x1c\n\x18\x41TTEMPT_CAUSE_BAD_OUTPUT\x10\x07\x12\x1b\n\x17\x41TTEMPT_CAUSE_BAD_INPUT\x10\x08\x12\x19\n\x15\x41TTEMPT_CAUSE_PAYLOAD\x10\t\x12\x19\n\x15\x41TTEMPT_CAUSE_STOPPED\x10\n\x12\x1a\n\x16\x41TTEMPT_CAUSE_INTERNAL\x10\x0b*\x8e\x01\n\x0fRequestPriority\x12 \n\x1cREQUEST_PRIORITY_UNSPECIFIED\x10\x00\x12 \n\x1cREQUEST_PRIORITY_INTERACTIVE\x10\x01\x12\x1b\n\x17REQUEST_PRIORITY_NORMAL\x10\x02\x12\x1a\n\x16REQUEST_PRIORITY_BATCH\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'olo.gateway.v1.run_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RUNSTATE']._serialized_start=1801
-  _globals['_RUNSTATE']._serialized_end=1958
+  _globals['_RUNSTATE']._serialized_start=2652
+  _globals['_RUNSTATE']._serialized_end=2809
+  _globals['_RUNPHASE']._serialized_start=2812
+  _globals['_RUNPHASE']._serialized_end=2970
+  _globals['_ATTEMPTCAUSE']._serialized_start=2973
+  _globals['_ATTEMPTCAUSE']._serialized_end=3344
+  _globals['_REQUESTPRIORITY']._serialized_start=3347
+  _globals['_REQUESTPRIORITY']._serialized_end=3489
   _globals['_RUN']._serialized_start=216
-  _globals['_RUN']._serialized_end=462
-  _globals['_RUNERROR']._serialized_start=464
-  _globals['_RUNERROR']._serialized_end=507
-  _globals['_RAGOPTIONS']._serialized_start=509
-  _globals['_RAGOPTIONS']._serialized_end=556
-  _globals['_CHATREQUEST']._serialized_start=559
-  _globals['_CHATREQUEST']._serialized_end=850
-  _globals['_CHATRESPONSE']._serialized_start=853
-  _globals['_CHATRESPONSE']._serialized_end=1222
-  _globals['_SELECTION']._serialized_start=1224
-  _globals['_SELECTION']._serialized_end=1349
-  _globals['_ATTEMPT']._serialized_start=1351
-  _globals['_ATTEMPT']._serialized_end=1466
-  _globals['_CITATION']._serialized_start=1469
-  _globals['_CITATION']._serialized_end=1608
-  _globals['_RUNTIMINGS']._serialized_start=1611
-  _globals['_RUNTIMINGS']._serialized_end=1798
+  _globals['_RUN']._serialized_end=629
+  _globals['_RUNPROGRESS']._serialized_start=632
+  _globals['_RUNPROGRESS']._serialized_end=807
+  _globals['_RUNDETAILS']._serialized_start=810
+  _globals['_RUNDETAILS']._serialized_end=1001
+  _globals['_RUNERROR']._serialized_start=1003
+  _globals['_RUNERROR']._serialized_end=1046
+  _globals['_RAGOPTIONS']._serialized_start=1048
+  _globals['_RAGOPTIONS']._serialized_end=1095
+  _globals['_CHATREQUEST']._serialized_start=1098
+  _globals['_CHATREQUEST']._serialized_end=1528
+  _globals['_CHATRESPONSE']._serialized_start=1531
+  _globals['_CHATRESPONSE']._serialized_end=1900
+  _globals['_SELECTION']._serialized_start=1902
+  _globals['_SELECTION']._serialized_end=2027
+  _globals['_ATTEMPT']._serialized_start=2030
+  _globals['_ATTEMPT']._serialized_end=2232
+  _globals['_CITATION']._serialized_start=2235
+  _globals['_CITATION']._serialized_end=2374
+  _globals['_RUNTIMINGS']._serialized_start=2377
+  _globals['_RUNTIMINGS']._serialized_end=2649
 # @@protoc_insertion_point(module_scope)

@@ -71,11 +71,3 @@ async def test_an_answer_that_cannot_be_stored_is_not_generated_again(world: Wor
         aside.rename(store)
     assert caught.value.reason == refused.value.reason == "payload_not_stored"
     assert sum(model.long for model in world.models.values()) == generated + 1
-
-
-async def test_without_a_store_a_huge_answer_fails_once(nats_url: str, temporal_address: str) -> None:
-    async with worlds(nats_url, temporal_address) as world:
-        with pytest.raises(OloError) as caught:
-            await world.chat(f"be long {3 * 1024 * 1024}")
-        assert [model.long for model in world.models.values()] == [1, 0]
-        assert caught.value.reason == "payload_not_stored"

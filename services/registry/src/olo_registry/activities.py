@@ -8,7 +8,7 @@ from temporalio import activity
 
 from olo.registry.v1.benchmark_service_pb2 import SyncBenchmarksRequest, SyncBenchmarksResponse
 from olo_common.errors import InvalidField, OloError
-from olo_common.temporal import to_application_error
+from olo_common.failures import to_application_error
 from olo_contracts.queues import SYNC_BENCHMARKS_ACTIVITY
 from olo_registry.benchmarks.facts import Source
 from olo_registry.convert_benchmarks import source_of

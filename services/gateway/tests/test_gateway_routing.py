@@ -21,13 +21,15 @@ from olo_gateway.chats import Chats
 from olo_gateway.convert import order_of, request_of
 from olo_gateway.errors import RunUnanswered
 from olo_gateway.http.app import http_app
+from olo_gateway.http.streaming import StreamPace
 from olo_gateway.replays import Replays
 from olo_gateway.routing import keep, select_request
-from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.admission.admission import Admission
+from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.order import ChatOrder, Constraints, Role, Turn
-from olo_gateway.runs.validation import TimeLimits, accepted
+from olo_gateway.runs.validation import RunLimits, accepted
 
-LIMITS = TimeLimits(10.0, 60.0)
+LIMITS = RunLimits(10.0, 60.0)
 ORDER = ChatOrder(turns=(Turn(Role.USER, "Where?"),))
 LEFT = timedelta(seconds=7)
 
@@ -121,7 +123,7 @@ async def test_a_replay_searches_for_nothing_and_belongs_to_no_conversation() ->
         return ChatResponse(run_id=run_id, model="m", citations=[citation])
 
     runs = InMemoryRuns(answering)  # type: ignore[arg-type]
-    chats = Chats(runs, InMemoryTokenStreams(), Admission(4), LIMITS)
+    chats = Chats(runs, InMemoryTokenStreams(), Admission(Bounds(4, 4, 4.0)), LIMITS)
     order = order_of(
         ChatRequest(
             messages=[ChatMessage(role=ROLE_USER, content="Where?")],
@@ -147,7 +149,7 @@ async def test_a_run_without_an_answer_cannot_be_replayed() -> None:
         raise AssertionError
 
     runs = InMemoryRuns(answering)  # type: ignore[arg-type]
-    chats = Chats(runs, InMemoryTokenStreams(), Admission(4), LIMITS)
+    chats = Chats(runs, InMemoryTokenStreams(), Admission(Bounds(4, 4, 4.0)), LIMITS)
     await runs.start("run-x", ChatRequest(), "f")
     with pytest.raises(RunUnanswered):
         await Replays(runs, chats).replay("run-x", model="", profile="", time_left=None)
@@ -160,10 +162,10 @@ async def test_status_over_http_stands_without_the_registry_and_shows_the_age_of
     status = router.GetStatusResponse(detail="the registry has been away for too long", default_profile="default")
     status.breakers.add(model_id="m", state=router.BREAKER_STATE_HALF_OPEN, failures=3, last_failure="engine_lost")
     sources = [BenchmarkSource(source="lmarena", problem="it has another shape")]
-    chats = Chats(InMemoryRuns(answering), InMemoryTokenStreams(), Admission(4), LIMITS)  # type: ignore[arg-type]
+    chats = Chats(InMemoryRuns(answering), InMemoryTokenStreams(), Admission(Bounds(4, 4, 4.0)), LIMITS)  # type: ignore[arg-type]
     for syncs, shown in ((None, None), (sources, [None])):
         routing = InMemoryRouting(status=status, syncs=syncs)
-        app = http_app(chats, InMemoryCatalogue([]), routing, Health(), keep_alive_seconds=1.0)
+        app = http_app(chats, InMemoryCatalogue([]), routing, Health(), StreamPace(1.0, 5.0))
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://t") as client:
             answer = (await client.get("/v1/status")).json()
             bad = await client.get("/v1/rankings", params={"limit": 0})

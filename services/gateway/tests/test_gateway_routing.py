@@ -90,7 +90,7 @@ def test_the_run_keeps_what_the_last_decision_was_made_on() -> None:
 )
 def test_constraints_pass_the_wire_unchanged(constraints: Constraints) -> None:
     order = replace(ORDER, profile="speed", conversation_id="c", constraints=constraints)
-    again = order_of(request_of(order, stream=False, tenant="t"))
+    again = order_of(request_of(order, stream=False, tenant="t", max_attempts=6))
     assert again.constraints == constraints
     assert (again.profile, again.conversation_id) == ("speed", "c")
 

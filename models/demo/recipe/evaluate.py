@@ -12,13 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-from batches import AST, END, SYS, USR
+from batches import AST, END, SPECIALS, SYS, USR
 from generator import REFUSAL, SYSTEM
-from model import load
 from tokenizers import Tokenizer
 
 Answer = Callable[[list[str], str], str]
+Generate = Callable[[list[int]], list[int]]
 Metrics = dict[str, float]
 
 
@@ -29,15 +28,38 @@ def prompt_ids(tokenizer: Tokenizer, passages: list[str], question: str) -> list
     return [SYS, *tokenizer.encode(SYSTEM).ids, END, USR, *user, END, AST]
 
 
-def answerer(folder: Path) -> Answer:
-    """Return a function that answers greedily with the checkpoint in a folder."""
+def answerer(folder: Path, threads: int = 1) -> Answer:
+    """Return a function that answers greedily with a checkpoint, or with a model directory that `olo models` made."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    generate = served(folder, threads) if (folder / "model.bin").is_file() else trained(folder, threads)
+    return lambda passages, question: str(tokenizer.decode(generate(prompt_ids(tokenizer, passages, question))))
+
+
+def trained(folder: Path, threads: int) -> Generate:
+    """Return the greedy continuation by torch, which the environment of the training has."""
+    import torch
+    from model import load
+
+    torch.set_num_threads(threads)
     model = load(folder).eval()
+    return lambda prompt: model.generate(prompt, END)
 
-    def answer(passages: list[str], question: str) -> str:
-        return str(tokenizer.decode(model.generate(prompt_ids(tokenizer, passages, question), END)))
 
-    return answer
+def served(folder: Path, threads: int) -> Generate:
+    """Return the greedy continuation by CTranslate2, which the project has: what the stack serves, quantized."""
+    import ctranslate2
+
+    vocabulary = json.loads((folder / "vocabulary.json").read_text())
+    model = ctranslate2.Generator(str(folder), intra_threads=threads)
+
+    def generate(prompt: list[int]) -> list[int]:
+        tokens = [vocabulary[token] for token in prompt]
+        result = model.generate_batch(
+            [tokens], max_length=96, sampling_topk=1, include_prompt_in_result=False, end_token=SPECIALS[END]
+        )
+        return [int(token) for token in result[0].sequences_ids[0]]
+
+    return generate
 
 
 def score(asked: dict[str, Any], answer: Answer) -> tuple[Metrics, list[dict[str, str]]]:
@@ -115,7 +137,11 @@ def _append(path: Path, figures: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="a checkpoint, or with --watch the output folder of a training run")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        help="a checkpoint or a model directory, or with --watch the output folder of a training run",
+    )
     parser.add_argument(
         "--questions",
         type=Path,
@@ -127,15 +153,14 @@ def main() -> None:
     parser.add_argument("--answers", action="store_true", help="print every wrong answer")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
     questions = json.loads(options.questions.read_text())
     if options.watch:
         watch(options.folder, questions, options.bar, time.time() + options.watch * 60)
         return
-    metrics, rows = score(questions, answerer(options.folder))
+    metrics, rows = score(questions, answerer(options.folder, options.threads))
     result: dict[str, Any] = {"metrics": metrics}
     if options.bar:
-        result["bar"] = score(questions, answerer(options.bar))[0]
+        result["bar"] = score(questions, answerer(options.bar, options.threads))[0]
     if options.answers:
         result["wrong"] = [row for row in rows if row["said"] != row["expected"]]
     print(json.dumps(result, indent=1))

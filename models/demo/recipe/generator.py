@@ -79,13 +79,14 @@ def alike(relation: str) -> set[str]:
 class Generator:
     """Draws examples; the same seed over the same corpus gives the same examples."""
 
-    refusal_rate = 0.22
+    refusal_rate = 0.34
 
     def __init__(self, corpus: Corpus, seed: int, *, heldout: bool = False) -> None:
         self.rng = Random(seed)
         self.words = Words(self.rng, corpus["lexicon"])
         self.synonyms = corpus["lexicon"]["synonyms"]
         self.frames = frames()
+        self.own_frames = [f for f in self.frames if any("{e}" in way or "{E}" in way for way, _, _ in f.ways)]
         self.paragraphs = corpus["heldout" if heldout else "train"]
         self.long = [p for p in self.paragraphs if len(p) >= 3]
         self.short_names: dict[str, str] = {}
@@ -111,9 +112,9 @@ class Generator:
         for _ in range(count):
             budget = rng.randint(min(12, shape.words), shape.words)
             roll = rng.random() * 0.6 + (0.4 if style > 0.6 else 0.0)
-            if roll < 0.43:
+            if roll < 0.5:
                 passage = self._about_a_thing(budget, shared, facts)
-            elif roll < 0.6:
+            elif roll < 0.62:
                 passage = self._events(budget, facts)
             else:
                 passage = self._real(budget)
@@ -159,7 +160,7 @@ class Generator:
         pronoun = rng.random() < 0.6
 
         def sentences() -> Iterator[str]:
-            kinds = rng.sample(shared, len(shared)) + rng.sample(self.frames, 8) + rng.sample(RELATIONS, 2)
+            kinds = rng.sample(shared, len(shared)) + rng.sample(self.frames, 4) + rng.sample(self.own_frames, 4)
             seen: set[str] = set()
             for kind in kinds:
                 name = kind.name if isinstance(kind, Frame) else kind[0]
@@ -260,24 +261,30 @@ class Generator:
         rng = self.rng
         roll = rng.random()
         said = list(facts.values())
-        if said and roll < 0.25:
+        if said and roll < 0.22:
             fact = rng.choice(said)
             near = [q for q in fact.missed if not any(q in f.questions for f in said)]
             return self._shortened(rng.choice(near), fact.subject) if near else None
-        if said and roll < 0.55:
+        if said and roll < 0.7:
             subject = rng.choice(list(self.short_names) or [f.subject for f in said])
             known = {n for f in said if f.subject == subject for n in alike(f.relation)}
-            if rng.random() < 0.25:
+            if rng.random() < 0.2:
                 missing = [r for r in RELATIONS if r[0] not in known]
                 return self._shortened(rng.choice(rng.choice(missing)[2]).format(e=subject), subject)
-            lacking = rng.choice([f for f in self.frames if f.name not in {g.relation for g in said} | known])
+            lacking = rng.choice(
+                [
+                    f
+                    for f in (self.own_frames if rng.random() < 0.6 else self.frames)
+                    if f.name not in {g.relation for g in said} | known
+                ]
+            )
             thing = rng.choice([f.thing for f in said]) if rng.random() < 0.6 else ""
             return self._shortened(frame_question(self.words, lacking, subject, thing), subject)
-        if said and roll < 0.65:
+        if said and roll < 0.78:
             fact = rng.choice(said)
             question = rng.choice(fact.questions)
             return question.replace(fact.subject, self.words.entity()[0]) if fact.subject in question else None
-        if roll < 0.72:
+        if roll < 0.83:
             return rng.choice(event_fact(self.words).questions)
         sentence = rng.choice(rng.choice(self.paragraphs))
         foreign = question_for(sentence, rng)

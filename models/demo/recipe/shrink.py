@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", type=Path, help="a checkpoint")
     parser.add_argument("target", type=Path, help="where the smaller one goes")
-    parser.add_argument("--layers", default="0,1,3,5", help="the layers that are kept")
+    parser.add_argument("--layers", default="0,1,2,3,5", help="the layers that are kept")
     parser.add_argument("--units", type=int, default=384, help="feed-forward units that are kept in each layer")
     options = parser.parse_args()
     model = deepen(load(options.source), [int(part) for part in options.layers.split(",")])

@@ -27,7 +27,7 @@ PARTS = [
     "router",
     "retrieval",
     "llm-worker",
-    "llm-worker-fp32",
+    "llm-worker-mini",
     "embed-worker",
     "nats",
     "temporal",

@@ -90,7 +90,7 @@ async def house(directory: Path) -> AsyncIterator[House]:
     ports, journal = choose_ports(LocalSettings(ports="free")), directory / "journal"
     place = Place(directory, directory, f"path:{directory / 'vectors'}")
     common = {"OLO_NATS_URL": f"nats://{ports.address('nats')}", "TEMPORAL_ADDRESS": ports.address("temporal")}
-    kept = [spec for spec in children(ports, place) if not spec.name.endswith("-worker") and "fp32" not in spec.name]
+    kept = [spec for spec in children(ports, place) if not spec.name.endswith("-worker") and "mini" not in spec.name]
     # As many as the machine of a test can carry: beyond it, clients are told to come back.
     kept = [replace(spec, env={**spec.env, "OLO_GATEWAY_MAX_RUNS_IN_FLIGHT": "48"}) for spec in kept]
     specs = [*kept, _embed_worker(ports, common), *(_llm_worker(name, journal, common) for name in INSTANCES)]

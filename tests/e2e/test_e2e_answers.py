@@ -116,13 +116,13 @@ def test_the_openai_client_streams_what_is_stored(stack: Stack, openai_client: O
 
 def test_the_other_model_when_it_is_named(openai_client: OpenAI) -> None:
     completion = openai_client.chat.completions.create(
-        model="olo-demo-fp32", messages=[{"role": "user", "content": FACTS[0][0]}], extra_body={"rag": RAG}
+        model="olo-demo-mini", messages=[{"role": "user", "content": FACTS[0][0]}], extra_body={"rag": RAG}
     )
-    assert completion.model == "olo-demo-fp32"
+    assert completion.model == "olo-demo-mini"
 
 
 def test_models_are_listed(openai_client: OpenAI) -> None:
-    assert {model.id for model in openai_client.models.list()} >= {"olo-demo", "olo-demo-fp32"}
+    assert {model.id for model in openai_client.models.list()} >= {"olo-demo", "olo-demo-mini"}
 
 
 def test_the_command_line_answers(stack: Stack) -> None:

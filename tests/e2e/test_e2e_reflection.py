@@ -22,7 +22,7 @@ SERVICES = [
     ("router", "olo.router.v1.RouterService", "SelectModels"),
     ("retrieval", "olo.retrieval.v1.RetrievalService", "ListCollections"),
     ("llm_worker", "olo.inference.v1.InferenceService", "GetModelInfo"),
-    ("llm_worker_fp32", "olo.inference.v1.InferenceService", "GetModelInfo"),
+    ("llm_worker_mini", "olo.inference.v1.InferenceService", "GetModelInfo"),
     ("embed_worker", "olo.embedding.v1.EmbeddingService", "GetModelInfo"),
 ]
 

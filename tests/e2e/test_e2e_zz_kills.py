@@ -27,7 +27,7 @@ PARTS = [
     "router",
     "retrieval",
     "llm-worker",
-    "llm-worker-fp32",
+    "llm-worker-mini",
     "embed-worker",
     "nats",
     "temporal",
@@ -46,7 +46,7 @@ def test_killed_and_the_next_question_is_answered(stack: Stack, part: str) -> No
 
 
 def test_a_parked_run_outlives_the_death_of_every_part(stack: Stack) -> None:
-    for worker in ("llm-worker", "llm-worker-fp32"):
+    for worker in ("llm-worker", "llm-worker-mini"):
         os.kill(stack.child(worker)["pid"], signal.SIGSTOP)
     request_id = uuid.uuid4().hex
     with Olo(stack.target, timeout=150, attempts=60) as olo, ThreadPoolExecutor(1) as caller:

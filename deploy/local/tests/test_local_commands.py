@@ -72,8 +72,9 @@ def test_a_directory_that_cannot_be_written_is_named(
 
 
 def test_a_missing_program_and_a_missing_checkpoint_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(StackError, match="holds no model checkpoint"):
-        preparation.preparations(LocalSettings(checkpoint=tmp_path))
+    for name in ("checkpoint", "mini_checkpoint"):
+        with pytest.raises(StackError, match=f"holds no model checkpoint: set OLO_LOCAL_{name.upper()}"):
+            preparation.preparations(LocalSettings.model_validate({name: tmp_path}))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(StackError, match="the program temporal is missing"):
         stack.program("temporal")

@@ -13,7 +13,7 @@ from queue import Full
 import numpy as np
 from generator import SYSTEM, Example, Generator, Shape
 from numpy.typing import NDArray
-from questions import STOP
+from questions import STOP, stem
 from tokenizers import Tokenizer
 
 SPECIALS = ("<|pad|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
@@ -42,12 +42,6 @@ class Batch:
     stem: Ints
     low: dict[str, Ints]
     high: dict[str, Ints]
-
-
-def stem(word: str) -> str:
-    """Return the letters that inflected forms of a word have in common, roughly."""
-    word = word.lower()
-    return re.sub(r"(ies|ied|ing|ed|es|s|ly|e|y|er)$", "", word) if len(word) > 4 else word.rstrip("s")
 
 
 class Row:

@@ -10,8 +10,9 @@ from pathlib import Path
 from random import Random
 
 from corpus import Corpus
-from grammar import RELATIONS, Fact, Relation, Words, event_fact, relation_fact
-from questions import content_words, question_for, roughen
+from everyday import Frame, frame_fact, frame_question, frames
+from grammar import RELATIONS, Fact, Relation, Words, capital, event_fact, relation_fact
+from questions import content_words, question_for, roughen, stem
 
 SYSTEM = "Answer the question from the passages and cite them."
 REFUSAL = "The passages do not say."
@@ -56,17 +57,39 @@ class Shape:
     questions: int = 8
 
 
+# Relations whose questions are answered by each other's sentences, or nearly so.
+_ALIKE = (
+    {"opened", "hours", "shuts", "closed", "built"},
+    {"price", "ticket", "discount", "fee", "children"},
+    {"size", "length", "height", "depth", "wide", "distance", "reach", "place", "travel"},
+    {"founder", "designer", "leader", "owner", "first", "lastman", "donor", "contact", "staff", "maker"},
+    {"capacity", "visitors", "lives", "count", "members", "crew", "staff"},
+    {"material", "colour", "colour2", "power", "fame", "origin"},
+    {"refund", "return", "warranty", "lend"},
+    {"service", "repair", "clean", "check", "change", "reset", "start", "stop", "fail"},
+    {"built", "destroyed", "rebuilt", "age", "oldest", "last"},
+)
+
+
+def alike(relation: str) -> set[str]:
+    """Return the relation and those that are close to it."""
+    return {relation}.union(*(group for group in _ALIKE if relation in group))
+
+
 class Generator:
     """Draws examples; the same seed over the same corpus gives the same examples."""
 
-    refusal_rate = 0.1
+    refusal_rate = 0.34
 
     def __init__(self, corpus: Corpus, seed: int, *, heldout: bool = False) -> None:
         self.rng = Random(seed)
         self.words = Words(self.rng, corpus["lexicon"])
         self.synonyms = corpus["lexicon"]["synonyms"]
+        self.frames = frames()
+        self.own_frames = [f for f in self.frames if any("{e}" in way or "{E}" in way for way, _, _ in f.ways)]
         self.paragraphs = corpus["heldout" if heldout else "train"]
         self.long = [p for p in self.paragraphs if len(p) >= 3]
+        self.short_names: dict[str, str] = {}
 
     def examples(self, shape: Shape) -> Iterator[Example]:
         """Yield examples without end."""
@@ -80,20 +103,44 @@ class Generator:
         rng = self.rng
         count = rng.randint(1 if rng.random() < 0.1 else 2, shape.passages)
         facts: dict[str, Fact] = {}
-        shared = rng.sample(RELATIONS, rng.randint(2, 5))
+        self.short_names = {}
+        shared: list[Relation | Frame] = [
+            *rng.sample(self.frames, rng.randint(2, 5)), *rng.sample(RELATIONS, rng.randint(0, 3))
+        ]  # fmt: skip
         style = rng.random()
         passages = []
         for _ in range(count):
             budget = rng.randint(min(12, shape.words), shape.words)
             roll = rng.random() * 0.6 + (0.4 if style > 0.6 else 0.0)
-            if roll < 0.36:
+            if roll < 0.5:
                 passage = self._about_a_thing(budget, shared, facts)
-            elif roll < 0.6:
+            elif roll < 0.62:
                 passage = self._events(budget, facts)
             else:
                 passage = self._real(budget)
             passages.append(passage)
-        return Example(passages, self._turns(passages, facts, shared, shape.questions))
+        gone = self._take_out(passages)
+        asked = [q for s in gone if (q := self._question(s, facts)) and not self._still_answered(q, s, passages, facts)]
+        for sentence in gone:
+            facts.pop(sentence, None)
+        return Example(passages, self._turns(passages, facts, asked, shape.questions))
+
+    def _take_out(self, passages: list[list[str]]) -> list[str]:
+        """Remove a sentence from some passages and return those sentences: what they answer is no longer said."""
+        rng = self.rng
+        long = [p for p in passages if len(p) > 1 and rng.random() < 0.4]
+        gone = [p.pop(rng.randint(min(1, len(p) - 2), len(p) - 1)) for p in long]
+        return [s for s in gone if not any(s in p for p in passages)]
+
+    def _still_answered(self, question: str, gone: str, passages: list[list[str]], facts: dict[str, Fact]) -> bool:
+        """Say whether another sentence may answer the question of a sentence that was taken out."""
+        left = [s for p in passages for s in p]
+        if fact := facts.get(gone):
+            others = [facts[s] for s in left if s in facts]
+            near = alike(fact.relation)
+            return any((f.subject == fact.subject and f.relation in near) or question in f.questions for f in others)
+        asked = {stem(w) for w in content_words(question)}
+        return any(len(asked & {stem(w) for w in content_words(s)}) * 2 > len(asked) for s in left)
 
     def _fill(self, sentences: Iterator[str], budget: int) -> list[str]:
         out: list[str] = []
@@ -106,25 +153,34 @@ class Generator:
             used += size
         return out
 
-    def _about_a_thing(self, budget: int, shared: list[Relation], facts: dict[str, Fact]) -> list[str]:
+    def _about_a_thing(self, budget: int, shared: list[Relation | Frame], facts: dict[str, Fact]) -> list[str]:
         full, short = self.words.entity()
+        self.short_names[full] = short
         rng = self.rng
         pronoun = rng.random() < 0.6
 
         def sentences() -> Iterator[str]:
-            relations = rng.sample(shared, len(shared)) + rng.sample(RELATIONS, 8)
+            kinds = rng.sample(shared, len(shared)) + rng.sample(self.frames, 4) + rng.sample(self.own_frames, 4)
             seen: set[str] = set()
-            for relation in relations:
-                if relation[0] in seen:
+            for kind in kinds:
+                name = kind.name if isinstance(kind, Frame) else kind[0]
+                if name in seen:
                     continue
-                seen.add(relation[0])
-                alias = rng.choice([short, "it", full]) if seen and len(seen) > 1 and pronoun else None
-                fact = relation_fact(self.words, relation, full, alias)
-                if alias and not any(mark in fact.sentence for mark in (alias, alias.capitalize())):
+                alias = rng.choice([short, "it", full]) if seen and pronoun else None
+                seen.add(name)
+                if isinstance(kind, Frame):
+                    fact = frame_fact(self.words, kind, full, alias)
+                else:
+                    fact = relation_fact(self.words, kind, full, alias)
+                if (
+                    alias
+                    and full in "".join(fact.questions)
+                    and not any(mark in fact.sentence for mark in (alias, capital(alias)))
+                ):
                     continue
                 facts[fact.sentence] = fact
                 yield fact.sentence
-                if rng.random() < 0.15:
+                if rng.random() < 0.1:
                     extra = event_fact(self.words)
                     facts[extra.sentence] = extra
                     yield extra.sentence
@@ -154,7 +210,7 @@ class Generator:
         self,
         passages: list[list[str]],
         facts: dict[str, Fact],
-        shared: list[Relation],
+        unanswered: list[str],
         limit: int,
     ) -> list[Turn]:
         rng = self.rng
@@ -172,8 +228,10 @@ class Generator:
             asked.add(question)
             turns.append(Turn(question, sentence, passage))
         for index in range(len(turns)):
-            if rng.random() < self.refusal_rate and (question := self._unanswerable(passages, facts)):
-                turns[index] = Turn(question, REFUSAL, None)
+            if rng.random() < self.refusal_rate:
+                question = unanswered.pop() if unanswered else self._unanswerable(passages, facts)
+                if question and question not in asked:
+                    turns[index] = Turn(question, REFUSAL, None)
         if rng.random() < 0.02 and turns:
             hello = rng.choice(list(CHAT))
             turns[0] = Turn(hello, CHAT[hello], None)
@@ -181,10 +239,10 @@ class Generator:
 
     def _question(self, sentence: str, facts: dict[str, Fact]) -> str | None:
         if fact := facts.get(sentence):
-            same = [f for f in facts.values() if f.relation == fact.relation and f.subject == fact.subject]
             question = self.rng.choice(fact.questions)
-            if len(same) > 1 and any(f is not fact and question in f.questions for f in same):
+            if any(f is not fact and question in f.questions for f in facts.values()):
                 return None
+            question = self._shortened(question, fact.subject)
         else:
             made = question_for(sentence, self.rng)
             if made is None:
@@ -192,22 +250,41 @@ class Generator:
             question = made
         return roughen(question, self.rng, self.synonyms)
 
+    def _shortened(self, question: str, subject: str) -> str:
+        """Call the subject in a question by its short name, as people do, if nothing else here is called so."""
+        short = self.short_names.get(subject, "it")
+        alone = list(self.short_names.values()).count(short) == 1
+        return question.replace(subject, short) if short != "it" and alone and self.rng.random() < 0.5 else question
+
     def _unanswerable(self, passages: list[list[str]], facts: dict[str, Fact]) -> str | None:
-        """Ask for a relation that a present thing lacks, for an absent thing, or for something foreign."""
+        """Ask what a sentence nearly says, what a present thing lacks, or for an absent or a foreign thing."""
         rng = self.rng
         roll = rng.random()
-        if facts and roll < 0.4:
-            subject = rng.choice(list(facts.values())).subject
-            known = {f.relation for f in facts.values() if f.subject == subject}
-            if known & {"opened", "hours"}:
-                known |= {"opened", "hours"}  # They share a question.
-            missing = [r for r in RELATIONS if r[0] not in known]
-            return rng.choice(rng.choice(missing)[2]).format(e=subject)
-        if facts and roll < 0.6:
-            fact = rng.choice(list(facts.values()))
+        said = list(facts.values())
+        if said and roll < 0.22:
+            fact = rng.choice(said)
+            near = [q for q in fact.missed if not any(q in f.questions for f in said)]
+            return self._shortened(rng.choice(near), fact.subject) if near else None
+        if said and roll < 0.7:
+            subject = rng.choice(list(self.short_names) or [f.subject for f in said])
+            known = {n for f in said if f.subject == subject for n in alike(f.relation)}
+            if rng.random() < 0.2:
+                missing = [r for r in RELATIONS if r[0] not in known]
+                return self._shortened(rng.choice(rng.choice(missing)[2]).format(e=subject), subject)
+            lacking = rng.choice(
+                [
+                    f
+                    for f in (self.own_frames if rng.random() < 0.6 else self.frames)
+                    if f.name not in {g.relation for g in said} | known
+                ]
+            )
+            thing = rng.choice([f.thing for f in said]) if rng.random() < 0.6 else ""
+            return self._shortened(frame_question(self.words, lacking, subject, thing), subject)
+        if said and roll < 0.78:
+            fact = rng.choice(said)
             question = rng.choice(fact.questions)
             return question.replace(fact.subject, self.words.entity()[0]) if fact.subject in question else None
-        if roll < 0.7:
+        if roll < 0.83:
             return rng.choice(event_fact(self.words).questions)
         sentence = rng.choice(rng.choice(self.paragraphs))
         foreign = question_for(sentence, rng)

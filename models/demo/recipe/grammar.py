@@ -24,12 +24,17 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Fact:
-    """One sentence and the questions that it answers; `subject` and `relation` say what it is about."""
+    """One sentence and the questions that it answers; `subject` and `relation` say what it is about.
+
+    `missed` are questions that it does not answer, although they seem near; `thing` is a noun that it speaks of.
+    """
 
     sentence: str
     questions: tuple[str, ...]
     subject: str
     relation: str
+    missed: tuple[str, ...] = ()
+    thing: str = ""
 
 
 def capital(text: str) -> str:

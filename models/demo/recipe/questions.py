@@ -29,6 +29,12 @@ def content_words(sentence: str) -> list[str]:
     return [w for w in re.findall(r"[A-Za-z0-9][\w'-]*", sentence) if w.lower() not in STOP and len(w) > 2]
 
 
+def stem(word: str) -> str:
+    """Return the letters that inflected forms of a word have in common, roughly."""
+    word = word.lower()
+    return re.sub(r"(ies|ied|ing|ed|es|s|ly|e|y|er)$", "", word) if len(word) > 4 else word.rstrip("s")
+
+
 def base_form(word: str) -> str:
     """Return a rough base form of a third person verb or a plural noun."""
     if word.endswith("ies") and len(word) > 4:
@@ -210,7 +216,7 @@ def question_for(sentence: str, rng: Random) -> str | None:
     return (_keywords if rng.random() < 0.6 else _span)(sentence, rng)
 
 
-def roughen(question: str, rng: Random, synonyms: dict[str, list[str]], rate: float = 0.12) -> str:
+def roughen(question: str, rng: Random, synonyms: dict[str, list[str]], rate: float = 0.07) -> str:
     """Rewrite some words by synonyms or other forms, and the whole as people type it."""
     words = question.split()
     for index, word in enumerate(words[1:], start=1):

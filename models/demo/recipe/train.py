@@ -212,17 +212,20 @@ def losses(
 
 
 def choose_heads(model: Decoder, batch: dict[str, Tensor], fresh: list[int]) -> Heads:
-    """Give each guide the head that already does most of it; `match` and `span` get two heads that do nothing yet."""
+    """Give each guide the head that already does most of it; with new layers, `match` and `span` get heads of those."""
     layers, width = model.config.num_hidden_layers, model.config.num_attention_heads
-    heads: Heads = {"match": (layers - 4 if fresh else layers - 3, 0), "span": (layers - 2, 0)}
+    heads: Heads = {"match": (layers - 4, 0), "span": (layers - 2, 0)} if fresh else {}
     taken = set(heads.values())
+    allowed = {
+        "pointer": [layers - 1], "marker": [0, 1], "start": [0, 1], "span": [layers - 2], "match": range(1, layers - 1)
+    }  # fmt: skip
     with torch.no_grad():
         mask = attention_mask(batch)
         _, cache, trace = model(batch["ids"], batch["positions"], mask)
         queries = trace.queries
-        for name, allowed in (("pointer", [layers - 1]), ("marker", [0, 1]), ("start", [0, 1])):
+        for name in (n for n in allowed if n not in heads):
             scored = {}
-            for layer, head in itertools.product(allowed, range(width)):
+            for layer, head in itertools.product(allowed[name], range(width)):
                 if (layer, head) not in taken:
                     mass = head_masses(batch, mask, queries, [k for k, _ in cache], {name: (layer, head)}, 160)
                     scored[layer, head] = mass[name].mean().item()
@@ -251,7 +254,7 @@ def seed_match(model: Decoder, layer: int, head: int, gain: float = 2.0) -> None
 
 
 def measure(
-    model: Decoder, probes: Probes, source: Iterator[Batch], heads: Heads, device: str, count: int = 10
+    model: Decoder, probes: Probes, source: Iterator[Batch], heads: Heads, device: str, count: int = 4
 ) -> dict[str, float]:
     """Return the mean figures over some batches of paragraphs and seeds that training never draws."""
     all_figures = [losses(model, probes, to_tensors(next(source), device), heads)[2] for _ in range(count)]
@@ -269,6 +272,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("output", type=Path, help="checkpoints, latest/ and log.csv go here; a run resumes from them")
     parser.add_argument("--begin-with", type=Path, help="a Llama checkpoint to start from; its tokenizer is used")
+    parser.add_argument("--continue-with", type=Path, help="state.pt of another run: go on from it with a new schedule")
     parser.add_argument("--tokenizer", type=Path, help="tokenizer.json, if there is no checkpoint to begin with")
     parser.add_argument("--order", default="0,1,+,2,+,3", help="layers of that checkpoint; + is a new one")
     parser.add_argument("--minutes", type=float, default=100.0)
@@ -315,6 +319,8 @@ def train(rank: int, options: argparse.Namespace) -> None:
     model.to(options.device)
     state_file = out / "state.pt"
     state = torch.load(state_file, map_location=options.device) if state_file.exists() else None
+    if state is None and options.continue_with:
+        state = torch.load(options.continue_with, map_location=options.device) | {"step": 0, "seen": 0, "spent": 0.0}
     if state:
         model.load_state_dict(state["model"])
     everything = list(model.parameters())
@@ -341,6 +347,7 @@ def train(rank: int, options: argparse.Namespace) -> None:
     feeds = {
         name: prefetched(options.corpus, tokenizer, seed + i, options.tokens, mix)
         for i, (name, mix) in enumerate(MIXES.items())
+        if name == "main" or step < options.easy_steps
     }
     begin = time.time() - spent
     end = begin + options.minutes * 60

@@ -21,10 +21,10 @@ _USERS: Mapping[str, str] = {
     "router": "the router",
     "retrieval": "the retrieval service",
     "llm_worker": "the first llm-worker",
-    "llm_worker_fp32": "the second llm-worker",
+    "llm_worker_mini": "the second llm-worker",
     "embed_worker": "the embed-worker",
 }
-_MEASURED = ("gateway", "registry", "router", "retrieval", "llm_worker", "llm_worker_fp32", "embed_worker")
+_MEASURED = ("gateway", "registry", "router", "retrieval", "llm_worker", "llm_worker_mini", "embed_worker")
 """Who offers metrics, in the order of the metrics ports."""
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from olo_local.errors import StackError
 from olo_local.processes import tied_to_this_process
 from olo_local.settings import LocalSettings
-from olo_local.stack import EMBEDDING_MODEL, FP32_MODEL, INT8_MODEL
+from olo_local.stack import DEMO_MODEL, EMBEDDING_MODEL, MINI_MODEL
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,21 @@ def preparations(settings: LocalSettings) -> list[Preparation]:
     """The models of the local stack.
 
     Raises:
-        StackError: The checkpoint is missing.
+        StackError: A checkpoint is missing.
     """
-    models, checkpoint = settings.models_home, settings.checkpoint_home
-    if not (checkpoint / "config.json").is_file():
-        raise StackError(f"{checkpoint} holds no model checkpoint: set OLO_LOCAL_CHECKPOINT, or run from a checkout")
+    models = settings.models_home
     plan = [
-        _text_model(models / name, checkpoint, quantization, name)
-        for name, quantization in ((INT8_MODEL, "int8"), (FP32_MODEL, "float32"))
+        _text_model(models / DEMO_MODEL, settings.checkpoint_home, DEMO_MODEL, "OLO_LOCAL_CHECKPOINT"),
+        _text_model(models / MINI_MODEL, settings.mini_checkpoint_home, MINI_MODEL, "OLO_LOCAL_MINI_CHECKPOINT"),
     ]
     plan.append(Preparation(EMBEDDING_MODEL, models / EMBEDDING_MODEL, "olo_embed_worker.minilm", (), None))
     return plan
 
 
-def _text_model(target: Path, checkpoint: Path, quantization: str, name: str) -> Preparation:
-    arguments = ("--quantization", quantization, "--name", name, "--license", "Apache-2.0")
+def _text_model(target: Path, checkpoint: Path, name: str, variable: str) -> Preparation:
+    if not (checkpoint / "config.json").is_file():
+        raise StackError(f"{checkpoint} holds no model checkpoint: set {variable}, or run from a checkout")
+    arguments = ("--quantization", "int8", "--name", name, "--license", "Apache-2.0")
     return Preparation(name, target, "olo_llm_worker.model_directory", arguments, checkpoint)
 
 

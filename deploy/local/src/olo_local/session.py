@@ -16,7 +16,7 @@ from olo_local.lock import directory_lock
 from olo_local.ports import Ports, choose_ports
 from olo_local.preparation import preparations, prepare
 from olo_local.settings import LocalSettings
-from olo_local.stack import EMBEDDING_MODEL, FP32_MODEL, INT8_MODEL, Place, children
+from olo_local.stack import DEMO_MODEL, EMBEDDING_MODEL, MINI_MODEL, Place, children
 from olo_local.state import StackState, clear_remains, read_state, write_state
 from olo_local.supervisor import Pace, Supervisor
 from olo_local.types import ChildState, ChildStatus
@@ -113,7 +113,7 @@ async def _patience(seconds: float, state: StackState) -> AsyncIterator[None]:
 
 async def _unregistered(gateway: str) -> AsyncIterator[frozenset[str]]:
     """The models that the gateway does not offer yet, whenever they change; ends when there are none."""
-    missing = frozenset((INT8_MODEL, FP32_MODEL, EMBEDDING_MODEL))
+    missing = frozenset((DEMO_MODEL, MINI_MODEL, EMBEDDING_MODEL))
     yield missing
     async with AsyncOlo(gateway, timeout=2.0, attempts=1) as olo:
         while missing:

@@ -27,7 +27,9 @@ class LocalSettings(BaseSettings):
     models: Path | None = None
     """Where prepared models are kept; unset: `models` in the directory."""
     checkpoint: Path | None = None
-    """Hugging Face checkpoint of the text model; unset: the demonstration model of the project."""
+    """Hugging Face checkpoint of the default text model; unset: the demonstration model of the project."""
+    mini_checkpoint: Path | None = None
+    """Hugging Face checkpoint of the second text model, which steps in; unset: the project's smaller one."""
     ports: Literal["fixed", "free"] = "fixed"
     """`fixed` takes the ports below, `free` any that are free, which lets several stacks run beside each other."""
     temporal_port: Port = 7233
@@ -48,7 +50,7 @@ class LocalSettings(BaseSettings):
     """gRPC port of the retrieval service."""
     llm_worker_port: Port = 50055
     """gRPC port of the first llm-worker."""
-    llm_worker_fp32_port: Port = 50057
+    llm_worker_mini_port: Port = 50057
     """gRPC port of the second llm-worker."""
     embed_worker_port: Port = 50056
     """gRPC port of the embed-worker."""
@@ -71,8 +73,13 @@ class LocalSettings(BaseSettings):
 
     @property
     def checkpoint_home(self) -> Path:
-        """The checkpoint that the text models are made from."""
+        """The checkpoint that the default text model is made from."""
         return (self.checkpoint or self.root / "models" / "demo" / "checkpoint").resolve()
+
+    @property
+    def mini_checkpoint_home(self) -> Path:
+        """The checkpoint that the second text model is made from."""
+        return (self.mini_checkpoint or self.root / "models" / "demo" / "mini").resolve()
 
     @property
     def state_file(self) -> Path:

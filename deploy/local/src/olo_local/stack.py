@@ -13,8 +13,8 @@ from olo_local.ports import HOST, Ports
 from olo_local.probes import TEMPORAL_SERVICE, greeting, grpc_health
 from olo_local.types import ChildSpec
 
-INT8_MODEL = "olo-demo"
-FP32_MODEL = "olo-demo-fp32"
+DEMO_MODEL = "olo-demo"
+MINI_MODEL = "olo-demo-mini"
 EMBEDDING_MODEL = "all-minilm-l6-v2"
 
 _MAX_CONTENT_BYTES = 1024 * 1024
@@ -70,9 +70,9 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
         _service(
             "router", ports, common, {"OLO_ROUTER_REGISTRY_TARGET": ports.address("registry")}, uses=("registry",)
         ),
-        _llm_worker("llm-worker", ports, common, place.models / INT8_MODEL, INT8_MODEL, priority=100, default=True),
+        _llm_worker("llm-worker", ports, common, place.models / DEMO_MODEL, DEMO_MODEL, priority=100, default=True),
         _llm_worker(
-            "llm-worker-fp32", ports, common, place.models / FP32_MODEL, FP32_MODEL, priority=50, default=False
+            "llm-worker-mini", ports, common, place.models / MINI_MODEL, MINI_MODEL, priority=50, default=False
         ),
         _service(
             "embed-worker",

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 RECIPE = Path(__file__).parents[1]
-NAMES = ("corpus", "grammar", "questions", "generator")
+NAMES = ("corpus", "questions", "grammar", "everyday", "generator")
 PARAGRAPHS = [
     ["A buffer is a piece of memory that holds data.", "The server writes the buffer to disk when it is full."],
     ["If the disk is full, the server stops and waits.", "You can change the size of the buffer at any time.",
@@ -102,12 +102,53 @@ def test_shapes_bound_passages_and_questions(recipe):
             assert len(passage) == 1 or sum(len(s.split()) for s in passage) <= 20
 
 
-def test_about_a_tenth_of_the_questions_has_no_answer(recipe):
+def test_about_a_fifth_of_the_questions_has_no_answer(recipe):
     generator = recipe["generator"]
     source = make(recipe, 5).examples(generator.Shape())
     turns = [turn for _ in range(600) for turn in next(source).turns]
     share = sum(turn.answer == generator.REFUSAL for turn in turns) / len(turns)
-    assert 0.04 < share < 0.2
+    assert 0.1 < share < 0.3
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**31))
+def test_a_sentence_that_was_taken_out_is_nowhere_and_its_question_is_no_other_sentences(recipe, seed):
+    maker, facts = make(recipe, seed), {}
+    passages = [maker._about_a_thing(60, list(maker.frames[:6]), facts) for _ in range(3)]
+    for sentence in maker._take_out(passages):
+        assert not any(sentence in passage for passage in passages)
+        for question in facts[sentence].questions:
+            present = [f for s, f in facts.items() if any(s in p for p in passages)]
+            if any(question in fact.questions for fact in present):
+                assert maker._still_answered(question, sentence, passages, facts)
+
+
+def test_each_frame_says_something_that_it_can_be_asked_for(recipe):
+    everyday, words = recipe["everyday"], recipe["grammar"].Words(Random(3), LEXICON)
+    chosen = everyday.frames()
+    assert len(chosen) > 150
+    for frame in chosen:
+        assert frame.ways
+        for _ in range(6):
+            fact = everyday.frame_fact(words, frame, "the Ardel mill", "it")
+            assert fact.sentence[0].isupper() or fact.sentence[0].isdigit()
+            assert fact.questions and not set(fact.questions) & set(fact.missed)
+            assert not any("{" in text for text in (fact.sentence, *fact.questions, *fact.missed))
+
+
+def test_a_question_belongs_to_the_ways_that_hold_its_answer(recipe):
+    frame = recipe["everyday"].frame(
+        "exam: The exam lasts {span}. | Results are posted at the {thing}. | {Person} sets the exam. => "
+        "How long does the exam last? | Where are results posted? | Who sets the exam? | 23: Is it fair?"
+    )
+    assert [questions for _, questions, _ in frame.ways] == [
+        ("How long does the exam last?",),
+        ("Where are results posted?", "Is it fair?"),
+        ("Who sets the exam?", "Is it fair?"),
+    ]
+    assert frame.ways[0][2] == ("Where are results posted?", "Who sets the exam?")
+    alike = recipe["everyday"].frame("price=: It costs {money}. | One pays {money}. => How much does it cost?")
+    assert [questions for _, questions, _ in alike.ways] == [("How much does it cost?",)] * 2
 
 
 def test_a_made_fact_names_its_value_only_in_the_sentence(recipe):
@@ -138,19 +179,27 @@ def test_question_words_that_are_rewritten_leave_the_question_readable(recipe):
     assert all(len(question.split()) >= 5 for question in rough)
 
 
-def test_the_heldout_set_is_consistent_and_no_text_of_it_is_in_the_recipe(recipe):
-    heldout = json.loads((RECIPE / "heldout.json").read_text())
-    code = "".join((RECIPE / f"{name}.py").read_text() for name in NAMES)
-    unanswerable = [q for q in heldout["questions"] if q["document"] is None]
-    assert len(heldout["questions"]) >= 60 and len(unanswerable) == 15
-    for text in heldout["documents"].values():
+@pytest.mark.parametrize(("name", "answerable", "unanswerable"), [("validation", 48, 15), ("test", 72, 32)])
+def test_the_questions_are_consistent_and_no_text_of_them_is_in_the_recipe(recipe, name, answerable, unanswerable):
+    asked = json.loads((RECIPE / f"{name}.json").read_text())
+    sources = "".join(path.read_text() for path in (*RECIPE.glob("*.py"), RECIPE / "frames.txt"))
+    without = [q for q in asked["questions"] if q["document"] is None]
+    assert (len(asked["questions"]) - len(without), len(without)) == (answerable, unanswerable)
+    for text in asked["documents"].values():
         assert 30 <= len(text.split()) <= 90
-    for question in heldout["questions"]:
+        assert not any(sentence.strip() in sources for sentence in text.split(".") if sentence.strip())
+    for question in asked["questions"]:
         assert len(set(question["passages"])) == 4
-        assert set(question["passages"]) <= set(heldout["documents"])
-        assert question["question"] not in code
+        assert set(question["passages"]) <= set(asked["documents"])
+        assert question["question"] not in sources
         if question["document"] is not None:
-            text = heldout["documents"][question["document"]]
+            text = asked["documents"][question["document"]]
             assert question["document"] in question["passages"]
             assert question["sentence"] in text and question["answer"] in question["sentence"]
-            assert sum(question["sentence"] in heldout["documents"][p] for p in question["passages"]) == 1
+            assert sum(question["sentence"] in asked["documents"][p] for p in question["passages"]) == 1
+
+
+def test_no_document_is_in_two_sets(recipe):
+    first, second = (json.loads((RECIPE / f"{name}.json").read_text()) for name in ("validation", "test"))
+    assert not set(first["documents"].values()) & set(second["documents"].values())
+    assert not {q["question"] for q in first["questions"]} & {q["question"] for q in second["questions"]}

@@ -20,10 +20,11 @@ from tests.bench.harness import write_csv
 from tests.bench.llm_throughput import CHECKPOINT, SENTENCE
 
 from olo_common.errors import OloError
+from olo_llm_worker.adapters.child_engine import Placement, start_engine
 from olo_llm_worker.adapters.cores import physical_cores
-from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
 from olo_llm_worker.generation.answers import answering
-from olo_llm_worker.generation.scheduler import Policy, Scheduler
+from olo_llm_worker.generation.policy import Policy
+from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Job, Message, ResponseFormat, Sampling
 from olo_llm_worker.model_directory import convert
 
@@ -68,24 +69,27 @@ async def caller(scheduler: Scheduler, source: random.Random, until: float, ends
 async def soak(minutes: float, directory: Path) -> None:
     model = convert(CHECKPOINT, directory / "model", quantization="int8", name="demo")
     replicas = physical_cores()
-    engine = CTranslate2Engine(model, replicas=replicas)
+    engine = await start_engine(model, Placement(replicas=replicas))
     scheduler = Scheduler(engine, Policy(USERS, 4, replicas=replicas, slice_tokens=16))
-    process, began, ends = psutil.Process(), time.monotonic(), dict[str, int]()
+    processes = [psutil.Process(), psutil.Process(engine.pid)]
+    began, ends = time.monotonic(), dict[str, int]()
     until = began + minutes * 60
     callers = [asyncio.create_task(caller(scheduler, random.Random(n), until, ends)) for n in range(USERS)]
     rows: list[list[float]] = []
     while time.monotonic() < until:
-        rows.append([time.monotonic() - began, process.memory_info().rss / 1e6, float(sum(ends.values()))])
+        resident = [process.memory_info().rss / 1e6 for process in processes]
+        rows.append([time.monotonic() - began, *resident, float(sum(ends.values()))])
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(asyncio.gather(*callers)), min(2.0, minutes * 6))
     await asyncio.gather(*callers)
     await scheduler.close()
-    engine.close()
+    await engine.close()
     late = np.array(rows[len(rows) // 2 :])
-    slope = float(np.polyfit(late[:, 0], late[:, 1], 1)[0]) * 3600 if len(late) > 2 else float("nan")
     print(f"{sum(ends.values())} requests in {minutes:g} min: {ends}; {scheduler.running} left in the engine")
-    print(f"resident memory {rows[-1][1]:.0f} MB, slope over the second half {slope:+.1f} MB an hour")
-    write_csv("llm_soak", ["seconds", "rss_mb", "requests"], rows)
+    for column, name in enumerate(("worker", "engine"), start=1):
+        slope = float(np.polyfit(late[:, 0], late[:, column], 1)[0]) * 3600 if len(late) > 2 else float("nan")
+        print(f"{name}: {rows[-1][column]:.0f} MB resident, slope over the second half {slope:+.1f} MB an hour")
+    write_csv("llm_soak", ["seconds", "worker_rss_mb", "engine_rss_mb", "requests"], rows)
 
 
 def main(minutes: float = 1.0) -> None:

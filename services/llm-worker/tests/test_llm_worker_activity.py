@@ -45,11 +45,15 @@ class Wire:
 async def _told(_: bool) -> None: ...
 
 
+async def _never() -> FakeEngine:
+    raise AssertionError("the model is there")
+
+
 class Bench:
     """The activity in Temporal's test environment."""
 
     def __init__(self, scheduler: Scheduler, identity: Identity, wire: Wire, **info: Any) -> None:
-        slot = ModelSlot(lambda: scheduler._engine, scheduler._policy, _told)
+        slot = ModelSlot(_never, scheduler._policy, _told)
         slot._scheduler = scheduler
         self._activities = GenerateActivities(slot, identity, wire)
         self.beats: list[pb.GenerateProgress] = []
@@ -115,7 +119,7 @@ async def test_a_later_attempt_resumes_from_the_heartbeat(schedule: Schedule, id
     bench = Bench(schedule(engine), identity, wire, attempt=2, heartbeat_details=[progress])
     response = await bench.run(stream=True, sampling=pb.SamplingOptions(max_tokens=50))
     assert (response.text, response.usage.completion_tokens, response.attempt) == ("Hello there.", 12, 2)
-    assert engine.dispatched[0].max_tokens == 45
+    assert engine.dispatched[0].limits == (45,)
     assert (wire.chunks[0].offset, "".join(chunk.text for chunk in wire.chunks)) == (0, "Hello there.")
 
 
@@ -131,7 +135,7 @@ async def test_a_first_attempt_takes_the_prefix_of_the_request(schedule: Schedul
     engine = FakeEngine("Hello.")
     bench = Bench(schedule(engine), identity, Wire())
     response = await bench.run(prefix_token_ids=list(b"Hel"), sampling=pb.SamplingOptions(max_tokens=10))
-    assert (response.text, engine.dispatched[0].max_tokens) == ("Hello.", 7)
+    assert (response.text, engine.dispatched[0].limits) == ("Hello.", (7,))
 
 
 async def test_it_heartbeats_while_waiting_and_what_was_generated(schedule: Schedule, identity: Identity) -> None:

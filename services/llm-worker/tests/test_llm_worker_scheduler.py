@@ -21,7 +21,8 @@ from olo_llm_worker.errors import (
     WorkerStopping,
 )
 from olo_llm_worker.generation.generation import Generation
-from olo_llm_worker.generation.scheduler import Policy, Scheduler
+from olo_llm_worker.generation.policy import Policy
+from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Chunk, Finish, Job, Message, Result, Sampling
 
 Schedule = Callable[..., Scheduler]
@@ -91,7 +92,7 @@ async def test_a_prefix_is_continued_and_belongs_to_the_answer(schedule: Schedul
     assert result is not None
     assert (result.text, result.completion_tokens, result.finish) == ("Hello th", 8, Finish.LENGTH)
     assert "".join(chunk.text for chunk in chunks) == "Hello th"
-    assert engine.dispatched[0].max_tokens == 2
+    assert engine.dispatched[0].limits == (2,)
 
 
 async def test_a_prefix_that_is_complete_needs_no_engine(schedule: Schedule) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -11,17 +11,20 @@ from olo_llm_worker.generation.types import Decoding, Message, Sampling, Tool
 END: Final = -1
 """Given instead of a token id when the model ends a row."""
 
+Token = tuple[int, int, float]
+"""Number of the row, token id or `END`, and logprob: 0 where none was asked for."""
+
 
 class Listener(Protocol):
-    """Hears of a batch while it is generated, in an engine's thread."""
+    """Hears of a batch while it is generated, on the event loop."""
 
     def began(self, *, cached: bool) -> None:
         """Called before the first token: whether the static prompt was there already."""
 
-    def token(self, row: int, token_id: int, logprob: float) -> bool:
-        """Called for each generated token, and with `END` where the model ends a row; True ends the row.
+    def tokens(self, tokens: Sequence[Token]) -> Collection[int]:
+        """Takes the next tokens, of one step or of several; returns the rows that are to end before they have to.
 
-        The logprob is 0 where none was asked for.
+        Such a row gives no more tokens. One that has ended by itself need not be named.
         """
 
 
@@ -54,18 +57,18 @@ class Batch:
     Args:
         prompts: Token ids of each row, without the static prompt; none is empty.
         decoding: The options of all rows.
-        max_tokens: Tokens after which the longest row ends at the latest.
+        limits: Tokens after which each row ends at the latest.
         static_prompt: What all prompts begin with, worth keeping computed; empty: nothing.
     """
 
     prompts: tuple[tuple[int, ...], ...]
     decoding: Decoding
-    max_tokens: int
+    limits: tuple[int, ...]
     static_prompt: tuple[int, ...] = ()
 
 
 class Engine(Protocol):
-    """Generates text. All methods may be called from several threads at once."""
+    """Generates text. `tokenize` and `detokenize` may be called in any thread, all else on one event loop."""
 
     @property
     def info(self) -> EngineInfo:
@@ -81,14 +84,18 @@ class Engine(Protocol):
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The text of tokens, without control tokens; incomplete code points show as U+FFFD."""
 
-    def generate(self, batch: Batch, listener: Listener) -> None:
-        """Generates one answer for each row; returns when all have ended. Blocks.
+    async def generate(self, batch: Batch, listener: Listener) -> None:
+        """Generates one answer for each row; returns when all have ended. Not to be cancelled: rows are ended instead.
 
-        A row ends with a stop token, with `max_tokens`, or when the listener says so.
+        A row ends with a stop token, at its limit, or when the listener says so.
 
         Raises:
-            ModelUnavailable: The engine has failed.
+            EngineLost: The engine has died; it is of no use any more.
+            ModelUnavailable: The engine has failed, and may be used again.
         """
 
-    def close(self) -> None:
+    async def lost(self) -> None:
+        """Waits until the engine has died, or was closed."""
+
+    async def close(self) -> None:
         """Frees the model. Nothing may run any more."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import grpc
 import nats
+import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from temporalio import workflow
@@ -186,3 +189,48 @@ async def test_an_unloaded_model_takes_no_work_until_it_is_loaded_again(
         response = await run.result()
         assert (bool(response.text), response.attempt) == (True, 1)
         await until(lambda: announcements() == 2)
+
+
+def engine_process() -> int:
+    """The engine process of the worker that runs here."""
+    (engine,) = (
+        child for child in psutil.Process().children() if "olo_llm_worker.adapters.engine_process" in child.cmdline()
+    )
+    return engine.pid
+
+
+async def test_a_request_survives_the_kill_of_its_engine(
+    model_directory: Path, nats_url: str, temporal_address: str
+) -> None:
+    """The worker stays up, says so, and goes on behind what the dead engine had given."""
+    settings = make_settings(model_directory, nats_url, temporal_address)
+    tokens = 800
+    sampling = pb.SamplingOptions(max_tokens=tokens, min_tokens=tokens)
+    request = pb.GenerateRequest(
+        request_id=uuid.uuid4().hex, model_id=settings.model_id, messages=MESSAGES, sampling=sampling, stream=True
+    )
+    client = await Client.connect(temporal_address)
+    async with (
+        hearing(nats_url, stream_subject(request.request_id)) as streamed,
+        hearing(nats_url, pattern_of(olo_events.AttemptFinished)) as attempts,
+        running(settings, Lifetime()) as address,
+        grpc.aio.insecure_channel(address) as channel,
+        Worker(client, task_queue=settings.model_id, workflows=[Ask]),
+    ):
+        health = health_pb2_grpc.HealthStub(channel)
+        run = await client.start_workflow(Ask.run, request, id=request.request_id, task_queue=settings.model_id)
+        await until(lambda: bool(streamed))
+        engine = engine_process()
+        os.kill(engine, signal.SIGKILL)
+        response = await run.result()
+        assert (response.attempt, response.usage.completion_tokens) == (2, tokens)
+        chunks = [pb.TokenChunk.FromString(data) for data in streamed]
+        second = "".join(chunk.text for chunk in chunks if chunk.attempt == 2)
+        assert response.text.startswith(second) or second == response.text
+        mine = [
+            event for event in map(olo_events.AttemptFinished.parse, attempts) if event.run_id == request.request_id
+        ]
+        assert [event.failure_reason for event in mine] == ["engine_lost", ""]
+        status = await health.Check(health_pb2.HealthCheckRequest())
+        assert status.status == health_pb2.HealthCheckResponse.SERVING
+        assert engine_process() != engine

@@ -95,6 +95,12 @@ async def test_a_prefix_is_continued_and_belongs_to_the_answer(schedule: Schedul
     assert engine.dispatched[0].limits == (2,)
 
 
+async def test_a_prefix_counts_for_the_least_length(schedule: Schedule) -> None:
+    engine = FakeEngine("Hello there.")
+    await run(schedule(engine), job(prefix=b"Hello ", min_tokens=8, max_tokens=10))
+    assert (engine.dispatched[0].decoding.min_tokens, engine.dispatched[0].limits) == (2, (4,))
+
+
 async def test_a_prefix_that_is_complete_needs_no_engine(schedule: Schedule) -> None:
     engine = FakeEngine("Hello there.")
     scheduler = schedule(engine)

@@ -207,7 +207,8 @@ class _Line(asyncio.Protocol):
     async def run(self, number: int, batch: Batch, listener: Listener) -> None:
         """Has a batch generated."""
         if self.over.is_set():
-            raise EngineLost
+            # Nobody can say that this batch has had a part in it.
+            raise ModelUnavailable("the engine has died before", retry_after=1.0)
         running = _Running(listener, lambda row: self.say(Stop(number, row)), len(batch.prompts))
         self._running[number] = running
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from olo_common.errors import InvalidField
-from olo_llm_worker.errors import EngineLost
+from olo_llm_worker.errors import EngineLost, ModelUnavailable
 from olo_llm_worker.generation.engine import END, Batch, EngineInfo, Listener
 from olo_llm_worker.generation.types import Message, Sampling, Tool
 
@@ -76,6 +76,8 @@ class FakeEngine:
 
     async def generate(self, batch: Batch, listener: Listener) -> None:
         """Gives the answers byte by byte."""
+        if self._lost.is_set():
+            raise ModelUnavailable("the engine has died before", retry_after=1.0)
         self.dispatched.append(batch)
         listener.began(cached=batch.static_prompt in self._static)
         if batch.static_prompt:

@@ -90,8 +90,8 @@ class Engine(Protocol):
         A row ends with a stop token, at its limit, or when the listener says so.
 
         Raises:
-            EngineLost: The engine has died; it is of no use any more.
-            ModelUnavailable: The engine has failed, and may be used again.
+            EngineLost: The engine has died with the batch in it; it is of no use any more.
+            ModelUnavailable: The engine has failed with the batch alone, or had died before.
         """
 
     async def lost(self) -> None:

@@ -46,7 +46,9 @@ def validate(job: Job, info: EngineInfo, max_concurrency: int) -> None:
     _validate_prefix(job.prefix_token_ids, info)
 
 
-def resolve(sampling: Sampling, defaults: Sampling, *, room: int, max_tokens_default: int) -> tuple[Decoding, int]:
+def resolve(
+    sampling: Sampling, defaults: Sampling, *, room: int, max_tokens_default: int, prefix: int = 0
+) -> tuple[Decoding, int]:
     """The options to decode with, and the longest answer in tokens.
 
     Options that change nothing are made equal, so that more answers can share a batch.
@@ -56,12 +58,13 @@ def resolve(sampling: Sampling, defaults: Sampling, *, room: int, max_tokens_def
         defaults: What the model directory says.
         room: Tokens that the context leaves for the answer.
         max_tokens_default: Length of the answer where nobody says one.
+        prefix: Tokens of the answer that an earlier attempt has given.
     """
     max_tokens = min(_first(sampling.max_tokens, defaults.max_tokens, max_tokens_default), room)
     temperature = _first(sampling.temperature, defaults.temperature, 0.0)
     greedy = Decoding(
         repetition_penalty=_first(sampling.repetition_penalty, defaults.repetition_penalty, 1.0),
-        min_tokens=min(sampling.min_tokens, max_tokens),
+        min_tokens=max(0, min(sampling.min_tokens, max_tokens) - prefix),
         logprobs=sampling.logprobs,
     )
     if temperature < GREEDY_BELOW:

@@ -166,6 +166,7 @@ class Scheduler:
             job.sampling,
             self.info.defaults,
             room=limit - len(prompt),
+            prefix=len(job.prefix_token_ids),
             max_tokens_default=self._policy.max_tokens_default,
         )
         for _ in range(job.n):

@@ -23,7 +23,7 @@ class LlmWorkerSettings(WorkerSettings):
     port: Port = 50055
     """The gRPC port; 0 takes a free one."""
     engine: Literal["ctranslate2", "openai", "anthropic"] = "ctranslate2"
-    """Where the model is: in this process, out of `model_directory`; or on another server, which speaks the protocol of
+    """Where the model is: here, out of `model_directory`; or on another server, which speaks the protocol of
     OpenAI or of Anthropic and is named by the variables OLO_LLM_WORKER_UPSTREAM_."""
     model_directory: Path | None = Field(default=None, validate_default=True)
     """The model directory to serve; it is verified against its manifest, and a damaged one stops the start. Needed by

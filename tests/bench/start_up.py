@@ -1,4 +1,5 @@
-"""How long the local stack takes to become ready, how much memory each part holds with its children, what its start costs.
+"""How long the local stack takes to become ready, what each part holds in memory with its children, and what its start
+costs.
 
 There is no peer for a stack of one's own: the figure beside each part is the time that a bare Python interpreter takes
 to start in the same run.

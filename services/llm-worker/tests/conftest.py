@@ -10,10 +10,10 @@ import pytest_asyncio
 
 from olo_llm_worker.adapters.child_engine import ChildEngine, Placement, start_engine
 from olo_llm_worker.adapters.fake_engine import FakeEngine
-from olo_llm_worker.convert import Identity
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.responses import Identity
 
 
 @pytest.fixture(scope="session")

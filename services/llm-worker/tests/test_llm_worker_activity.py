@@ -14,9 +14,9 @@ import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_llm_worker.activities import GenerateActivities
 from olo_llm_worker.adapters.fake_engine import FakeEngine
-from olo_llm_worker.convert import Identity
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.slot import ModelSlot
+from olo_llm_worker.responses import Identity
 
 Schedule = Callable[..., Scheduler]
 MESSAGES = [pb.ChatMessage(role=pb.ROLE_USER, content="hi")]

@@ -14,10 +14,10 @@ from olo_common.grpc_client import call
 from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor
 from olo_common.rpc_status import from_rpc_error
 from olo_llm_worker.adapters.fake_engine import FakeEngine
-from olo_llm_worker.convert import Identity
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.slot import ModelSlot
+from olo_llm_worker.responses import Identity
 from olo_llm_worker.servicer import InferenceServicer
 
 Schedule = Callable[..., Scheduler]

@@ -19,10 +19,9 @@ from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
 from olo_common.nats_bus import nats_bus
 from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
-from olo_llm_worker.activities import HEARTBEAT_SECONDS, GenerateActivities
+from olo_llm_worker.activities import GenerateActivities
 from olo_llm_worker.adapters.child_engine import Placement, start_engine
 from olo_llm_worker.adapters.cores import physical_cores
-from olo_llm_worker.convert import Identity
 from olo_llm_worker.errors import EngineLost, MemoryShort, ModelDirectoryError
 from olo_llm_worker.generation.batching import Limits
 from olo_llm_worker.generation.engine import Engine
@@ -30,6 +29,7 @@ from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.membership import advertisement_of, generate_worker, identity_of
 from olo_llm_worker.model_directory import load
+from olo_llm_worker.responses import Identity
 from olo_llm_worker.servicer import InferenceServicer
 from olo_llm_worker.settings import LlmWorkerSettings
 from olo_llm_worker.upstream.app import running_upstream
@@ -61,7 +61,7 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
             health,
             lambda: temporal_worker(
                 client,
-                lambda: generate_worker(client, settings, activities.generate, heartbeat_seconds=HEARTBEAT_SECONDS),
+                lambda: generate_worker(client, settings, activities.generate),
                 lifetime=lifetime,
                 health=health,
             ),

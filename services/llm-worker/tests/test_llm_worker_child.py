@@ -16,12 +16,15 @@ import pytest
 import pytest_asyncio
 
 from olo_llm_worker.adapters.child_engine import ChildEngine, Placement, start_engine
+from olo_llm_worker.adapters.gpu import tokens_that_fit
 from olo_llm_worker.errors import EngineLost, ModelDirectoryError, ModelUnavailable
 from olo_llm_worker.generation.engine import Batch, Token
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, Sampling
 from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.model_bin import read_model_bin
+from olo_llm_worker.model_directory.shapes import cache_values_per_token
 
 ENDLESS = Sampling(max_tokens=1500, min_tokens=1500)
 
@@ -155,3 +158,17 @@ def test_an_engine_dies_with_its_worker(demo_directory: ModelDirectory, tmp_path
     worker.stdout.close()
     # Whoever adopts it may not have collected it yet.
     assert not psutil.wait_procs([engine], timeout=10)[1] or engine.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_token_keeps_the_keys_and_values_of_all_layers(demo_directory: ModelDirectory) -> None:
+    model = read_model_bin(demo_directory.file("model.bin"))
+    layers, heads, head_dim = 6, 4, 64
+    values = cache_values_per_token(model)
+    assert values == layers * 2 * heads * head_dim
+    fitting = {
+        kind: tokens_that_fit(10**9, values_per_token=values, compute_type=kind, replicas=2)
+        for kind in ("float32", "int8_float32", "float16", "int8_bfloat16", "int16")
+    }
+    assert fitting["float32"] == fitting["int8_float32"] == fitting["int16"] == 4 * 10**8 // (2 * values * 4)
+    assert fitting["float16"] == fitting["int8_bfloat16"] == 4 * 10**8 // (2 * values * 2)
+    assert tokens_that_fit(0, values_per_token=values, compute_type="float32", replicas=1) == 0

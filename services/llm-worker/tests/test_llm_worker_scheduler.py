@@ -20,6 +20,7 @@ from olo_llm_worker.errors import (
     QueueFull,
     WorkerStopping,
 )
+from olo_llm_worker.generation.batching import Limits
 from olo_llm_worker.generation.generation import Generation
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
@@ -277,6 +278,14 @@ async def test_a_long_answer_makes_place_only_for_those_that_wait(schedule: Sche
     assert [batch.prompts[0] for batch in engine.dispatched[:2]] == [(*b"abcdefgh", 256), (*b"x", 256)]
     assert len(engine.dispatched) == 3
     assert engine.dispatched[2].prompts[0][:9] == (*b"abcdefgh", 256)
+
+
+async def test_a_batch_holds_what_the_memory_of_the_device_does(schedule: Schedule) -> None:
+    for limits, rows in ((Limits(rows=16), [2, 2]), (Limits(rows=16, tokens=100), [4])):
+        engine = FakeEngine("ok", batch_tokens=30)
+        scheduler = schedule(engine, max_concurrency=8, limits=limits)
+        await asyncio.gather(*(run(scheduler, job(str(i), max_tokens=10)) for i in range(4)))
+        assert [len(batch.prompts) for batch in engine.dispatched] == rows
 
 
 async def test_a_system_prompt_that_comes_again_is_kept(schedule: Schedule) -> None:

@@ -59,7 +59,7 @@ def told(draw: st.DrawFn) -> Tokens:
 
 FRAMES: st.SearchStrategy[Frame] = st.one_of(
     st.builds(Load, st.text(), st.text(), IDS, st.text(), st.text(), st.integers(1, 9), st.integers(0, 9)),
-    st.builds(Ready, st.text(), st.text()),
+    st.builds(Ready, st.text(), st.text(), st.integers(0, 2**40)),
     st.builds(Refused, st.text(), st.booleans()),
     st.builds(Start, NUMBERS, batches()),
     st.builds(Stop, NUMBERS, st.integers(0, 2**31)),

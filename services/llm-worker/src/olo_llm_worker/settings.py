@@ -42,8 +42,8 @@ class LlmWorkerSettings(WorkerSettings):
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 16
     """Answers in one batch. Larger ones give more tokens a second in all, and each answer fewer."""
     max_batch_tokens: Annotated[int, Field(ge=0, le=100_000_000)] = 0
-    """Prompt and answer tokens that one batch may hold in memory at most; 0: no limit. On a GPU set what its free
-    memory holds: a batch that does not fit fails with all its answers."""
+    """Prompt and answer tokens that one batch may hold in memory at most; a batch that does not fit fails with all its
+    answers. 0: on a GPU what the memory that is free once the model is loaded holds, else no limit."""
     batch_window_seconds: Annotated[float, Field(ge=0, le=1)] = 0.005
     """How long an answer waits for others to share its batch, where the engine is idle. 0 begins each at once, which
     is slower for all as soon as several callers come together."""

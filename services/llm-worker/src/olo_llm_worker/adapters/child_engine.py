@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from olo_common.logs import logger
+from olo_llm_worker.adapters.gpu import tokens_that_fit
 from olo_llm_worker.adapters.model_text import ModelText
 from olo_llm_worker.adapters.wire import (
     Began,
@@ -35,7 +36,9 @@ from olo_llm_worker.errors import EngineLost, ModelDirectoryError, ModelUnavaila
 from olo_llm_worker.generation.engine import Batch, EngineInfo, Listener, Token
 from olo_llm_worker.generation.types import Message, Tool
 from olo_llm_worker.model_directory import ModelDirectory
-from olo_llm_worker.model_directory.manifest import VOCABULARY
+from olo_llm_worker.model_directory.manifest import MODEL, VOCABULARY
+from olo_llm_worker.model_directory.model_bin import read_model_bin
+from olo_llm_worker.model_directory.shapes import cache_values_per_token
 
 _PROCESS = "olo_llm_worker.adapters.engine_process"
 
@@ -83,7 +86,14 @@ async def start_engine(directory: ModelDirectory, placement: Placement) -> Child
     except BaseException:
         await line.close()
         raise
-    return ChildEngine(line, text, text.info(device=ready.device, compute_type=ready.compute_type))
+    tokens = tokens_that_fit(
+        ready.free_memory,
+        values_per_token=cache_values_per_token(read_model_bin(directory.file(MODEL))),
+        compute_type=ready.compute_type,
+        replicas=placement.replicas,
+    )
+    info = text.info(device=ready.device, compute_type=ready.compute_type, batch_tokens=tokens)
+    return ChildEngine(line, text, info)
 
 
 class ChildEngine:

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NoReturn
 
+from olo_llm_worker.adapters.gpu import free_memory
 from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.adapters.wire import Began, Decoder, Done, Frame, Load, Ready, Refused, Start, Stop, Tokens, encode
 from olo_llm_worker.errors import ModelDirectoryError
@@ -152,7 +153,8 @@ def _load(asked: Load, line: Line) -> NativeGenerator:
     except (ModelDirectoryError, MemoryError) as error:
         line.say(Refused(str(error), isinstance(error, MemoryError)))
         _end()
-    line.say(Ready(generator.device, generator.compute_type))
+    free = free_memory() if generator.device == "cuda" else 0
+    line.say(Ready(generator.device, generator.compute_type, free))
     return generator
 
 

@@ -28,12 +28,14 @@ class FakeEngine:
         *,
         context_limit: int = 2048,
         stepwise: bool = False,
+        batch_tokens: int = 0,
     ) -> None:
         self.answer = answer
         self.dispatched: list[Batch] = []
         self.failure: Exception | None = None
         self.closed = False
         self._context_limit = context_limit
+        self._batch_tokens = batch_tokens
         self._permits = asyncio.Semaphore(0) if stepwise else None
         self._lost = asyncio.Event()
         self._static: set[tuple[int, ...]] = set()
@@ -51,6 +53,7 @@ class FakeEngine:
             vocabulary_size=_ANSWER_BEGINS + 1,
             control_ids=frozenset({_ANSWER_BEGINS}),
             defaults=Sampling(),
+            batch_tokens=self._batch_tokens,
         )
 
     def permit(self, tokens: int = 1) -> None:

@@ -52,8 +52,8 @@ class ModelText:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=True)
         return text
 
-    def info(self, *, device: str, compute_type: str) -> EngineInfo:
-        """What is served, on this device in this number format."""
+    def info(self, *, device: str, compute_type: str, batch_tokens: int) -> EngineInfo:
+        """What is served, on this device in this number format, with so many tokens in a batch."""
         manifest, defaults = self._manifest, self._manifest.generation
         return EngineInfo(
             name=manifest.name,
@@ -65,6 +65,7 @@ class ModelText:
             vocabulary_size=max(self._tokenizer.get_vocab().values()) + 1,
             control_ids=self._template.control_ids,
             compute_type=compute_type,
+            batch_tokens=batch_tokens,
             tool_format=self._template.tool_format,
             templated_tools=self._template.renders_tools,
             defaults=Sampling(

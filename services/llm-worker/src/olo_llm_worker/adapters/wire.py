@@ -53,11 +53,12 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """From the engine process, once: the model is loaded; the device and number format that it has got."""
+    """From the engine process, once: the model is loaded; device, number format, and bytes left on a GPU, else 0."""
 
     kind: ClassVar[int] = 2
     device: str
     compute_type: str
+    free_memory: int
 
     def pack(self) -> bytes:
         """What follows the head."""

@@ -33,6 +33,7 @@ class Dispatcher:
         self._engine = engine
         self._policy = policy
         self._clock = clock
+        self._limits = replace(policy.limits, tokens=policy.limits.tokens or engine.info.batch_tokens)
         self._idle = policy.replicas
         self._queue: list[Row] = []
         self._inside = 0
@@ -87,10 +88,10 @@ class Dispatcher:
         """Starts all batches that can start; returns the seconds until the window of the next one is over."""
         policy = self._policy
         while self._idle and self._queue and self._inside < policy.max_concurrency:
-            room = min(policy.limits.rows, policy.max_concurrency - self._inside)
+            room = min(self._limits.rows, policy.max_concurrency - self._inside)
             # Idle replicas share what waits: two batches of half the size end before one.
             share = -(-len(self._queue) // self._idle)
-            rows = choose(self._queue, replace(policy.limits, rows=min(room, share)))
+            rows = choose(self._queue, replace(self._limits, rows=min(room, share)))
             now = self._clock()
             left = self._queue[0].arrived + policy.window - now
             if left > 0 and len(self._queue) < min(room * self._idle, policy.max_concurrency - self._inside):

@@ -42,6 +42,8 @@ class EngineInfo:
     control_ids: frozenset[int]
     defaults: Sampling
     compute_type: str = "unknown"
+    batch_tokens: int = 0
+    """Tokens of prompts and answers that a batch may hold in the memory of the device; 0: any number."""
     tool_format: str = "hermes"
     """How the model writes tool calls: hermes, llama or mistral."""
     templated_tools: bool = False

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,9 +65,10 @@ async def test_a_dead_engine_fails_what_was_in_it_and_leaves_the_worker(
 ) -> None:
     scheduler = Scheduler(engine, Policy(1, 4))
     job = Job("in", (Message("user", "Count."),), ENDLESS)
-    async with scheduler.generation(job) as inside, scheduler.generation(replace(job, request_id="out")) as outside:
-        chunks = inside.chunks()
-        assert (await anext(chunks)).text
+    async with AsyncExitStack() as stack:
+        inside = await stack.enter_async_context(scheduler.generation(job))
+        assert (await anext(inside.chunks())).text
+        outside = await stack.enter_async_context(scheduler.generation(replace(job, request_id="out")))
         os.kill(engine.pid, number)
         await engine.lost()
         await scheduler.lose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,7 +66,7 @@ FRAMES: st.SearchStrategy[Frame] = st.one_of(
     st.builds(Stop, NUMBERS, st.integers(0, 2**31)),
     st.builds(Began, NUMBERS, st.booleans()),
     told(),
-    st.builds(Done, NUMBERS, st.booleans()),
+    st.builds(Done, NUMBERS, st.text()),
 )
 
 
@@ -89,7 +90,7 @@ def test_anything_else_is_refused_or_waited_for(data: bytes) -> None:
 
 @given(FRAMES, st.data())
 def test_a_frame_that_is_cut_short_is_no_other(frame: Frame, data: st.DataObject) -> None:
-    whole = encode(frame)
+    whole = encode(replace(frame, problem="") if isinstance(frame, Done) else frame)
     body = whole[5 : data.draw(st.integers(5, len(whole) - 1))]
     with pytest.raises(WireError):
         list(Decoder().feed(whole[:1] + len(body).to_bytes(4, "little") + body))

@@ -181,7 +181,8 @@ class _Running:
     def _finish(self, frame: Done) -> None:
         if self._failure is not None:
             self.done.set_exception(self._failure)
-        elif frame.failed:
+        elif frame.problem:
+            logger(__name__).error("batch_failed", problem=frame.problem)
             self.done.set_exception(ModelUnavailable("the engine has failed", retry_after=1.0))
         else:
             self.done.set_result(None)

@@ -159,15 +159,14 @@ def _load(asked: Load, line: Line) -> NativeGenerator:
 
 
 def _generate(generator: NativeGenerator, number: int, works: dict[int, Work], line: Line) -> None:
-    work, failed = works[number], False
+    work, problem = works[number], ""
     try:
         generator.generate(work.batch, work)
     except Exception as error:
-        sys.stderr.write(f"olo-llm-worker engine: a batch has failed: {error.__cause__ or error}\n")
-        failed = True
+        problem = f"{type(error.__cause__ or error).__name__}: {error.__cause__ or error}"
     work.tell()
     del works[number]
-    line.say(Done(number, failed))
+    line.say(Done(number, problem))
 
 
 def _die_with_the_worker() -> None:
@@ -178,7 +177,6 @@ def _die_with_the_worker() -> None:
 
 def _end() -> NoReturn:
     """Ends at once: threads may be in the middle of native code, and the system frees all memory."""
-    sys.stderr.flush()
     os._exit(0)
 
 

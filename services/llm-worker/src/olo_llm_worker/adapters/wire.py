@@ -10,8 +10,8 @@ import json
 import struct
 from array import array
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import ClassVar, Final
+from dataclasses import dataclass
+from typing import ClassVar, Final, Self
 
 from olo_llm_worker.generation.engine import Batch
 from olo_llm_worker.generation.types import Decoding
@@ -20,6 +20,7 @@ MAX_FRAME: Final = 256 * 1024 * 1024
 _HEAD = struct.Struct("=BI")
 _START = struct.Struct("=QII")
 _DECODING = struct.Struct("=ddqdQ?")
+_NUMBER = struct.Struct("=Q")
 _NUMBER_FLAG = struct.Struct("=Q?")
 _NUMBER_COUNT = struct.Struct("=QI")
 
@@ -28,8 +29,23 @@ class WireError(Exception):
     """What was read is no frame."""
 
 
+class _AsJson:
+    """Packs what is said once in a life."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def pack(self) -> bytes:
+        """What follows the head."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}).encode()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """Out of what follows the head."""
+        return cls(**json.loads(data))
+
+
 @dataclass(frozen=True, slots=True)
-class Load:
+class Load(_AsJson):
     """To the engine process, once: the model to load."""
 
     kind: ClassVar[int] = 1
@@ -41,18 +57,9 @@ class Load:
     replicas: int
     intra_threads: int
 
-    def pack(self) -> bytes:
-        """What follows the head."""
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def unpack(cls, data: bytes) -> Load:
-        """Out of what follows the head."""
-        return cls(**json.loads(data))
-
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(_AsJson):
     """From the engine process, once: the model is loaded; device, number format, and bytes left on a GPU, else 0."""
 
     kind: ClassVar[int] = 2
@@ -60,32 +67,14 @@ class Ready:
     compute_type: str
     free_memory: int
 
-    def pack(self) -> bytes:
-        """What follows the head."""
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def unpack(cls, data: bytes) -> Ready:
-        """Out of what follows the head."""
-        return cls(**json.loads(data))
-
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(_AsJson):
     """From the engine process, instead: why the model cannot be loaded."""
 
     kind: ClassVar[int] = 3
     problem: str
     memory: bool
-
-    def pack(self) -> bytes:
-        """What follows the head."""
-        return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def unpack(cls, data: bytes) -> Refused:
-        """Out of what follows the head."""
-        return cls(**json.loads(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,20 +195,21 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """From the engine process: all rows of a batch have ended, or the engine has failed with it."""
+    """From the engine process: all rows of a batch have ended; `problem`: why the engine has failed, if it has."""
 
     kind: ClassVar[int] = 8
     number: int
-    failed: bool
+    problem: str = ""
 
     def pack(self) -> bytes:
         """What follows the head."""
-        return _NUMBER_FLAG.pack(self.number, self.failed)
+        return _NUMBER.pack(self.number) + self.problem.encode(errors="replace")
 
     @classmethod
     def unpack(cls, data: bytes) -> Done:
         """Out of what follows the head."""
-        return cls(*_NUMBER_FLAG.unpack(data))
+        (number,) = _NUMBER.unpack_from(data)
+        return cls(number, data[_NUMBER.size :].decode())
 
 
 Frame = Load | Ready | Refused | Start | Stop | Began | Tokens | Done

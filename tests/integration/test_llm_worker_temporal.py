@@ -191,12 +191,10 @@ async def test_an_unloaded_model_takes_no_work_until_it_is_loaded_again(
         await until(lambda: announcements() == 2)
 
 
-def engine_process() -> int:
-    """The engine process of the worker that runs here."""
-    (engine,) = (
-        child for child in psutil.Process().children() if "olo_llm_worker.adapters.engine_process" in child.cmdline()
-    )
-    return engine.pid
+def engines() -> set[int]:
+    """The engine processes of this one; other tests may have their own."""
+    name = "olo_llm_worker.adapters.engine_process"
+    return {child.pid for child in psutil.Process().children() if name in child.cmdline()}
 
 
 async def test_a_request_survives_the_kill_of_its_engine(
@@ -204,12 +202,12 @@ async def test_a_request_survives_the_kill_of_its_engine(
 ) -> None:
     """The worker stays up, says so, and goes on behind what the dead engine had given."""
     settings = make_settings(model_directory, nats_url, temporal_address)
-    tokens = 800
+    tokens = 400
     sampling = pb.SamplingOptions(max_tokens=tokens, min_tokens=tokens)
     request = pb.GenerateRequest(
         request_id=uuid.uuid4().hex, model_id=settings.model_id, messages=MESSAGES, sampling=sampling, stream=True
     )
-    client = await Client.connect(temporal_address)
+    client, others = await Client.connect(temporal_address), engines()
     async with (
         hearing(nats_url, stream_subject(request.request_id)) as streamed,
         hearing(nats_url, pattern_of(olo_events.AttemptFinished)) as attempts,
@@ -220,17 +218,21 @@ async def test_a_request_survives_the_kill_of_its_engine(
         health = health_pb2_grpc.HealthStub(channel)
         run = await client.start_workflow(Ask.run, request, id=request.request_id, task_queue=settings.model_id)
         await until(lambda: bool(streamed))
-        engine = engine_process()
+        (engine,) = engines() - others
         os.kill(engine, signal.SIGKILL)
         response = await run.result()
         assert (response.attempt, response.usage.completion_tokens) == (2, tokens)
+
+        def ends() -> list[str]:
+            heard = map(olo_events.AttemptFinished.parse, attempts)
+            return [event.failure_reason for event in heard if event.run_id == request.request_id]
+
+        await until(lambda: len(ends()) == 2)
+        assert ends() == ["engine_lost", ""]
+        await until(lambda: any(pb.TokenChunk.FromString(data).finish_reason for data in streamed))
         chunks = [pb.TokenChunk.FromString(data) for data in streamed]
-        second = "".join(chunk.text for chunk in chunks if chunk.attempt == 2)
-        assert response.text.startswith(second) or second == response.text
-        mine = [
-            event for event in map(olo_events.AttemptFinished.parse, attempts) if event.run_id == request.request_id
-        ]
-        assert [event.failure_reason for event in mine] == ["engine_lost", ""]
+        assert "".join(chunk.text for chunk in chunks if chunk.attempt == 2) == response.text
         status = await health.Check(health_pb2.HealthCheckRequest())
         assert status.status == health_pb2.HealthCheckResponse.SERVING
-        assert engine_process() != engine
+        (successor,) = engines() - others
+        assert successor != engine

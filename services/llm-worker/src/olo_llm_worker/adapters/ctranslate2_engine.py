@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ctranslate2
 from tokenizers import Tokenizer
 
 from olo_common.errors import InvalidField
+from olo_common.logs import logger
+from olo_llm_worker.adapters.grammar import Grammar
+from olo_llm_worker.adapters.masking import Masking, steps_at_once
 from olo_llm_worker.adapters.turns import tool_of, turn_of
 from olo_llm_worker.errors import ModelDirectoryError, ModelUnavailable
-from olo_llm_worker.generation.engine import END, Batch, EngineInfo, Listener
+from olo_llm_worker.generation.engine import CAPABILITIES, END, Batch, EngineInfo, Listener
 from olo_llm_worker.generation.types import Decoding, Message, Sampling, Tool
 from olo_llm_worker.model_directory import Manifest, ModelDirectory
 from olo_llm_worker.model_directory.chat_template import ChatTemplate, TemplateRefusal
@@ -64,11 +67,17 @@ class CTranslate2Engine:
             raise
         except (RuntimeError, ValueError) as error:
             raise ModelDirectoryError(f"the engine cannot load {directory.path}: {error}") from error
-        by_id = {number: token for token, number in self._tokenizer.get_vocab().items()}
+        vocabulary = self._tokenizer.get_vocab()
+        by_id = {number: token for token, number in vocabulary.items()}
         self._tokens = [by_id.get(number, "") for number in range(max(by_id) + 1)]
-        self._stop_ids = [self._tokenizer.token_to_id(token) for token in manifest.stop_tokens]
+        self._stop_ids = [vocabulary[token] for token in manifest.stop_tokens]
         self._read: set[tuple[int, tuple[int, ...]]] = set()
-        self._info = _info(manifest, self._generator, len(self._tokens), self._template)
+        # The scores of a GPU would have to be copied over at each step: that has not been measured.
+        on_cpu = self._generator.device == "cpu"
+        self._grammar = _grammar(self._tokenizer, len(self._tokens), self._stop_ids) if on_cpu else None
+        self._info = _info(
+            manifest, self._generator, len(self._tokens), self._template, masks=self._grammar is not None
+        )
 
     @property
     def info(self) -> EngineInfo:
@@ -87,9 +96,16 @@ class CTranslate2Engine:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=True)
         return text
 
+    def check_schema(self, schema: str, answer: Sequence[int]) -> None:
+        """Makes sure that an answer can be held to this schema."""
+        self._masks.guide(schema, answer)
+
     def generate(self, batch: Batch, listener: Listener) -> None:
         """Generates one answer for each row."""
-        generator, decoding, stop_ids, silent = self._generator, batch.decoding, self._stop_ids, True
+        if batch.decoding.schema:
+            self._generate_masked(batch, listener)
+            return
+        stop_ids, silent = self._stop_ids, True
 
         def step(result: Any) -> bool:
             nonlocal silent
@@ -101,22 +117,42 @@ class CTranslate2Engine:
                 return True
             return listener.token(result.batch_id, result.token_id, result.log_prob or 0.0)
 
+        self._run(batch, batch.prompts, step)
+
+    def _generate_masked(self, batch: Batch, listener: Listener) -> None:
+        (prompt,), (answered,) = batch.prompts, batch.answered
+        guide = self._masks.guide(batch.decoding.schema, prompt[len(prompt) - answered :])
+        forced = guide.forced()
+        masking = Masking(guide, forced, listener, cached=lambda: self._was_read(batch.static_prompt))
+        # Where nothing is left to be chosen the engine is not needed.
+        if not guide.ended:
+            steps = min(batch.max_tokens, steps_at_once(len(self._tokens)))
+            self._run(batch, [(*prompt, *forced)], masking.step, max_length=steps, return_logits_vocab=True)
+        masking.finish()
+
+    def _run(self, batch: Batch, prompts: Sequence[Sequence[int]], step: Callable[[Any], bool], **options: Any) -> None:
+        decoding = batch.decoding
+        options = {"max_length": batch.max_tokens, **_sampling(decoding, len(self._tokens)), **options}
         try:
-            generator.generate_batch(
-                [self._strings(prompt) for prompt in batch.prompts],
+            self._generator.generate_batch(
+                [self._strings(prompt) for prompt in prompts],
                 static_prompt=self._strings(batch.static_prompt) or None,
-                max_length=batch.max_tokens,
                 min_length=decoding.min_tokens,
                 # With the prompt in the result the engine would generate it again, token by token.
                 include_prompt_in_result=False,
-                end_token=stop_ids,
+                end_token=self._stop_ids,
                 repetition_penalty=decoding.repetition_penalty,
                 return_scores=decoding.logprobs,
                 callback=step,
-                **_sampling(decoding, len(self._tokens)),
+                **options,
             )
         except (RuntimeError, ValueError) as error:
             raise ModelUnavailable("the engine has failed", retry_after=1.0) from error
+
+    @property
+    def _masks(self) -> Grammar:
+        assert self._grammar is not None, "an engine that cannot mask does not say that it can"
+        return self._grammar
 
     def _strings(self, token_ids: Sequence[int]) -> list[str]:
         return [self._tokens[token_id] for token_id in token_ids]
@@ -145,7 +181,17 @@ def _sampling(decoding: Decoding, vocabulary_size: int) -> dict[str, float]:
     }
 
 
-def _info(manifest: Manifest, generator: Any, vocabulary_size: int, template: ChatTemplate) -> EngineInfo:
+def _grammar(tokenizer: Tokenizer, vocabulary_size: int, stop_ids: Sequence[int]) -> Grammar | None:
+    try:
+        return Grammar(tokenizer.to_str(), vocabulary_size, stop_ids)
+    except ValueError as error:
+        logger(__name__).warning("tokens_not_maskable", error=str(error))
+        return None
+
+
+def _info(
+    manifest: Manifest, generator: Any, vocabulary_size: int, template: ChatTemplate, *, masks: bool
+) -> EngineInfo:
     defaults = manifest.generation
     return EngineInfo(
         name=manifest.name,
@@ -159,6 +205,7 @@ def _info(manifest: Manifest, generator: Any, vocabulary_size: int, template: Ch
         compute_type=generator.compute_type,
         tool_format=template.tool_format,
         templated_tools=template.renders_tools,
+        capabilities=(*CAPABILITIES, "constrained") if masks else CAPABILITIES,
         defaults=Sampling(
             max_tokens=defaults.max_tokens,
             temperature=defaults.temperature,

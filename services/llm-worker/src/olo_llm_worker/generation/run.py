@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from olo_llm_worker.generation.engine import END, Batch, Engine
+from olo_llm_worker.generation.engine import AGAIN, END, Batch, Engine
 from olo_llm_worker.generation.row import Row
 from olo_llm_worker.generation.types import Finish
 
@@ -49,6 +49,7 @@ class Run:
             decoding=head.decoding,
             max_tokens=max(self._rooms),
             static_prompt=head.static,
+            answered=tuple(len(row.token_ids) for row in rows),
         )
         self._quantum = 0 if head.decoding.positional else quantum
         self._contended = contended
@@ -71,7 +72,7 @@ class Run:
 
     def token(self, row: int, token_id: int, logprob: float) -> bool:
         """Takes a token in the engine's thread; True ends the row."""
-        if self._rows[row].ended:
+        if self._rows[row].ended or token_id == AGAIN:
             self._tell(row, None, 0.0, True)
             return True
         if token_id == END:

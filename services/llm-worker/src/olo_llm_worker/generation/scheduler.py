@@ -204,7 +204,10 @@ class Scheduler:
             self.info.defaults,
             room=limit - len(prompt),
             max_tokens_default=self._policy.max_tokens_default,
+            form=job.response_format,
         )
+        if decoding.schema:
+            await asyncio.to_thread(self._engine.check_schema, decoding.schema, job.prefix_token_ids[:max_tokens])
         for _ in range(job.n):
             row = Row(
                 prompt,
@@ -247,7 +250,9 @@ class Scheduler:
             share = -(-len(self._queue) // self._idle)
             rows = choose(self._queue, replace(policy.limits, rows=min(room, share)))
             now = self._clock()
-            left = self._queue[0].arrived + policy.window - now
+            # A row with a schema has its batch for itself: there is nobody to wait for.
+            window = 0.0 if rows[0].decoding.schema else policy.window
+            left = self._queue[0].arrived + window - now
             if left > 0 and len(self._queue) < min(room * self._idle, policy.max_concurrency - self._inside):
                 return left
             self._start(rows, now)

@@ -170,7 +170,8 @@ async def llama_cpp(model: Path, tokenizer: Tokenizer, log: Path) -> AsyncIterat
     options = {"-m": model, "--port": port, "-np": slots, "-c": slots * 512, "-t": CORES, "-tb": CORES}
     command = [str(LLAMA), "--host", "127.0.0.1", *(str(part) for option in options.items() for part in option)]
     with process(command, port, log) as pid:
-        limits = httpx2.Limits(max_connections=slots)
+        # It closes connections that are idle for some seconds, as they are while others are measured.
+        limits = httpx2.Limits(max_connections=slots, max_keepalive_connections=0)
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=300, limits=limits) as client:
             while (await client.get("/health")).status_code != 200:
                 await asyncio.sleep(0.1)

@@ -5,6 +5,9 @@ beginning. Each runs as a server of its own with all cores: the llm-worker over 
 a slot for each user (it batches continuously), transformers behind a pipe with what waits as one batch. The others are
 idle meanwhile. llama.cpp computes in Q8_0 beside our int8, transformers in float32 beside our float32.
 
+Only on a quiet machine do the ratios mean anything: threads of llama.cpp and torch spin while they wait for each other,
+and lose many times their time where others compute. The threads of the llm-worker do not wait for each other.
+
 Before, all answer the same questions in float32, greedily, with the demonstration model: they must say the same.
 Written: tokens a second, time to the first token, CPU seconds, memory. `make bench-peers` installs the peers.
 """

@@ -8,7 +8,17 @@ import sys
 from olo_common.logs import configure_logs
 from olo_common.settings import LogSettings
 
-BENCHMARKS = ("durable_chat", "start_up", "llm_throughput", "llm_limits", "llm_soak", "embed_batching", "vector_hop")
+BENCHMARKS = (
+    "durable_chat",
+    "start_up",
+    "llm_throughput",
+    "llm_limits",
+    "llm_constrained",
+    "llm_soak",
+    "llm_peers",
+    "embed_batching",
+    "vector_hop",
+)
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, Sampling
 from olo_llm_worker.model_directory import ModelDirectory, convert
-from olo_llm_worker.model_directory.manifest import VOCABULARY
+from olo_llm_worker.model_directory.manifest import TOKENIZER, VOCABULARY
 from olo_testing.checkpoints import random_checkpoint
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "models/demo/checkpoint"
@@ -211,7 +211,7 @@ class Served:
     def of(cls, directory: ModelDirectory, replicas: int) -> Served:
         text = ModelText(directory)
         engine, plain = (
-            NativeGenerator(directory.path, VOCABULARY, text.stop_ids, replicas=count, intra_threads=threads)
+            NativeGenerator(directory.path, VOCABULARY, TOKENIZER, text.stop_ids, replicas=count, intra_threads=threads)
             for count, threads in ((replicas, 1), (1, replicas))
         )
         return cls(directory, text, engine, plain)

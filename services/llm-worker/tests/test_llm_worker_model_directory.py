@@ -134,7 +134,7 @@ def test_an_existing_target_is_never_touched(checkpoint: Path, tmp_path: Path) -
 
 def greedy(directory: ModelDirectory) -> list[int]:
     text = ModelText(directory)
-    engine = NativeGenerator(directory.path, "vocabulary.json", text.stop_ids)
+    engine = NativeGenerator(directory.path, "vocabulary.json", "tokenizer.json", text.stop_ids)
     tokens: list[int] = []
 
     class Listener:

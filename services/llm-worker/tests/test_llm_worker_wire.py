@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from olo_llm_worker.adapters import engine_process
 from olo_llm_worker.adapters.engine_process import Line, Work
-from olo_llm_worker.adapters.wire import (
+from olo_llm_worker.adapters.frames import (
     Began,
-    Decoder,
+    Check,
+    Checked,
     Done,
     Frame,
     Load,
@@ -25,8 +26,8 @@ from olo_llm_worker.adapters.wire import (
     Stop,
     Tokens,
     WireError,
-    encode,
 )
+from olo_llm_worker.adapters.wire import Decoder, encode
 from olo_llm_worker.generation.engine import END, Batch
 from olo_llm_worker.generation.types import Decoding
 
@@ -40,6 +41,7 @@ DECODINGS = st.builds(
     st.floats(0.1, 10),
     st.integers(0, 10**6),
     st.booleans(),
+    st.text(),
 )
 
 
@@ -47,26 +49,28 @@ DECODINGS = st.builds(
 def batches(draw: st.DrawFn) -> Batch:
     prompts = draw(st.lists(IDS.map(tuple), min_size=1, max_size=5))
     limits = tuple(draw(st.integers(1, 10**6)) for _ in prompts)
-    return Batch(tuple(prompts), draw(DECODINGS), limits, tuple(draw(IDS)))
+    return Batch(tuple(prompts), draw(DECODINGS), limits, tuple(draw(IDS)), draw(st.integers(0, 9)))
 
 
 @st.composite
 def told(draw: st.DrawFn) -> Tokens:
-    tokens = draw(st.lists(st.tuples(st.integers(0, 15), st.integers(-1, 10**6), st.floats(-100, 0)), max_size=8))
+    tokens = draw(st.lists(st.tuples(st.integers(0, 15), st.integers(-2, 10**6), st.floats(-100, 0)), max_size=8))
     rows, ids = array("i", [token[0] for token in tokens]), array("i", [token[1] for token in tokens])
     logprobs = array("d", [token[2] for token in tokens] if draw(st.booleans()) else [])
     return Tokens(draw(NUMBERS), rows, ids, logprobs)
 
 
 FRAMES: st.SearchStrategy[Frame] = st.one_of(
-    st.builds(Load, st.text(), st.text(), IDS, st.text(), st.text(), st.integers(1, 9), st.integers(0, 9)),
-    st.builds(Ready, st.text(), st.text(), st.integers(0, 2**40)),
+    st.builds(Load, st.text(), st.text(), st.text(), IDS, st.text(), st.text(), st.integers(1, 9), st.integers(0, 9)),
+    st.builds(Ready, st.text(), st.text(), st.integers(0, 2**40), st.text()),
     st.builds(Refused, st.text(), st.booleans()),
     st.builds(Start, NUMBERS, batches()),
     st.builds(Stop, NUMBERS, st.integers(0, 2**31)),
     st.builds(Began, NUMBERS, st.booleans()),
     told(),
     st.builds(Done, NUMBERS, st.text()),
+    st.builds(Check, NUMBERS, st.text(), IDS),
+    st.builds(Checked, NUMBERS, st.text(), st.text(), st.text()),
 )
 
 

@@ -20,11 +20,25 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NoReturn
 
+from olo_common.errors import InvalidField
+from olo_llm_worker.adapters.frames import (
+    Began,
+    Check,
+    Checked,
+    Done,
+    Frame,
+    Load,
+    Ready,
+    Refused,
+    Start,
+    Stop,
+    Tokens,
+)
 from olo_llm_worker.adapters.gpu import free_memory
 from olo_llm_worker.adapters.native import NativeGenerator
-from olo_llm_worker.adapters.wire import Began, Decoder, Done, Frame, Load, Ready, Refused, Start, Stop, Tokens, encode
+from olo_llm_worker.adapters.wire import Decoder, encode
 from olo_llm_worker.errors import ModelDirectoryError
-from olo_llm_worker.generation.engine import END
+from olo_llm_worker.generation.engine import AGAIN, END
 
 _PR_SET_PDEATHSIG: Final = 1
 _TELL_SECONDS: Final = 0.002
@@ -88,7 +102,7 @@ class Work:
             self._ids.append(token_id)
             if self.batch.decoding.logprobs:
                 self._logprobs.append(logprob)
-        over = stopped or token_id == END or self._rooms[row] <= 0
+        over = stopped or token_id in (END, AGAIN) or self._rooms[row] <= 0
         late = row not in self._expected and not self._step
         if over:
             self._ended = True
@@ -124,6 +138,7 @@ def main() -> NoReturn:
     line, decoder = Line(connection), Decoder()
     generator: NativeGenerator | None = None
     threads: ThreadPoolExecutor | None = None
+    checks = ThreadPoolExecutor(1, thread_name_prefix="schemas")
     works: dict[int, Work] = {}
     with contextlib.suppress(OSError):
         while data := connection.recv(1 << 16):
@@ -134,6 +149,8 @@ def main() -> NoReturn:
                 elif isinstance(frame, Start) and generator is not None and threads is not None:
                     works[frame.number] = Work(frame, line)
                     threads.submit(_generate, generator, frame.number, works, line)
+                elif isinstance(frame, Check) and generator is not None:
+                    checks.submit(_check, generator, frame, line)
                 elif isinstance(frame, Stop) and (work := works.get(frame.number)) is not None:
                     work.stop(frame.row)
     _end()
@@ -144,6 +161,7 @@ def _load(asked: Load, line: Line) -> NativeGenerator:
         generator = NativeGenerator(
             Path(asked.path),
             asked.vocabulary,
+            asked.tokenizer,
             asked.stop_ids,
             device=asked.device,
             compute_type=asked.compute_type,
@@ -154,7 +172,7 @@ def _load(asked: Load, line: Line) -> NativeGenerator:
         line.say(Refused(str(error), isinstance(error, MemoryError)))
         _end()
     free = free_memory() if generator.device == "cuda" else 0
-    line.say(Ready(generator.device, generator.compute_type, free))
+    line.say(Ready(generator.device, generator.compute_type, free, generator.unmaskable))
     return generator
 
 
@@ -162,11 +180,29 @@ def _generate(generator: NativeGenerator, number: int, works: dict[int, Work], l
     work, problem = works[number], ""
     try:
         generator.generate(work.batch, work)
-    except Exception as error:
-        problem = f"{type(error.__cause__ or error).__name__}: {error.__cause__ or error}"
+    except BaseException as error:
+        # What panics in Rust is no Exception, and the worker would wait for ever.
+        problem = _told(error)
     work.tell()
     del works[number]
     line.say(Done(number, problem))
+
+
+def _check(generator: NativeGenerator, asked: Check, line: Line) -> None:
+    try:
+        generator.grammar.guide(asked.schema, asked.answer)
+    except InvalidField as error:
+        field = error.field or ""
+        line.say(Checked(asked.number, error.message.removeprefix(f"{field}: "), field, error.reason))
+    except BaseException as error:
+        line.say(Checked(asked.number, _told(error)))
+    else:
+        line.say(Checked(asked.number))
+
+
+def _told(error: BaseException) -> str:
+    """What the worker logs; the cause says more."""
+    return f"{type(error.__cause__ or error).__name__}: {error.__cause__ or error}"
 
 
 def _die_with_the_worker() -> None:

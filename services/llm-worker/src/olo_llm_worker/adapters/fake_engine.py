@@ -77,6 +77,10 @@ class FakeEngine:
         """The bytes as UTF-8."""
         return bytes(token for token in token_ids if token < _ANSWER_BEGINS).decode(errors="replace")
 
+    async def check_schema(self, schema: str, answer: Sequence[int]) -> None:
+        """Never asked: this engine does not say that it masks tokens."""
+        raise NotImplementedError
+
     async def generate(self, batch: Batch, listener: Listener) -> None:
         """Gives the answers byte by byte."""
         if self._lost.is_set():

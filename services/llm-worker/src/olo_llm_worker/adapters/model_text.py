@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 
 from olo_common.errors import InvalidField
 from olo_llm_worker.adapters.turns import tool_of, turn_of
-from olo_llm_worker.generation.engine import EngineInfo
+from olo_llm_worker.generation.engine import CAPABILITIES, EngineInfo
 from olo_llm_worker.generation.types import Message, Sampling, Tool
 from olo_llm_worker.model_directory import ModelDirectory
 from olo_llm_worker.model_directory.chat_template import ChatTemplate, TemplateRefusal
@@ -52,8 +52,11 @@ class ModelText:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=True)
         return text
 
-    def info(self, *, device: str, compute_type: str, batch_tokens: int) -> EngineInfo:
-        """What is served, on this device in this number format, with so many tokens in a batch."""
+    def info(self, *, device: str, compute_type: str, batch_tokens: int, masks: bool) -> EngineInfo:
+        """What is served, on this device in this number format, with so many tokens in a batch.
+
+        `masks`: whether answers can be held to a schema token by token.
+        """
         manifest, defaults = self._manifest, self._manifest.generation
         return EngineInfo(
             name=manifest.name,
@@ -68,6 +71,7 @@ class ModelText:
             batch_tokens=batch_tokens,
             tool_format=self._template.tool_format,
             templated_tools=self._template.renders_tools,
+            capabilities=(*CAPABILITIES, "constrained") if masks else CAPABILITIES,
             defaults=Sampling(
                 max_tokens=defaults.max_tokens,
                 temperature=defaults.temperature,

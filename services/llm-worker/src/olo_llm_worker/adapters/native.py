@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import ctranslate2
 
+from olo_llm_worker.adapters.grammar import Grammar
+from olo_llm_worker.adapters.hearer import Hearer
+from olo_llm_worker.adapters.masking import Masking, steps_at_once
 from olo_llm_worker.errors import ModelDirectoryError, ModelUnavailable
 from olo_llm_worker.generation.engine import END, Batch
 from olo_llm_worker.generation.types import Decoding
-
-
-class Hearer(Protocol):
-    """Hears of a batch token by token, in a thread of the engine."""
-
-    def began(self, *, cached: bool) -> None:
-        """Called before the first token: whether the static prompt was there already."""
-
-    def token(self, row: int, token_id: int, logprob: float) -> bool:
-        """Called for each generated token, and with `END` where the model ends a row; True ends the row."""
 
 
 class NativeGenerator:
@@ -31,6 +24,7 @@ class NativeGenerator:
     Args:
         path: The directory.
         vocabulary: The file in it that lists the tokens.
+        tokenizer: The file in it that says what text they stand for.
         stop_ids: Tokens with which the model ends an answer.
         device: cpu, cuda or auto.
         compute_type: Number format of the computation; `default` is the nearest to the stored weights.
@@ -46,6 +40,7 @@ class NativeGenerator:
         self,
         path: Path,
         vocabulary: str,
+        tokenizer: str,
         stop_ids: Sequence[int],
         *,
         device: str = "cpu",
@@ -70,6 +65,17 @@ class NativeGenerator:
         self._tokens: list[str] = json.loads((path / vocabulary).read_bytes())
         self._stop_ids = list(stop_ids)
         self._read: set[tuple[int, tuple[int, ...]]] = set()
+        self._grammar: Grammar | None = None
+        self.unmaskable = ""
+        """Why answers cannot be held to schemas; empty: they can."""
+        try:
+            # The scores of a GPU would have to be copied over at each step: that has not been measured.
+            if self.device != "cpu":
+                raise ValueError("the model is computed on a GPU")
+            text = (path / tokenizer).read_text(encoding="utf-8")
+            self._grammar = Grammar(text, len(self._tokens), self._stop_ids)
+        except ValueError as error:
+            self.unmaskable = str(error)
 
     @property
     def device(self) -> str:
@@ -81,13 +87,27 @@ class NativeGenerator:
         """The number format of the computation."""
         return str(self._generator.compute_type)
 
+    @property
+    def grammar(self) -> Grammar:
+        """What turns schemas into masks.
+
+        Raises:
+            ModelUnavailable: It cannot be done; `unmaskable` says why.
+        """
+        if self._grammar is None:
+            raise ModelUnavailable(self.unmaskable)
+        return self._grammar
+
     def generate(self, batch: Batch, hearer: Hearer) -> None:
         """Generates one answer for each row; returns when all have ended. Blocks.
 
         Raises:
             ModelUnavailable: The engine has failed.
         """
-        decoding, stop_ids, silent = batch.decoding, self._stop_ids, True
+        if batch.decoding.schema:
+            self._generate_masked(batch, hearer)
+            return
+        stop_ids, silent = self._stop_ids, True
         rooms = list(batch.limits)
 
         def step(result: Any) -> bool:
@@ -102,19 +122,34 @@ class NativeGenerator:
             rooms[row] -= 1
             return hearer.token(row, token_id, result.log_prob or 0.0) or rooms[row] <= 0
 
+        self._run(batch, batch.prompts, step)
+
+    def _generate_masked(self, batch: Batch, hearer: Hearer) -> None:
+        (prompt,), (limit,) = batch.prompts, batch.limits
+        guide = self.grammar.guide(batch.decoding.schema, prompt[len(prompt) - batch.answered :])
+        forced = guide.forced()
+        masking = Masking(guide, forced, limit, hearer, cached=lambda: self._was_read(batch.static_prompt))
+        # Where nothing is left to be chosen the engine is not needed.
+        if not guide.ended and len(forced) < limit:
+            steps = min(limit - len(forced), steps_at_once(len(self._tokens)))
+            self._run(batch, [(*prompt, *forced)], masking.step, max_length=steps, return_logits_vocab=True)
+        masking.finish()
+
+    def _run(self, batch: Batch, prompts: Sequence[Sequence[int]], step: Callable[[Any], bool], **options: Any) -> None:
+        decoding = batch.decoding
+        options = {"max_length": max(batch.limits), **_sampling(decoding, len(self._tokens)), **options}
         try:
             self._generator.generate_batch(
-                [self._strings(prompt) for prompt in batch.prompts],
+                [self._strings(prompt) for prompt in prompts],
                 static_prompt=self._strings(batch.static_prompt) or None,
-                max_length=max(batch.limits),
                 min_length=decoding.min_tokens,
                 # With the prompt in the result the engine would generate it again, token by token.
                 include_prompt_in_result=False,
-                end_token=stop_ids,
+                end_token=self._stop_ids,
                 repetition_penalty=decoding.repetition_penalty,
                 return_scores=decoding.logprobs,
                 callback=step,
-                **_sampling(decoding, len(self._tokens)),
+                **options,
             )
         except (RuntimeError, ValueError) as error:
             raise ModelUnavailable("the engine has failed", retry_after=1.0) from error

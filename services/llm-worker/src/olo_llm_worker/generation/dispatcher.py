@@ -93,7 +93,9 @@ class Dispatcher:
             share = -(-len(self._queue) // self._idle)
             rows = choose(self._queue, replace(self._limits, rows=min(room, share)))
             now = self._clock()
-            left = self._queue[0].arrived + policy.window - now
+            # A row with a schema has its batch for itself: there is nobody to wait for.
+            window = 0.0 if rows[0].decoding.schema else policy.window
+            left = self._queue[0].arrived + window - now
             if left > 0 and len(self._queue) < min(room * self._idle, policy.max_concurrency - self._inside):
                 return left
             self._start(rows, now)

@@ -10,9 +10,14 @@ from olo_llm_worker.generation.types import Decoding, Message, Sampling, Tool
 
 END: Final = -1
 """Given instead of a token id when the model ends a row."""
+AGAIN: Final = -2
+"""Given instead of a token id when the engine lets go of a row that has not ended: it wants to read it again."""
+
+CAPABILITIES: Final = ("json_object", "json_schema", "logprobs", "n", "tools")
+"""What can be asked of every engine beside plain text."""
 
 Token = tuple[int, int, float]
-"""Number of the row, token id or `END`, and logprob: 0 where none was asked for."""
+"""Number of the row, token id, `END` or `AGAIN`, and logprob: 0 where none was asked for."""
 
 
 class Listener(Protocol):
@@ -24,7 +29,7 @@ class Listener(Protocol):
     def tokens(self, tokens: Sequence[Token]) -> Collection[int]:
         """Takes the next tokens, of one step or of several; returns the rows that are to end before they have to.
 
-        Such a row gives no more tokens. One that has ended by itself need not be named.
+        Such a row gives no more tokens. One that has ended by itself need not be named, nor one that was given `AGAIN`.
         """
 
 
@@ -48,7 +53,7 @@ class EngineInfo:
     """How the model writes tool calls: hermes, llama or mistral."""
     templated_tools: bool = False
     """Whether the chat template renders tools, calls and their results itself."""
-    capabilities: tuple[str, ...] = ("json_object", "json_schema", "logprobs", "n", "tools")
+    capabilities: tuple[str, ...] = CAPABILITIES
     """What can be asked for beside plain text."""
 
 
@@ -61,12 +66,14 @@ class Batch:
         decoding: The options of all rows.
         limits: Tokens after which each row ends at the latest.
         static_prompt: What all prompts begin with, worth keeping computed; empty: nothing.
+        answered: Tokens at the end of the one prompt of a batch with a schema that are of the answer already.
     """
 
     prompts: tuple[tuple[int, ...], ...]
     decoding: Decoding
     limits: tuple[int, ...]
     static_prompt: tuple[int, ...] = ()
+    answered: int = 0
 
 
 class Engine(Protocol):
@@ -86,10 +93,20 @@ class Engine(Protocol):
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The text of tokens, without control tokens; incomplete code points show as U+FFFD."""
 
+    async def check_schema(self, schema: str, answer: Sequence[int]) -> None:
+        """Makes sure that an answer can be held to this JSON Schema, behind these tokens of it.
+
+        Raises:
+            InvalidField: The schema cannot be turned into masks, or forbids the tokens.
+            EngineLost: The engine has died meanwhile.
+            ModelUnavailable: The engine has failed with the schema alone, or had died before.
+        """
+
     async def generate(self, batch: Batch, listener: Listener) -> None:
         """Generates one answer for each row; returns when all have ended. Not to be cancelled: rows are ended instead.
 
-        A row ends with a stop token, at its limit, or when the listener says so.
+        A row ends with a stop token, at its limit, or when the listener says so. Where `decoding` has a schema there is
+        one row, and each of its tokens is one that the schema allows.
 
         Raises:
             EngineLost: The engine has died with the batch in it; it is of no use any more.

@@ -33,7 +33,8 @@ class Row:
         detokenize: Callable[[Sequence[int]], str],
         changed: Callable[[], None],
     ) -> None:
-        self.key = (static, decoding)
+        # Where tokens are masked an engine has one row in a batch.
+        self.key = (static, decoding, id(self) if decoding.schema else None)
         self.static = static
         self.decoding = decoding
         self.max_tokens = max_tokens

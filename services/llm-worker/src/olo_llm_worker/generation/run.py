@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from olo_llm_worker.generation.engine import END, Batch, Engine, Token
+from olo_llm_worker.generation.engine import AGAIN, END, Batch, Engine, Token
 from olo_llm_worker.generation.row import Row
 from olo_llm_worker.generation.types import Finish
 
@@ -39,6 +39,7 @@ class Run:
             decoding=head.decoding,
             limits=tuple(row.room for row in rows),
             static_prompt=head.static,
+            answered=len(head.token_ids) if head.decoding.schema else 0,
         )
         self._quantum = 0 if head.decoding.positional else quantum
         self._contended = contended
@@ -63,11 +64,11 @@ class Run:
 
     def tokens(self, tokens: Sequence[Token]) -> Collection[int]:
         """Gives rows their tokens; returns those that are to end early."""
-        now, told, ended = self._clock(), dict[int, tuple[list[int], list[float]]](), set[int]()
+        now, told, let_go = self._clock(), dict[int, tuple[list[int], list[float]]](), dict[int, int]()
         for number, token_id, logprob in tokens:
             ids, logprobs = told.setdefault(number, ([], []))
-            if token_id == END:
-                ended.add(number)
+            if token_id in (END, AGAIN):
+                let_go[number] = token_id
             else:
                 ids.append(token_id)
                 logprobs.append(logprob)
@@ -79,10 +80,10 @@ class Run:
             row.cached_tokens = row.cached_tokens or self._cached
             row.accept(ids, logprobs, now)
             self._counts[number] += len(ids)
-            if number in ended:
+            if let_go.get(number) == END:
                 row.end(Finish.STOP, now)
-            elif self._counts[number] >= self._batch.limits[number]:
-                # The engine knows; the row has ended with its last token.
+            elif number in let_go or self._counts[number] >= self._batch.limits[number]:
+                # The engine knows; the row has ended with its last token, or is to be read again.
                 pass
             elif row.ended or self._makes_place(number):
                 early.append(number)

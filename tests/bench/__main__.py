@@ -10,6 +10,11 @@ from olo_common.settings import LogSettings
 
 BENCHMARKS = (
     "durable_chat",
+    "stream_latency",
+    "chunk_publishing",
+    "concurrency",
+    "overload",
+    "fairness",
     "start_up",
     "llm_throughput",
     "llm_limits",
@@ -18,6 +23,10 @@ BENCHMARKS = (
     "llm_peers",
     "embed_batching",
     "vector_hop",
+    "registry_sequences",
+    "name_resolution",
+    "registry_fleet",
+    "router_select",
 )
 
 

@@ -14,14 +14,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
-from temporalio import activity, workflow
+from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from tests.bench.harness import CpuClock, compare, report
+from tests.bench.zero_cost import MODEL, ZeroCost, first_answer
 
-import olo_events
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import ChatRequest
 from olo.inference.v1 import inference_service_pb2 as inference
@@ -37,24 +38,11 @@ from olo_registry.settings import RegistrySettings
 from olo_router.app import running as router_running
 from olo_router.settings import RouterSettings
 from olo_testing.servers import nats_server, temporal_server
-from olo_worker.presence import Advertisement, Presence, present
+from olo_worker.presence import present
 
-MODEL = "zero-cost"
 PEER_QUEUE = "bench-activity"
 ROUNDS, TIMES = 7, 40
 TARGETS = {"p50": 1.25, "cpu": 1.6}
-
-
-@activity.defn(name=GENERATE_ACTIVITY)
-async def generate(request: inference.GenerateRequest) -> inference.GenerateResponse:
-    return inference.GenerateResponse(
-        request_id=request.request_id,
-        model_id=MODEL,
-        text="ok",
-        finish_reason=inference.FINISH_REASON_STOP,
-        candidate=request.candidate,
-        attempt=1,
-    )
 
 
 @workflow.defn(name="bare", sandboxed=False)
@@ -71,7 +59,9 @@ class BareWorkflow:
 
 
 @asynccontextmanager
-async def house(temporal: str, nats: str, directory: Path) -> AsyncIterator[tuple[GatewayServiceStub, Client]]:
+async def house(
+    temporal: str, nats: str, directory: Path, **gateway_settings: Any
+) -> AsyncIterator[tuple[GatewayServiceStub, Client]]:
     """Registry, router, gateway and the workers of subject and peer, in this process."""
     bus_settings, temporal_settings = NatsSettings(url=nats), TemporalSettings(address=temporal)
     lifetime = Lifetime()
@@ -91,11 +81,13 @@ async def house(temporal: str, nats: str, directory: Path) -> AsyncIterator[tupl
             router_target=router,
             nats=bus_settings,
             temporal=temporal_settings,
+            **gateway_settings,
         )
         gateway = await enter(gateway_running(settings, lifetime))
         client = await Client.connect(temporal)
-        await enter(Worker(client, task_queue=llm_queue(MODEL), activities=[generate], build_id="bench"))
-        await enter(Worker(client, task_queue=PEER_QUEUE, activities=[generate], build_id="bench"))
+        model = ZeroCost()
+        await enter(Worker(client, task_queue=llm_queue(MODEL), activities=[model.generate], build_id="bench"))
+        await enter(Worker(client, task_queue=PEER_QUEUE, activities=[model.generate], build_id="bench"))
         await enter(
             Worker(
                 client,
@@ -106,25 +98,8 @@ async def house(temporal: str, nats: str, directory: Path) -> AsyncIterator[tupl
             )
         )
         bus = await enter(nats_bus(bus_settings, "bench"))
-        presence = Presence(bus, advertisement(), in_flight=lambda: 0, able=lambda: True, heartbeat_seconds=0.5)
-        await enter(present(presence, bus, lifetime))
+        await enter(present(model.presence(bus), bus, lifetime))
         yield GatewayServiceStub(await enter(channel(gateway))), client
-
-
-def advertisement() -> Advertisement:
-    return Advertisement(
-        instance_id="bench",
-        model_id=MODEL,
-        model_name=MODEL,
-        model_type=olo_events.ModelType.LLM,
-        priority=100,
-        default_flag=True,
-        max_concurrency=1024,
-        context_limit=100_000,
-        hardware_type=olo_events.HardwareType.CPU,
-        address="127.0.0.1:1",
-        task_queue=llm_queue(MODEL),
-    )
 
 
 async def measure() -> None:
@@ -149,19 +124,6 @@ async def measure() -> None:
                     durable_chat, bare_workflow, rounds=ROUNDS, times=TIMES, clock=CpuClock(children)
                 )
     report("durable_chat", compared, TARGETS)
-
-
-async def first_answer(operation: object) -> None:
-    """Waits until the house has found itself: a worker that polls, a model that is listed."""
-    for attempt in range(100):
-        try:
-            await operation()  # type: ignore[operator]
-        except Exception:
-            if attempt == 99:
-                raise
-            await asyncio.sleep(0.2)
-        else:
-            return
 
 
 def main() -> None:

@@ -104,11 +104,18 @@ def report(name: str, comparison: Comparison, targets: dict[str, float]) -> None
     write_csv(name, ["round", "subject_p50_s", "subject_cpu_s", "peer_p50_s", "peer_cpu_s"], rows)
 
 
-def write_csv(name: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Writes `docs/benchmarks/<name>.csv`, with the machine in a comment line."""
+def write_csv(name: str, header: Sequence[str], rows: Sequence[Sequence[object]], *, append: bool = False) -> None:
+    """Writes `docs/benchmarks/<name>.csv`, with the machine in a comment line.
+
+    With `append`, rows go behind those that are there, unless they were of another machine or had other columns.
+    """
     RESULTS.mkdir(parents=True, exist_ok=True)
-    with (RESULTS / f"{name}.csv").open("w", newline="") as file:
-        file.write(f"# {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    path = RESULTS / f"{name}.csv"
+    machine = f"# {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    begun = append and path.exists() and path.read_text().splitlines()[:2] == [machine, ",".join(header)]
+    with path.open("a" if begun else "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(header)
+        if not begun:
+            file.write(f"{machine}\n")
+            writer.writerow(header)
         writer.writerows(rows)

@@ -40,7 +40,7 @@ def main() -> None:
         sound = sound and not violations and not measured.unsettled and not measured.failed
         rows.append([seed, *asdict(measured).values()])
     name = "chaos_long" if told.minutes else "chaos"
-    write_csv(name, ["seed", *Figures.__dataclass_fields__], rows)
+    write_csv(name, ["seed", *Figures.__dataclass_fields__], rows, append=True)
     sys.exit(0 if sound else 1)
 
 
@@ -58,7 +58,8 @@ def reasons(history: History) -> Iterator[str]:
 def line(seed: int, f: Figures) -> str:
     return (
         f"seed {seed}: {f.requests} requests in {f.tries} tries under {f.faults} faults: {f.completed} completed,"
-        f" {f.failed} failed, {f.unsettled} unsettled, {f.lost} lost, {f.doubled} doubled, {f.violations} violations;"
+        f" {f.failed} failed, {f.quarantined} quarantined ({f.bystanders} with them), {f.unsettled} unsettled,"
+        f" {f.lost} lost, {f.doubled} doubled, {f.violations} violations;"
         f" {f.takeovers} takeovers, p50 {f.takeover_p50:.1f} s, p95 {f.takeover_p95:.1f} s; {f.resets} resets told;"
         f" {f.tokens_again} of {f.tokens} tokens made in vain"
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.chaos.history import Asked, History, Outcome, Stored, Try
 
 TERMINAL = {"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"}
+POISONED = "request_poisoned"
+MAX_KILLS = 2
+OTHERS_SUCCEED = 0.95
 MODEL_BITS = {"chaos-a": 0, "chaos-b": 1}
 
 
@@ -19,7 +23,8 @@ class Violation:
     Attributes:
         invariant: I1 each accepted request ends exactly once; I2 none is accepted before it is durable; I3 one id is
             one run with one answer; I4 it is completed once at most; I10 the stream is the stored answer; I11 no
-            superseded attempt is shown or stored.
+            superseded attempt is shown or stored; I13 a request that kills its worker kills two at most, and takes few
+            others with it.
     """
 
     invariant: str
@@ -29,7 +34,32 @@ class Violation:
 
 def check(history: History) -> list[Violation]:
     """Every violation, request by request."""
-    return [violation for asked in history.asked for violation in _check(asked, history.stored.get(asked.request_id))]
+    found = [violation for asked in history.asked for violation in _check(asked, history.stored.get(asked.request_id))]
+    return [*found, *_check_poison(history)]
+
+
+def bystanders(history: History) -> list[Asked]:
+    """Requests that were quarantined although they killed nobody: they were twice with one that did."""
+    return [asked for asked in history.asked if not asked.poison and _reason(history, asked) == POISONED]
+
+
+def _check_poison(history: History) -> Iterator[Violation]:
+    kills = Counter(history.kills)
+    for asked in history.asked:
+        if not asked.poison:
+            continue
+        if not 1 <= kills[asked.number] <= MAX_KILLS:
+            yield Violation("I13", asked.request_id, f"it has killed {kills[asked.number]} workers")
+        if (reason := _reason(history, asked)) != POISONED:
+            yield Violation("I13", asked.request_id, f"it killed its workers and ended with {reason or 'an answer'}")
+    along = bystanders(history)
+    if len(along) > len(history.asked) * (1 - OTHERS_SUCCEED):
+        yield Violation("I13", along[0].request_id, f"{len(along)} requests were quarantined that killed nobody")
+
+
+def _reason(history: History, asked: Asked) -> str:
+    stored = history.stored.get(asked.request_id)
+    return stored.reason if stored is not None else ""
 
 
 def _check(asked: Asked, stored: Stored | None) -> Iterator[Violation]:

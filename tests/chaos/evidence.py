@@ -19,7 +19,7 @@ _AT_ONCE = 8
 
 async def gather(house: House, history: History) -> None:
     """Fills in what is stored, and what the engines wrote down."""
-    history.processes, history.tokens = read_journal(house.journal)
+    read_journal(house.journal, history)
     client = await Client.connect(house.temporal)
     executions: dict[str, list[WorkflowExecution]] = defaultdict(list)
     async for execution in client.list_workflows("WorkflowType = 'chat'", page_size=500):
@@ -63,13 +63,13 @@ async def _completions(client: Client, run_id: str) -> int:
     return sum([event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED async for event in events])
 
 
-def read_journal(path: Path) -> tuple[dict[int, int], list[Token]]:
-    """Process names by pid, and all tokens in the order of their making. A line cut off by a kill is left out."""
-    processes, tokens = {}, []
+def read_journal(path: Path, history: History) -> None:
+    """Fills in processes, tokens and kills, in the order of their making. A line cut off by a kill is left out."""
     for line in path.read_text().splitlines():
         match line.split():
             case ["P", pid, process]:
-                processes[int(pid)] = int(process)
+                history.processes[int(pid)] = int(process)
             case ["T", moment, process, number, place]:
-                tokens.append(Token(float(moment), int(process), int(number), int(place)))
-    return processes, tokens
+                history.tokens.append(Token(float(moment), int(process), int(number), int(place)))
+            case ["K", _, number]:
+                history.kills.append(int(number))

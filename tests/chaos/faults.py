@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from tests.chaos.history import Fault
 from tests.chaos.house import House
 
+POISON = "F8"
+
 
 @dataclass(frozen=True)
 class Plan:
     """A fault to come.
 
     Attributes:
-        name: As the fault matrix calls it.
+        name: As the fault matrix calls it. F8, a request that kills its worker, hits whoever takes it.
         parts: Whom it hits: all of them.
         signal: What is sent.
         seconds: For SIGSTOP, when SIGCONT follows.
@@ -41,6 +43,7 @@ def standard(draw: random.Random) -> list[Plan]:
         [
             _f1(draw),
             Plan("F2", ("llm-b",)),
+            Plan(POISON, ()),
             Plan("F4", (_an_instance_of_a(draw),), signal.SIGSTOP, 10.0),
             Plan("F10", ("gateway",)),
             Plan("F12", ("temporal",)),

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.chaos.checker import Violation
+from tests.chaos.checker import Violation, bystanders
 from tests.chaos.history import Fault, History, Outcome, Token
 
 _INTERRUPTED = {"F1", "F2", "F3", "F4", "two at once"}
@@ -22,6 +22,9 @@ class Figures:
     accepted: int
     completed: int
     failed: int
+    """Without poisonous requests, and those that were quarantined with them."""
+    quarantined: int
+    bystanders: int
     unsettled: int
     tries: int
     faults: int
@@ -48,12 +51,16 @@ def figures(history: History, violations: Sequence[Violation]) -> Figures:
         for asked in history.asked
         if asked.last is not None and asked.last.outcome is Outcome.OK
     ]
+    along = bystanders(history)
+    poison = [asked for asked in history.asked if asked.poison and asked.last and asked.last.outcome is Outcome.FAIL]
     useful = sum(len(stored.answer.split()) for stored in history.stored.values())
     return Figures(
         requests=len(history.asked),
         accepted=sum(asked.accepted for asked in history.asked),
         completed=outcomes[Outcome.OK],
-        failed=outcomes[Outcome.FAIL],
+        failed=outcomes[Outcome.FAIL] - len(poison) - len(along),
+        quarantined=len(poison),
+        bystanders=len(along),
         unsettled=outcomes[Outcome.INDETERMINATE],
         tries=sum(len(asked.tries) for asked in history.asked),
         faults=len(history.faults),

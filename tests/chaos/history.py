@@ -23,6 +23,8 @@ class Try:
     ended: float = 0.0
     outcome: Outcome = Outcome.INDETERMINATE
     reason: str = ""
+    retry_after: float = 0.0
+    """Seconds after which the client was told to come back."""
     run_id: str = ""
     """Set once the caller was told that the run is durable."""
     answer: str = ""
@@ -46,6 +48,8 @@ class Asked:
     tries: list[Try] = field(default_factory=list)
     repaired: str = ""
     """What a client that resumes its stream has shown over all tries, since the last reset that it was told."""
+    poison: bool = False
+    """Whether it kills every worker that takes it."""
 
     @property
     def accepted(self) -> bool:
@@ -105,3 +109,5 @@ class History:
     tokens: list[Token] = field(default_factory=list)
     processes: dict[int, int] = field(default_factory=dict)
     """The engine's process name by pid."""
+    kills: list[int] = field(default_factory=list)
+    """The number of the request, for each engine that one has killed."""

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import grpc
+from tests.chaos.engine import POISON
 from tests.chaos.history import Asked, Outcome, Try
 from tests.chaos.house import COLLECTION, MODEL_B
 
@@ -17,7 +18,7 @@ from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo_client.errors import NOT_REACHABLE, OloError, error_from_rpc
 from olo_client.errors import TimeoutError as CallTimedOut
 from olo_client.requests import ChatOptions, chat_request
-from olo_client.streams import StreamRepair
+from olo_client.streams import StreamPlace
 
 REQUEST_SECONDS = 60.0
 """The time of a run; a client asks after it for a little longer."""
@@ -54,6 +55,13 @@ class Load:
     def start(self) -> None:
         """Begins to ask."""
         self._asking = asyncio.create_task(self._ask_for_ever(), name="load")
+
+    async def poison(self) -> None:
+        """Asks what kills the worker that takes it, and waits for the end of it."""
+        number = POISON + len(self.asked)
+        asked = Asked(number, f"{self._prefix}-{number}", stream=False, rag=False, model="auto", poison=True)
+        self.asked.append(asked)
+        await self._settle(asked)
 
     async def settled(self, requests: int) -> None:
         """Waits until so many further requests have got an answer: a fault counts only under traffic."""
@@ -94,65 +102,65 @@ class Load:
         return asked
 
     async def _settle(self, asked: Asked) -> None:
-        repair, pause, give_up = _Shown(), _PAUSE, time.monotonic() + _PATIENCE_SECONDS
+        shown, pause, give_up = _Shown(_request(asked)), _PAUSE, time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < give_up:
             attempt = Try(began=time.time(), streamed="" if asked.stream else None)
             try:
-                await (self._stream(asked, attempt, repair) if asked.stream else self._chat(asked, attempt))
+                await (self._stream(attempt, shown) if asked.stream else self._chat(asked, attempt))
                 attempt.outcome = Outcome.OK
             except grpc.aio.AioRpcError as error:
-                self._note(attempt, error_from_rpc(error, self._target))
+                failure = error_from_rpc(error, self._target)
+                self._note(attempt, failure, lasting=not shown.place.survives(failure))
             attempt.ended = time.time()
             asked.tries.append(attempt)
-            asked.repaired = repair.text if attempt.outcome is Outcome.OK else asked.repaired
+            asked.repaired = shown.text if attempt.outcome is Outcome.OK else asked.repaired
             if attempt.outcome is Outcome.OK:
                 async with self._news:
                     self._settled += 1
                     self._news.notify_all()
             if attempt.outcome is not Outcome.INDETERMINATE:
                 return
-            await asyncio.sleep(pause := min(pause * 1.5, _LONGEST_PAUSE))
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            await asyncio.sleep(max(pause, attempt.retry_after))
 
     async def _chat(self, asked: Asked, attempt: Try) -> None:
         response = await self._stub.Chat(_request(asked), timeout=REQUEST_SECONDS)
         _answered(attempt, response)
 
-    async def _stream(self, asked: Asked, attempt: Try, repair: _Shown) -> None:
-        shown = b""
-        async for event in self._stub.ChatStream(ChatStreamRequest(request=_request(asked)), timeout=REQUEST_SECONDS):
-            repair.feed(event)
+    async def _stream(self, attempt: Try, shown: _Shown) -> None:
+        async for event in self._stub.ChatStream(shown.place.request, timeout=REQUEST_SECONDS):
             match event.WhichOneof("event"):
                 case "started":
                     attempt.run_id = event.started.run_id
                 case "reset":
-                    shown, attempt.resets = b"", attempt.resets + 1
+                    attempt.resets += 1
                 case "delta":
-                    attempt.misplaced += event.delta.offset != len(shown)
-                    shown += event.delta.text.encode()
+                    attempt.misplaced += event.delta.offset != shown.place.offset
                 case "completed":
                     _answered(attempt, event.completed)
-            attempt.streamed = shown.decode()
+            shown.feed(event)
+            attempt.streamed = shown.text
 
-    def _note(self, attempt: Try, error: OloError) -> None:
-        attempt.reason = error.reason
-        passing = not error.run_failed and (error.reason in _PASSING or isinstance(error, CallTimedOut))
+    def _note(self, attempt: Try, error: OloError, *, lasting: bool) -> None:
+        attempt.reason, attempt.retry_after = error.reason, error.retry_after or 0.0
+        passing = not error.run_failed and (error.reason in _PASSING or isinstance(error, CallTimedOut) or not lasting)
         attempt.outcome = Outcome.INDETERMINATE if passing else Outcome.FAIL
 
 
 class _Shown:
-    """What a client with the SDK's repair shows."""
+    """What a client shows that resumes as the SDK does, through all its tries."""
 
-    def __init__(self) -> None:
-        self._repair = StreamRepair()
+    def __init__(self, request: ChatRequest) -> None:
+        self.place = StreamPlace(ChatStreamRequest(request=request))
         self.text = ""
 
     def feed(self, event: ChatStreamResponse) -> None:
-        for repaired in self._repair.feed(event):
-            match repaired.WhichOneof("event"):
+        for passed in self.place.feed(event):
+            match passed.WhichOneof("event"):
                 case "reset":
                     self.text = ""
                 case "delta":
-                    self.text += repaired.delta.text
+                    self.text += passed.delta.text
 
 
 def _request(asked: Asked) -> ChatRequest:

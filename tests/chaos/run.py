@@ -72,7 +72,7 @@ async def _inflicted(
         await load.settled(BEFORE_EACH)
         # A moment of its own, so that not every fault hits right after an answer.
         await asyncio.sleep(draw.uniform(0, 0.5))
-        for fault in await faults.inflict(built, plan):
+        for fault in await (_poisoned(built, load) if plan.name == faults.POISON else faults.inflict(built, plan)):
             yield fault
         if time.monotonic() >= end if minutes else not plans:
             break
@@ -82,3 +82,11 @@ async def _inflicted(
         await load.settled(BEFORE_EACH // 2)
         for fault in await faults.inflict(built, faults.Plan("rolling", (part,), signal.SIGTERM)):
             yield fault
+
+
+async def _poisoned(built: House, load: Load) -> list[Fault]:
+    fault = Fault(faults.POISON, "llm-a", time.time())
+    await load.poison()
+    await built.healed()
+    fault.ended = time.time()
+    return [fault]

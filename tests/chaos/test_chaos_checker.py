@@ -120,4 +120,21 @@ def test_takeovers_and_tokens_made_again_are_measured() -> None:
 def test_a_journal_line_that_a_kill_has_cut_off_is_left_out(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     journal.write_text("P 77 4\nT 1.000 4 1 0\nT 1.1")
-    assert read_journal(journal) == ({77: 4}, [Token(1.0, 4, 1, 0)])
+    history = History(1)
+    read_journal(journal, history)
+    assert (history.processes, history.tokens) == ({77: 4}, [Token(1.0, 4, 1, 0)])
+
+
+def poisonous(kills: int, reason: str = "request_poisoned", others: int = 0) -> set[str]:
+    """What is found where a request has killed so many workers, and others were quarantined with it."""
+    refused = Try(0.0, 1.0, Outcome.FAIL, reason)
+    asked = [Asked(900, "p", False, False, "auto", poison=True, tries=[refused])]
+    asked += [Asked(n, f"o{n}", False, False, "auto", tries=[replace(refused)]) for n in range(others)]
+    asked += [Asked(n, f"g{n}", False, False, "auto") for n in range(40)]
+    stored = {a.request_id: Stored(["FAILED"], reason=reason) for a in asked if a.tries}
+    return {v.invariant for v in check(History(1, asked, stored, kills=[900] * kills))}
+
+
+def test_a_poisonous_request_kills_two_at_most_and_takes_few_with_it() -> None:
+    assert poisonous(2) == poisonous(2, others=2) == set()
+    assert poisonous(0) == poisonous(3) == poisonous(2, "no_model_available") == poisonous(2, others=5) == {"I13"}

@@ -15,7 +15,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 SERVICES = [
     ("gateway", "olo.gateway.v1.GatewayService", "ListModels"),
     ("gateway", "olo.retrieval.v1.RetrievalService", "ListCollections"),
+    ("gateway", "olo.registry.v1.RegistryService", "ListModels"),
+    ("gateway", "olo.registry.v1.BenchmarkService", "ListBenchmarkSources"),
     ("registry", "olo.registry.v1.RegistryService", "ListModels"),
+    ("registry", "olo.registry.v1.BenchmarkService", "ListBenchmarkSources"),
     ("router", "olo.router.v1.RouterService", "SelectModels"),
     ("retrieval", "olo.retrieval.v1.RetrievalService", "ListCollections"),
     ("llm_worker", "olo.inference.v1.InferenceService", "GetModelInfo"),

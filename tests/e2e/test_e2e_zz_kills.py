@@ -8,10 +8,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from olo_client import Olo
+from olo.gateway.v1.run_pb2 import RUN_PHASE_PARKED
+from olo_client import NotFoundError, Olo
 from olo_testing.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -39,6 +43,36 @@ def test_killed_and_the_next_question_is_answered(stack: Stack, part: str) -> No
     assert "began to run in 1908" in answer.citations[0].text
     after = await_restart(stack, part, before["pid"])
     assert after["restarts"] == before["restarts"] + 1
+
+
+def test_a_parked_run_outlives_the_death_of_every_part(stack: Stack) -> None:
+    for worker in ("llm-worker", "llm-worker-fp32"):
+        os.kill(stack.child(worker)["pid"], signal.SIGSTOP)
+    request_id = uuid.uuid4().hex
+    with Olo(stack.target, timeout=150, attempts=60) as olo, ThreadPoolExecutor(1) as caller:
+        await_true(lambda: not any(model.available for model in olo.models.list("llm")))
+        asked = caller.submit(olo.chat, QUESTION, collection="demo", request_id=request_id, wait_for_model=120)
+        await_true(lambda: parked(olo, f"run-{request_id}"))
+        for part in PARTS:
+            os.kill(stack.child(part)["pid"], signal.SIGKILL)
+        answer = asked.result()
+    assert "1908" in answer.message.content
+    assert answer.timings.parked.seconds >= 1
+
+
+def parked(olo: Olo, run_id: str) -> bool:
+    try:
+        return olo.runs.get(run_id).progress.phase == RUN_PHASE_PARKED
+    except NotFoundError:
+        return False
+
+
+def await_true(condition: Callable[[], bool]) -> None:
+    """Polls what only a question can tell."""
+    give_up = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.2)
 
 
 def await_restart(stack: Stack, part: str, old_pid: int) -> dict[str, int]:

@@ -11,7 +11,7 @@ import nats
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from temporalio import workflow
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -19,12 +19,12 @@ import olo_events
 from olo.embedding.v1.embedding_service_pb2 import EmbedRequest, EmbedResponse
 from olo.embedding.v1.embedding_service_pb2_grpc import EmbeddingServiceStub
 from olo_common.errors import ErrorCode
+from olo_common.failures import from_failure
 from olo_common.grpc_client import call, channel
 from olo_common.lifecycle import Lifetime
 from olo_common.settings import NatsSettings, TemporalSettings
-from olo_common.temporal import from_failure
 from olo_contracts.queues import EMBED_ACTIVITY, embedding_queue
-from olo_contracts.subjects import pattern_of
+from olo_contracts.subjects import pattern_of, subject_of
 from olo_contracts.vectors import unpack
 from olo_embed_worker.app import running
 from olo_embed_worker.minilm import build
@@ -45,6 +45,18 @@ class EmbedOnce:
             schedule_to_close_timeout=timedelta(seconds=30),
             retry_policy=RetryPolicy(maximum_attempts=2),
         )
+
+
+async def unserved(
+    client: Client, request: EmbedRequest, queue: str
+) -> WorkflowHandle[EmbedOnce, EmbedResponse] | None:
+    """A run that nobody takes up for a while; None where somebody does."""
+    handle = await client.start_workflow(EmbedOnce.run, request, id=uuid.uuid4().hex, task_queue=queue)
+    try:
+        await asyncio.wait_for(handle.result(), 3)
+    except TimeoutError:
+        return handle
+    return None
 
 
 async def test_announced_asked_and_gone(nats_url: str, temporal_address: str, tmp_path: Path) -> None:
@@ -91,6 +103,15 @@ async def test_announced_asked_and_gone(nats_url: str, temporal_address: str, tm
                 await client.execute_workflow(EmbedOnce.run, wrong, id=uuid.uuid4().hex, task_queue=queue)
             error = from_failure(failed.value.cause)
             assert (error.code, error.reason, error.field) == (ErrorCode.INVALID_ARGUMENT, "field_invalid", "texts[1]")
+
+            drain = olo_events.InstanceDrainRequested(instance_id=settings.instance_id, model_id=settings.model_id)
+            await listener.publish(subject_of(drain), bytes(drain))
+            async with asyncio.timeout(60):
+                while (waiting := await unserved(client, request, queue)) is None:
+                    pass
+            await waiting.terminate()
+            # Who calls it directly is still served: callers choose by the registry's word.
+            assert await call(EmbeddingServiceStub(opened).Embed, request, peer="the embed-worker", timeout=10)
         gone = olo_events.InstanceLeft.parse((await left.next_msg(timeout=10)).data)
         assert gone.instance_id == settings.instance_id
     await listener.close()

@@ -43,12 +43,13 @@ from olo.retrieval.v1 import retrieval_service_pb2_grpc as retrieval_grpc
 from olo.router.v1 import router_service_pb2 as router
 from olo.router.v1 import router_service_pb2_grpc as router_grpc
 from olo_common.errors import ErrorCode, InvalidField, OloError, RemoteError
+from olo_common.failures import to_application_error
 from olo_common.grpc_client import call, channel
 from olo_common.grpc_interceptors import ErrorInterceptor
 from olo_common.lifecycle import Lifetime
 from olo_common.nats_bus import NatsBus, nats_bus
-from olo_common.settings import NatsSettings, TemporalSettings
-from olo_common.temporal import to_application_error
+from olo_common.payload_store import data_converter
+from olo_common.settings import NatsSettings, PayloadSettings, TemporalSettings
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_contracts.subjects import stream_subject
 from olo_contracts.vectors import pack, unpack
@@ -82,6 +83,8 @@ class FakeRouter(router_grpc.RouterServiceServicer):
         self.embedding_address = ""
         self.asked: list[str] = []
         self.back = asyncio.Event()
+        self.absent: set[str] = set()
+        """Models that are known and have no instance."""
 
     async def SelectModels(self, request: Any, context: Any) -> router.SelectModelsResponse:
         self.asked.append(request.model)
@@ -92,7 +95,7 @@ class FakeRouter(router_grpc.RouterServiceServicer):
             raise RemoteError(ErrorCode.UNAVAILABLE, "dependency_unavailable", "not yet", retry_after=1.0)
         if request.model == "missing":
             raise RemoteError(ErrorCode.NOT_FOUND, "model_not_found", "there is no such model", field="model")
-        if request.model == "gone":
+        if request.model == "gone" or request.model in self.absent:
             raise RemoteError(ErrorCode.UNAVAILABLE, "no_model_available", "no model is there", retry_after=2.0)
         if request.model and request.model != "restarting":
             return router.SelectModelsResponse(candidates=[candidate(request.model)])
@@ -120,6 +123,14 @@ class FakeRetrieval(retrieval_grpc.RetrievalServiceServicer):
 
 
 class FakeRegistry(registry_grpc.RegistryServiceServicer):
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def GetModel(self, request: Any, context: Any) -> registry.GetModelResponse:
+        self.asked.append(request.model_id)
+        living = registry.Instance(instance_id="starved", state=registry.INSTANCE_STATE_READY)
+        return registry.GetModelResponse(model=registry.Model(model_id=request.model_id, instances=[living]))
+
     async def ListModels(self, request: Any, context: Any) -> registry.ListModelsResponse:
         ready = registry.Instance(instance_id="i", in_flight=1, state=registry.INSTANCE_STATE_READY)
         return registry.ListModelsResponse(
@@ -140,6 +151,7 @@ class FakeModel:
         self.bus = bus
         self.cancelled: set[str] = set()
         self.begun: dict[str, asyncio.Event] = {}
+        self.long = 0
 
     @activity.defn(name=GENERATE_ACTIVITY)
     async def generate(self, request: GenerateRequest) -> GenerateResponse:
@@ -148,10 +160,20 @@ class FakeModel:
         text = f"{self.model_id} says: {said.splitlines()[-1]} [1]"
         attempt = activity.info().attempt
         try:
-            if said in ("fall silent once", "kill"):
-                await self._fall_silent(request, for_ever=said == "kill")
+            if said in ("fall silent once", "kill", "die", "starve twice"):
+                await self._fall_silent(request, said)
                 text += f" after {list(request.prefix_token_ids)}"
-            if said == "wait":
+            if said in ("lose an engine", "kill engines") and not (said == "lose an engine" and request.candidate > 1):
+                lost = RemoteError(ErrorCode.UNAVAILABLE, "engine_lost", "the engine has died")
+                raise to_application_error(lost, beside=[GenerateProgress(token_ids=[7])])
+            if said == "lose an engine":
+                text += f" after {list(request.prefix_token_ids)}"
+            if said.startswith("be long"):
+                self.long += 1
+                text = "long " * (int(said.split()[2]) // 5)
+            if said == "fail":
+                raise RemoteError(ErrorCode.UNAVAILABLE, "output_invalid", "nonsense")
+            if said.endswith("wait"):
                 await self._wait()
             if self.model_id == "one" and said in ("fall back", "stream and fall back"):
                 await self._say(request, "one says something else")
@@ -179,10 +201,14 @@ class FakeModel:
             attempt=attempt,
         )
 
-    async def _fall_silent(self, request: GenerateRequest, *, for_ever: bool) -> None:
-        """Says how far it has come, and nothing more: what a killed worker looks like."""
-        if for_ever or not request.prefix_token_ids:
-            activity.heartbeat(GenerateProgress(token_ids=[7, 8]))
+    async def _fall_silent(self, request: GenerateRequest, said: str) -> None:
+        """Says how far it has come, and nothing more: what a killed worker looks like, or one that is starved."""
+        if said == "starve twice":
+            silent, instance_id = request.candidate <= 2, "starved"
+        else:
+            silent, instance_id = said != "fall silent once" or not request.prefix_token_ids, "dead"
+        if silent:
+            activity.heartbeat(GenerateProgress(token_ids=[7, 8], instance_id="" if said == "kill" else instance_id))
             await asyncio.sleep(60)
 
     async def _wait(self) -> None:
@@ -211,7 +237,8 @@ class FakeModel:
 class World:
     """Everything that a test may touch."""
 
-    def __init__(self) -> None:
+    def __init__(self, payloads: PayloadSettings) -> None:
+        self.payloads = payloads
         self.stack = AsyncExitStack()
         self.models: dict[str, FakeModel] = {}
 
@@ -224,8 +251,8 @@ class World:
         return f"127.0.0.1:{port}"
 
     async def build(self, nats_url: str, temporal_address: str) -> None:
-        self.client = await Client.connect(temporal_address)
-        bus = await self.stack.enter_async_context(nats_bus(NatsSettings(url=nats_url), "models"))
+        self.client = await Client.connect(temporal_address, data_converter=data_converter(self.payloads))
+        bus = self.bus = await self.stack.enter_async_context(nats_bus(NatsSettings(url=nats_url), "models"))
         await bus.wait_connected()
         for model_id in ("one", "two"):
             model = self.models[model_id] = FakeModel(model_id, bus)
@@ -236,7 +263,8 @@ class World:
                 max_concurrent_activities=4,
             )
             await self.stack.enter_async_context(worker)
-        routing = self.router = FakeRouter()
+        routing, self.registry = FakeRouter(), FakeRegistry()
+        self.router = routing
         routing.embedding_address = await self.serve(
             embedding_grpc.add_EmbeddingServiceServicer_to_server, FakeEmbedder()
         )
@@ -246,17 +274,23 @@ class World:
             http_port=self.http_port,
             router_target=await self.serve(router_grpc.add_RouterServiceServicer_to_server, routing),
             retrieval_target=await self.serve(retrieval_grpc.add_RetrievalServiceServicer_to_server, FakeRetrieval()),
-            registry_target=await self.serve(registry_grpc.add_RegistryServiceServicer_to_server, FakeRegistry()),
+            registry_target=await self.serve(registry_grpc.add_RegistryServiceServicer_to_server, self.registry),
             nats=NatsSettings(url=nats_url),
-            temporal=TemporalSettings(address=temporal_address),
+            temporal=TemporalSettings(address=temporal_address, payloads=self.payloads),
+            max_content_bytes=(1024 if self.payloads.store else 256) * 1024,
             grace_seconds=2,
             max_concurrent_workflow_tasks=16,
             keep_alive=0.3,
         )
-        address = await self.stack.enter_async_context(running(self.settings, Lifetime()))
-        self.channel = await self.stack.enter_async_context(channel(address))
+        await self.enter()
+
+    async def enter(self) -> None:
+        """Starts the gateway; the one before must have ended."""
+        self.inner = await self.stack.enter_async_context(AsyncExitStack())
+        address = await self.inner.enter_async_context(running(self.settings, Lifetime()))
+        self.channel = await self.inner.enter_async_context(channel(address))
         self.gateway: GatewayServiceAsyncStub = GatewayServiceStub(self.channel)
-        self.http = await self.stack.enter_async_context(
+        self.http = await self.inner.enter_async_context(
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.http_port}", timeout=30)
         )
         await until(self._healthy)
@@ -308,8 +342,8 @@ def asked(said: str, **fields: Any) -> ChatRequest:
 
 
 @asynccontextmanager
-async def worlds(nats_url: str, temporal_address: str) -> AsyncIterator[World]:
-    world = World()
+async def worlds(nats_url: str, temporal_address: str, store: str = "") -> AsyncIterator[World]:
+    world = World(PayloadSettings(store=store))
     async with world.stack:
         await world.build(nats_url, temporal_address)
         yield world
@@ -464,8 +498,8 @@ async def test_an_error_reaches_the_caller_as_it_was_raised(
         )
         assert shown.run.state == run_pb2.RUN_STATE_FAILED
         assert shown.run.error.reason == reason
-    if said == "too long":
-        await world.record("failure", f"run-{request_id}")
+    if said in ("too long", "wait"):
+        await world.record("failure" if said == "too long" else "timeout", f"run-{request_id}")
 
 
 async def test_that_no_model_is_there_is_told_after_one_question_to_the_router(world: World) -> None:

@@ -24,9 +24,9 @@ from temporalio.worker import Worker
 import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo.inference.v1 import inference_service_pb2_grpc as rpc
+from olo_common.failures import from_failure
 from olo_common.lifecycle import Lifetime
 from olo_common.settings import LogSettings, NatsSettings, TemporalSettings
-from olo_common.temporal import from_failure
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_contracts.subjects import pattern_of, stream_subject
 from olo_llm_worker.app import running

@@ -124,8 +124,9 @@ async def cluster(nats_url: str, tmp_path: Path) -> AsyncIterator[Cluster]:
 class Worker:
     """A worker's presence; it falls silent when it is told that it cannot work."""
 
-    def __init__(self, bus: NatsBus, model_id: str, instance_id: str) -> None:
+    def __init__(self, bus: NatsBus, model_id: str, instance_id: str, context_limit: int) -> None:
         self.able = True
+        self.stopped = asyncio.Event()
         advertisement = Advertisement(
             instance_id=instance_id,
             model_id=model_id,
@@ -134,20 +135,30 @@ class Worker:
             priority=100,
             default_flag=False,
             max_concurrency=2,
-            context_limit=2048,
+            context_limit=context_limit,
             hardware_type=olo_events.HardwareType.CPU,
             address="127.0.0.1:50055",
             task_queue=llm_queue(model_id),
         )
         self.presence = Presence(
-            bus, advertisement, in_flight=lambda: 0, able=lambda: self.able, heartbeat_seconds=HEARTBEAT
+            bus,
+            advertisement,
+            in_flight=lambda: 0,
+            able=lambda: self.able,
+            heartbeat_seconds=HEARTBEAT,
+            stop_taking=self._stop,
         )
+
+    async def _stop(self) -> None:
+        self.stopped.set()
 
 
 @asynccontextmanager
-async def working(cluster: Cluster, model_id: str, instance_id: str) -> AsyncIterator[Worker]:
+async def working(
+    cluster: Cluster, model_id: str, instance_id: str, *, context_limit: int = 2048
+) -> AsyncIterator[Worker]:
     async with cluster.bus() as bus:
-        worker = Worker(bus, model_id, instance_id)
+        worker = Worker(bus, model_id, instance_id, context_limit)
         async with present(worker.presence, bus, Lifetime()):
             yield worker
 
@@ -168,6 +179,36 @@ async def test_a_draining_worker_takes_nothing_new(cluster: Cluster) -> None:
         await worker.presence.drain()
         await eventually(lambda: cluster.refusal("fleet-b"), lambda reason: reason == "model_unavailable")
         assert await cluster.instances("fleet-b") == ["worker-b"]
+
+
+async def test_an_operator_drains_a_model_and_its_worker_takes_nothing_more_even_after_the_registry_is_new(
+    cluster: Cluster,
+) -> None:
+    async with working(cluster, "fleet-h", "worker-h") as worker:
+        await eventually(lambda: cluster.selected("fleet-h"), bool)
+        request = registry_pb.DrainInstancesRequest(model_id="fleet-h")
+        told = await call(cluster.registry.DrainInstances, request, peer="the registry", timeout=5)
+        assert list(told.instance_ids) == ["worker-h"]
+        await eventually(lambda: cluster.refusal("fleet-h"), lambda reason: reason == "model_unavailable")
+        await asyncio.wait_for(worker.stopped.wait(), 5)
+        await cluster.stop_registry()
+        await cluster.start_registry()
+        await eventually(lambda: cluster.instances("fleet-h"), lambda ids: ids == ["worker-h"])
+        assert await cluster.refusal("fleet-h") == "model_unavailable"
+
+
+async def test_who_contradicts_a_model_is_shown_and_never_listed(cluster: Cluster) -> None:
+    async def conflicts() -> list[tuple[str, str, str]]:
+        request = registry_pb.GetModelRequest(model_id="fleet-i")
+        model = (await call(cluster.registry.GetModel, request, peer="the registry", timeout=5)).model
+        return [(found.instance_id, found.field, found.announced) for found in model.conflicts]
+
+    async with working(cluster, "fleet-i", "worker-i"):
+        await eventually(lambda: cluster.instances("fleet-i"), bool)
+        async with working(cluster, "fleet-i", "worker-j", context_limit=4096):
+            await eventually(conflicts, lambda found: found == [("worker-j", "context_limit", "4096")])
+            assert await cluster.instances("fleet-i") == ["worker-i"]
+        await eventually(conflicts, lambda found: not found)
 
 
 async def test_a_silent_worker_is_gone_within_the_lease_and_comes_back(cluster: Cluster) -> None:

@@ -17,8 +17,17 @@ from olo.gateway.v1 import gateway_service_pb2 as gw
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer, add_GatewayServiceServicer_to_server
 from olo.inference.v1.inference_service_pb2 import ChatMessage, Role
+from olo.registry.v1 import benchmark_service_pb2 as bm
+from olo.registry.v1 import registry_service_pb2 as rg
+from olo.registry.v1.benchmark_service_pb2_grpc import (
+    BenchmarkServiceServicer,
+    add_BenchmarkServiceServicer_to_server,
+)
+from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceServicer, add_RegistryServiceServicer_to_server
 from olo.retrieval.v1 import retrieval_service_pb2 as rt
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceServicer, add_RetrievalServiceServicer_to_server
+from olo.router.v1 import router_service_pb2 as router
+from olo.router.v1.router_service_pb2_grpc import RouterServiceServicer, add_RouterServiceServicer_to_server
 from olo_contracts.vectors import pack
 
 Failure = tuple[grpc.StatusCode, str, str, dict[str, Any]]
@@ -55,7 +64,13 @@ def response(text: str, run_id: str = "run-1") -> run_pb2.ChatResponse:
     )
 
 
-class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer):
+class FakeGateway(
+    GatewayServiceServicer,
+    RetrievalServiceServicer,
+    RegistryServiceServicer,
+    BenchmarkServiceServicer,
+    RouterServiceServicer,
+):
     """Keeps what it was asked; fails with what stands in `failures`, one for each call, before it answers."""
 
     def __init__(self) -> None:
@@ -64,6 +79,7 @@ class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer):
         self.streams: list[list[gw.ChatStreamResponse | Failure]] = []
         self.collections: dict[str, dict[str, rt.Document]] = {}
         self.refused: dict[str, str] = {}
+        self.aliases: dict[str, rg.Alias] = {}
 
     def _take(self, request: Any, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
@@ -86,6 +102,35 @@ class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer):
         run = run_pb2.Run(run_id=request.run_id, state=run_pb2.RUN_STATE_COMPLETED, response=response("42"))
         return gw.GetRunResponse(run=run)
 
+    def ReplayRun(self, request, context):
+        self._take(request, context)
+        replay = response("43 or\nso", "run-2")
+        replay.model = request.model or "chosen"
+        return gw.ReplayRunResponse(original=response("42 or\nso"), replay=replay)
+
+    def ExplainSelection(self, request, context):
+        self._take(request, context)
+        selection = router.SelectModelsResponse(profile="quality", snapshot_version=7, rejection_count=3)
+        selection.complexity.score, selection.complexity.complex = 0.9, True
+        selection.complexity.features.add(name="code", value=1.0, contribution=3.0)
+        part = router.ScoreComponent(name="quality", value=0.9, weight=0.8, detail="0.90 of 1")
+        selection.candidates.add(model_id="large", score=0.8, explanation="It fits.", components=[part])
+        selection.rejections.add(model_id="small", filter="constraints.min_quality", detail="too low")
+        return router.ExplainSelectionResponse(selection=selection)
+
+    def ListRankings(self, request, context):
+        self._take(request, context)
+        rankings = router.ListRankingsResponse(profile=request.profile or "default")
+        rankings.models.add(rank=1, model_id="large", score=0.8)
+        return rankings
+
+    def GetStatus(self, request, context):
+        self._take(request, context)
+        status = router.GetStatusResponse(serving=True, snapshot_version=7)
+        status.instances.add(instance_id="i1", model_id="large", state="broken", max_concurrency=4)
+        status.breakers.add(model_id="large", state=router.BREAKER_STATE_HALF_OPEN, last_failure="engine_lost")
+        return status
+
     def ListRuns(self, request, context):
         self._take(request, context)
         page = int(request.page_token or 0)
@@ -106,6 +151,53 @@ class FakeGateway(GatewayServiceServicer, RetrievalServiceServicer):
         ]
         wanted = request.model_type
         return gw.ListModelsResponse(models=[m for m in models if not wanted or m.model_type == wanted])
+
+    def GetModel(self, request, context):
+        self._take(request, context)
+        return rg.GetModelResponse(model=rg.Model(model_id=request.model_id, quality_score=0.5))
+
+    def UpdateModel(self, request, context):
+        self._take(request, context)
+        return rg.UpdateModelResponse(model=request.model)
+
+    def DrainInstances(self, request, context):
+        self._take(request, context)
+        return rg.DrainInstancesResponse(instance_ids=[request.instance_id or "i1"])
+
+    def SetAlias(self, request, context):
+        self._take(request, context)
+        self.aliases[request.alias.alias] = request.alias
+        return rg.SetAliasResponse(alias=request.alias)
+
+    def ListAliases(self, request, context):
+        self._take(request, context)
+        return rg.ListAliasesResponse(aliases=self.aliases.values())
+
+    def DeleteAlias(self, request, context):
+        self._take(request, context)
+        del self.aliases[request.alias]
+        return rg.DeleteAliasResponse()
+
+    def ListBenchmarkSources(self, request, context):
+        self._take(request, context)
+        return bm.ListBenchmarkSourcesResponse(
+            sources=[bm.BenchmarkSource(source="lmarena", records=7, problem="away")]
+        )
+
+    def ListModelFacts(self, request, context):
+        self._take(request, context)
+        return bm.ListModelFactsResponse(facts=[bm.ModelFact(name="elo", value="1234", source="lmarena", record="r")])
+
+    def ListMatchReviews(self, request, context):
+        self._take(request, context)
+        candidate = bm.MatchCandidate(record="r-v2", doubts=["version"])
+        return bm.ListMatchReviewsResponse(
+            reviews=[bm.MatchReview(model_id="r", source="lmarena", candidates=[candidate])]
+        )
+
+    def DecideMatch(self, request, context):
+        self._take(request, context)
+        return bm.DecideMatchResponse()
 
     def Embed(self, request, context):
         self._take(request, context)
@@ -197,6 +289,9 @@ def served() -> Iterator[Served]:
         server = grpc.server(threads)
         add_GatewayServiceServicer_to_server(gateway, server)
         add_RetrievalServiceServicer_to_server(gateway, server)
+        add_RegistryServiceServicer_to_server(gateway, server)
+        add_BenchmarkServiceServicer_to_server(gateway, server)
+        add_RouterServiceServicer_to_server(gateway, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         try:

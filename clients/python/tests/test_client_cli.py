@@ -45,6 +45,13 @@ def test_chat_streams_the_answer_and_names_its_sources_apart(served: Any, capsys
     assert (request.model, request.rag.collection) == ("m", "demo")
 
 
+def test_a_run_is_followed_by_its_id(served: Any, capsys: Any) -> None:
+    served.gateway.streams = [streamed("In 1908.")]
+    assert cli.run(["runs", "follow", "run-7"]) == 0
+    assert capsys.readouterr().out == "In 1908.\n"
+    assert served.gateway.requests[0].run_id == "run-7"
+
+
 def test_chat_writes_json_for_programs(capsys: Any) -> None:
     assert cli.run(["chat", "Hello", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)

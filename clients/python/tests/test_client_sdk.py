@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 import pytest
 
-from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse, RunStarted, TextDelta
-from olo.gateway.v1.run_pb2 import RUN_STATE_CANCELLED
+from olo.gateway.v1.gateway_service_pb2 import CancelRunRequest, ChatStreamResponse, RunStarted, TextDelta
+from olo.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from olo.gateway.v1.run_pb2 import REQUEST_PRIORITY_BATCH, RUN_STATE_CANCELLED
 from olo_client import (
     AsyncOlo,
     ConflictError,
@@ -23,6 +25,8 @@ from olo_client import (
     UnavailableError,
 )
 from olo_testing.ports import free_port
+
+from .conftest import FakeGateway
 
 AWAY = (grpc.StatusCode.UNAVAILABLE, "dependency_unavailable", "the router is away", {})
 
@@ -58,7 +62,15 @@ def events(*parts: str | tuple[Any, ...], final: str | None = None) -> list[Any]
 async def test_chat_carries_every_option(served: Any, async_olo: AsyncOlo) -> None:
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
     answer = await async_olo.chat(
-        messages, model="m", collection="demo", top_k=3, max_tokens=9, temperature=0.0, stop=["x"], timeout=7
+        messages,
+        model="m",
+        collection="demo",
+        top_k=3,
+        max_tokens=9,
+        temperature=0.0,
+        stop=["x"],
+        timeout=7,
+        store=True,
     )
     assert answer.message.content == "You said Hello"
     request = served.gateway.requests[0]
@@ -68,6 +80,7 @@ async def test_chat_carries_every_option(served: Any, async_olo: AsyncOlo) -> No
     assert request.sampling.HasField("temperature")
     assert not request.sampling.HasField("top_p")
     assert request.timeout.seconds == 7
+    assert request.store
 
 
 def test_what_is_away_in_passing_is_tried_again_with_the_same_request_id(served: Any, olo: Olo) -> None:
@@ -84,6 +97,62 @@ def test_a_run_that_has_failed_for_good_is_not_asked_for_again(served: Any, olo:
         olo.chat("Hello")
     assert caught.value.run_failed
     assert len(served.gateway.requests) == 1
+
+
+FAILED_RUN = (grpc.StatusCode.UNAVAILABLE, "no_model_available", "no model", {"metadata": {"run_state": "failed"}})
+
+
+async def test_a_failed_run_is_followed_by_another_one_where_that_is_wanted(
+    served: Any, olo: Olo, async_olo: AsyncOlo
+) -> None:
+    served.gateway.failures = [FAILED_RUN, AWAY, FAILED_RUN]
+    assert olo.chat("Hello", retry=True, request_id="order-7").run_id == "order-7.3"
+    ids = [request.request_id for request in served.gateway.requests]
+    assert ids == ["order-7", "order-7.2", "order-7.2", "order-7.3"]
+    served.gateway.failures = [FAILED_RUN]
+    assert re.fullmatch(r"[0-9a-f]{32}", (await async_olo.chat("Hello", retry=True, request_id="x" * 128)).run_id)
+
+
+def test_a_run_that_can_never_succeed_is_not_followed_by_another_one(served: Any, olo: Olo) -> None:
+    served.gateway.failures = [
+        (grpc.StatusCode.INTERNAL, "request_poisoned", "no", {"metadata": {"run_state": "failed"}})
+    ]
+    with pytest.raises(OloError):
+        olo.chat("Hello", retry=True)
+    assert len(served.gateway.requests) == 1
+
+
+def test_who_is_refused_for_overload_comes_back_when_it_was_told_to(served: Any, olo: Olo) -> None:
+    overloaded = (grpc.StatusCode.RESOURCE_EXHAUSTED, "overloaded", "too many", {"retry_after": 0.3})
+    served.gateway.failures = [overloaded]
+    assert olo.chat("Hello", priority="batch").message.content == "You said Hello"
+    assert [request.priority for request in served.gateway.requests] == [REQUEST_PRIORITY_BATCH] * 2
+    served.gateway.failures = [overloaded]
+    with pytest.raises(ExhaustedError):
+        olo.chat("Hello", timeout=0.2)
+
+
+def test_a_word_that_is_no_priority_is_refused_here(olo: Olo) -> None:
+    with pytest.raises(InvalidRequestError):
+        olo.chat("Hello", priority="urgent")  # type: ignore[typeddict-item]
+
+
+def test_with_two_addresses_the_other_gateway_answers_when_one_stops(served: Any) -> None:
+    gateway = FakeGateway()
+    with ThreadPoolExecutor(2) as threads:
+        server = grpc.server(threads)
+        add_GatewayServiceServicer_to_server(gateway, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        with Olo(f"ipv4:127.0.0.1:{port},{served.target}", timeout=10) as olo:
+            olo.chat("first")
+            stopping = (grpc.StatusCode.UNAVAILABLE, "gateway_stopping", "stopping", {"retry_after": 0.1})
+            gateway.failures = [stopping] * 100
+            stopped = server.stop(5)
+            olo.chat("second")
+            stopped.wait()
+    assert len(gateway.requests) >= 1
+    assert [request.messages[0].content for request in served.gateway.requests] == ["second"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +190,9 @@ def test_a_gateway_that_is_not_there_is_named() -> None:
 
 
 async def test_a_stream_that_breaks_goes_on_where_it_was(served: Any, olo: Olo, async_olo: AsyncOlo) -> None:
-    served.gateway.streams = [events("one ", AWAY), events("one ", "two", final="one two")] * 2
+    rest = events("one ", "two", final="one two")
+    del rest[1]
+    served.gateway.streams = [events("one ", AWAY), rest] * 2
     blocking = list(olo.chat_stream("Hello"))
     waiting = [event async for event in async_olo.chat_stream("Hello")]
     for seen in (blocking, waiting):
@@ -129,6 +200,31 @@ async def test_a_stream_that_breaks_goes_on_where_it_was(served: Any, olo: Olo, 
         assert "".join(event.delta.text for event in seen) == "one two"
     first, second, *_ = served.gateway.requests
     assert first.request.request_id == second.request.request_id
+    assert (first.HasField("resume_offset"), second.resume_offset) == (False, 4)
+
+
+async def test_whoever_leaves_a_stream_early_cancels_the_run_unless_it_is_kept(
+    served: Any, olo: Olo, async_olo: AsyncOlo
+) -> None:
+    cases: list[tuple[Any, bool]] = [({}, True), ({"store": True}, False), ({"request_id": "mine"}, False)]
+    for options, cancelled in cases:
+        served.gateway.streams = [events("one ", "two", final="one two")] * 2
+        served.gateway.requests.clear()
+        blocking = olo.chat_stream("Hello", **options)
+        next(blocking)
+        blocking.close()  # type: ignore[attr-defined]  # it is a generator
+        waiting = async_olo.chat_stream("Hello", **options)
+        await anext(waiting)
+        await waiting.aclose()  # type: ignore[attr-defined]  # it is a generator
+        asked = [request.run_id for request in served.gateway.requests if isinstance(request, CancelRunRequest)]
+        assert asked == (["r", "r"] if cancelled else [])
+
+
+def test_a_run_is_followed_by_its_id(served: Any, olo: Olo) -> None:
+    served.gateway.streams = [events("one ", "two", final="one two")]
+    text = "".join(event.delta.text for event in olo.follow("r"))
+    assert text == "one two"
+    assert served.gateway.requests[0].run_id == "r"
 
 
 def test_a_stream_without_an_end_is_an_error(served: Any) -> None:

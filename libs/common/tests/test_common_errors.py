@@ -10,9 +10,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from temporalio.exceptions import ActivityError, RetryState, TimeoutError, TimeoutType
 
 from olo_common.errors import ErrorCode, InvalidField, OloError, RemoteError, Unavailable
+from olo_common.failures import from_failure, to_application_error
 from olo_common.grpc_client import call, channel
 from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor
-from olo_common.temporal import from_failure, to_application_error
 from olo_testing.ports import free_port
 
 ROWS = [

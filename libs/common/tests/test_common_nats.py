@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from olo_common import nats_streams
 from olo_common.nats_bus import nats_bus
+from olo_common.nats_streams import StreamKeeper
 from olo_common.settings import NatsSettings
 from olo_testing.ports import free_port
 from olo_testing.servers import nats_server
@@ -72,3 +76,45 @@ async def test_a_closed_subscription_hears_nothing(nats_url: str) -> None:
         await bus.publish("closing.x", b"1")
         assert await asyncio.wait_for(second.get(), 5) == b"1"
         assert first.empty()
+
+
+@dataclass(frozen=True)
+class Kept:
+    name: str = "TEST"
+    pattern: str = "kept.*"
+    seconds: float = 300
+    max_bytes: int = 1024 * 1024
+
+
+async def test_what_was_published_is_known_later_also_after_a_restart(tmp_path: Path) -> None:
+    port = free_port()
+    async with nats_bus(NatsSettings(url=f"nats://127.0.0.1:{port}"), "test") as bus:
+        keeper = StreamKeeper(bus, Kept())
+        assert [payload async for payload in keeper.history("kept.a")] == []
+        for _ in range(2):
+            with nats_server(tmp_path, port):
+                async with asyncio.timeout(20):
+                    while not (kept := [payload async for payload in keeper.history("kept.a")]):
+                        await bus.publish("kept.a", b"said")
+                        await bus.publish("kept.b", b"of another")
+                        await asyncio.sleep(0.01)
+                assert set(kept) == {b"said"}
+
+
+async def test_a_server_that_keeps_nothing_is_named_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nats_streams, "_PAUSE_SECONDS", 0.01)
+    port = free_port()
+    with capture_logs() as logs:
+        async with nats_bus(NatsSettings(url=f"nats://127.0.0.1:{port}"), "test") as bus:
+            keeper = StreamKeeper(bus, Kept())
+            for life in range(2):
+                with nats_server(tmp_path, port, jetstream=False):
+                    async with asyncio.timeout(20):
+                        while not bus.connected:
+                            await asyncio.sleep(0.01)
+                        assert [payload async for payload in keeper.history("kept.a")] == []
+                        while life == 0 and not [log for log in logs if log["event"] == "nats_stream_not_kept"]:
+                            await asyncio.sleep(0.05)
+            assert keeper._making is not None
+            await keeper._making
+    assert [log["stream"] for log in logs if log["event"] == "nats_stream_not_kept"] == ["TEST"]

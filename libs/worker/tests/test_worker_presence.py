@@ -31,6 +31,8 @@ def advertisement(name: str) -> Advertisement:
         hardware_type=olo_events.HardwareType.CPU,
         address="127.0.0.1:1",
         task_queue="llm.m",
+        capabilities=["tools"],
+        labels={"zone": "a"},
     )
 
 
@@ -61,6 +63,7 @@ async def test_announce_renew_answer_and_leave(nats_url: str) -> None:
             first = await asyncio.wait_for(heard.get(), 5)
             assert isinstance(first, olo_events.InstanceAnnounced)
             assert (first.model_id, first.priority, first.max_concurrency, first.in_flight) == ("m", 7, 3, 2)
+            assert (first.capabilities, first.labels) == (["tools"], {"zone": "a"})
             seen = [first]
             while not isinstance(seen[-1], olo_events.InstanceHeartbeat):
                 seen.append(await asyncio.wait_for(heard.get(), 5))
@@ -92,3 +95,38 @@ async def test_a_worker_that_cannot_work_is_silent(nats_url: str) -> None:
             assert heard.empty()
             able = True
             assert isinstance(await asyncio.wait_for(heard.get(), 5), olo_events.InstanceAnnounced)
+
+
+async def test_a_worker_that_is_told_to_drain_takes_nothing_more_and_says_so_with_every_event(nats_url: str) -> None:
+    settings = NatsSettings(url=nats_url)
+    stops: list[str] = []
+
+    async def stop_taking() -> None:
+        stops.append("stopped")
+
+    async with nats_bus(settings, "listener") as listener, nats_bus(settings, "worker") as bus:
+        await asyncio.wait_for(listener.wait_connected(), 5)
+        heard = await listen(listener, "presence-3")
+        await listener.flush()
+        presence = Presence(
+            bus,
+            advertisement("presence-3"),
+            in_flight=lambda: 1,
+            able=lambda: True,
+            heartbeat_seconds=0.05,
+            stop_taking=stop_taking,
+        )
+        async with present(presence, bus, Lifetime()):
+            event = await asyncio.wait_for(heard.get(), 5)
+            assert isinstance(event, olo_events.InstanceAnnounced)
+            assert not event.draining
+            asked = olo_events.InstanceDrainRequested(instance_id="presence-3", model_id="m")
+            for _ in range(2):
+                await listener.publish(subject_of(asked), bytes(asked))
+            while not (isinstance(event, olo_events.InstanceHeartbeat) and event.draining):
+                event = await asyncio.wait_for(heard.get(), 5)
+            await presence.announce()
+            while not isinstance(event, olo_events.InstanceAnnounced):
+                event = await asyncio.wait_for(heard.get(), 5)
+            assert event.draining
+    assert stops == ["stopped"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,18 +15,20 @@ import pytest
 from olo.common.v1 import common_pb2
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2 import ModelSummary
-from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
+from olo.gateway.v1.run_pb2 import REQUEST_PRIORITY_BATCH, ChatRequest, ChatResponse
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.router.v1 import router_service_pb2 as router
 from olo_common.errors import ErrorCode, RemoteError, StartupError
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime
-from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRuns, InMemoryTokenStreams
+from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRouting, InMemoryRuns, InMemoryTokenStreams
 from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
-from olo_gateway.runs.admission import Admission
-from olo_gateway.runs.validation import TimeLimits
+from olo_gateway.http.streaming import StreamPace
+from olo_gateway.runs.admission.admission import Admission
+from olo_gateway.runs.admission.limit import Bounds
+from olo_gateway.runs.validation import RunLimits
 from olo_gateway.streaming.events import Chunk
 
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
@@ -51,8 +55,11 @@ class Edge:
             )
             for n in range(3)
         ]
-        chats = Chats(self.runs, self.tokens, Admission(4, jitter=lambda: 0.0), TimeLimits(30.0, 60.0))
-        self.app = http_app(chats, InMemoryCatalogue(models), self.health, keep_alive_seconds=KEEP_ALIVE)
+        self.admission = Admission(Bounds(4, 5, 4.0), jitter=lambda: 0.0)
+        chats = Chats(self.runs, self.tokens, self.admission, RunLimits(30.0, 60.0))
+        self.app = http_app(
+            chats, InMemoryCatalogue(models), InMemoryRouting(), self.health, StreamPace(KEEP_ALIVE, 5.0)
+        )
 
     async def _answer(self, run_id: str, request: ChatRequest) -> ChatResponse:
         said = request.messages[-1].content
@@ -76,6 +83,8 @@ class Edge:
             self.tokens.say(run_id, Chunk(1, 1, 0, "Hel"))
             await asyncio.sleep(0)
             raise RemoteError(ErrorCode.UNAVAILABLE, "no_model_available", "no model is there", retry_after=1.0)
+        if said == "once":
+            return answered(run_id)
         if said == "wait":
             await self.release.wait()
         self.tokens.say(run_id, Chunk(2, 1, 0, "Hel"))
@@ -110,7 +119,7 @@ async def edge() -> Edge:
 
 @pytest.fixture
 async def address(edge: Edge) -> AsyncIterator[str]:
-    async with http_server(edge.app, "127.0.0.1", 0, 1.0, Lifetime()) as bound:
+    async with http_server(edge.app, "127.0.0.1", 0, 1.0, Lifetime(), client_patience=5.0) as bound:
         yield bound
 
 
@@ -152,7 +161,7 @@ async def test_an_answer_with_everything_about_it(client: openai.AsyncOpenAI, ed
     assert olo["citations"][0]["source"] == "s.md"
     assert olo["selection"]["candidates"][0]["reason"] == "default"
     assert "10.0.0.1" not in str(olo)
-    assert set(olo["timings"]) == {"retrieve", "select", "generate", "total"}
+    assert set(olo["timings"]) == {"retrieve", "select", "generate", "total", "queue", "parked"}
     run_id, request = edge.runs.started[0]
     assert run_id == "run-order-7"
     assert [(m.role, m.content) for m in request.messages] == [
@@ -174,7 +183,7 @@ async def test_a_stream_has_role_text_end_and_usage(client: openai.AsyncOpenAI) 
     )
     chunks = [chunk async for chunk in stream]
     assert chunks[0].choices[0].delta.role == "assistant"
-    assert [c.choices[0].delta.content for c in chunks[1:-2]] == ["Hel", "lo", " [1]"]
+    assert "".join(c.choices[0].delta.content or "" for c in chunks[1:-2]) == "Hello [1]"
     last, usage = chunks[-2], chunks[-1]
     assert last.choices[0].finish_reason == "length"
     assert (last.model_extra or {})["olo"]["model"] == last.model == "org/model-1"
@@ -182,6 +191,89 @@ async def test_a_stream_has_role_text_end_and_usage(client: openai.AsyncOpenAI) 
     assert usage.usage is not None
     assert usage.usage.prompt_tokens == 3
     assert len({chunk.id for chunk in chunks}) == 1
+
+
+async def test_a_stream_goes_on_after_the_last_event_that_was_seen(http: httpx.AsyncClient, edge: Edge) -> None:
+    headers, body = {"Idempotency-Key": "k"}, chat("wait", stream=True)
+    edge.release.set()
+    whole = sse_events((await http.post("/v1/chat/completions", json=body, headers=headers)).text)
+    assert "".join(text for _, text in whole) == "Hello [1]"
+    for seen, (event_id, _) in enumerate(whole):
+        if event_id:
+            rest = "".join(text for _, text in whole[seen + 1 :])
+            again = {**headers, "Last-Event-ID": event_id}
+            posted = await http.post("/v1/chat/completions", json=body, headers=again)
+            got = await http.get(RETRIEVE, params={"stream": True}, headers={"Last-Event-ID": event_id})
+            for answer in (posted, got):
+                assert answer.headers["x-olo-run-id"] == "run-k"
+                assert "".join(text for _, text in sse_events(answer.text)) == rest
+    assert len(edge.runs.started) == 1
+
+
+async def test_another_instance_goes_on_while_the_run_does(http: httpx.AsyncClient, edge: Edge) -> None:
+    """What was said before is known there from the chunks that are kept."""
+    headers, body = {"Idempotency-Key": "k"}, chat("wait", stream=True)
+    first = asyncio.create_task(http.post("/v1/chat/completions", json=body, headers=headers))
+    await edge.begun.wait()
+    edge.tokens.keep("run-k", Chunk(2, 1, 0, "Hel"))
+    params, last = {"stream": True}, {"Last-Event-ID": f"2-{zlib.crc32(b'He'):08x}"}
+    async with http.stream("GET", RETRIEVE, params=params, headers=last) as answer:
+        lines = answer.aiter_lines()
+        assert [text async for text in texts(lines, 2)] == ["", "l"]
+        edge.release.set()
+        assert "".join([text async for text in texts(lines)]) == "lo [1]"
+    await first
+
+
+async def test_an_answer_is_retrieved_by_its_id(client: openai.AsyncOpenAI, edge: Edge) -> None:
+    made = await client.chat.completions.create(
+        model="auto", messages=HELLO, store=True, extra_headers={"Idempotency-Key": "k"}
+    )
+    retrieved = await client.chat.completions.retrieve(made.id)
+    assert retrieved.choices == made.choices
+    assert edge.runs.started[0][1].store
+    for unknown in ("chatcmpl-run-x", "run-k", "chatcmpl-..", "chatcmpl-%00"):
+        with pytest.raises(openai.NotFoundError) as caught:
+            await client.chat.completions.retrieve(unknown)
+        assert caught.value.code == "run_not_found"
+
+
+@pytest.mark.parametrize(
+    ("event_id", "status", "code"),
+    [
+        ("10-00000000", 416, "offset_invalid"),
+        ("x", 400, "field_invalid"),
+        ("", 400, "field_invalid"),
+        ("-1-00000000", 400, "field_invalid"),
+    ],
+)
+async def test_a_place_that_no_answer_has_is_refused(
+    http: httpx.AsyncClient, event_id: str, status: int, code: str
+) -> None:
+    headers = {"Idempotency-Key": "k", "Last-Event-ID": event_id}
+    await http.post("/v1/chat/completions", json=chat("once"), headers={"Idempotency-Key": "k"})
+    posted = await http.post("/v1/chat/completions", json=chat("once", stream=True), headers=headers)
+    got = await http.get(RETRIEVE, params={"stream": True}, headers=headers)
+    for answer in (posted, got):
+        assert answer.status_code == status
+        assert (answer.json()["error"]["code"], answer.json()["error"]["param"]) == (code, "Last-Event-ID")
+
+
+async def test_only_a_run_with_an_id_can_be_resumed(http: httpx.AsyncClient, edge: Edge) -> None:
+    headers = {"Last-Event-ID": "1-00000000"}
+    answer = await http.post("/v1/chat/completions", json=chat("once", stream=True), headers=headers)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "Last-Event-ID")
+    assert edge.runs.started == []
+
+
+async def test_what_was_shown_of_a_void_answer_is_taken_back(http: httpx.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "k", "Last-Event-ID": f"3-{zlib.crc32(b'Bye'):08x}"}
+    body = chat("reset", stream=True)
+    await http.post("/v1/chat/completions", json=body, headers={"Idempotency-Key": "k"})
+    answer = (await http.post("/v1/chat/completions", json=body, headers=headers)).text
+    assert answer.startswith("id: 0-00000000\ndata: ")
+    assert '"reset":"next_model"' in answer.splitlines()[1]
+    assert "".join(text for _, text in sse_events(answer)) == "Hello [1]"
 
 
 async def test_a_reset_is_told_beside_the_shape(client: openai.AsyncOpenAI) -> None:
@@ -291,9 +383,50 @@ async def test_the_description_needs_no_other_host(http: httpx.AsyncClient) -> N
 async def test_a_taken_port_is_one_clear_sentence(edge: Edge, address: str) -> None:
     port = int(address.rpartition(":")[2])
     with pytest.raises(StartupError, match="OLO_GATEWAY_HTTP_PORT"):
-        async with http_server(edge.app, "127.0.0.1", port, 1.0, Lifetime()):
+        async with http_server(edge.app, "127.0.0.1", port, 1.0, Lifetime(), client_patience=5.0):
             pass
+
+
+RETRIEVE = "/v1/chat/completions/chatcmpl-run-k"
+
+
+def sse_events(body: str) -> list[tuple[str, str]]:
+    """Id and text of each event with a choice."""
+    events = []
+    for block in body.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if fields.get("data", "[DONE]") != "[DONE]":
+            delta = json.loads(fields["data"])["choices"][0]["delta"]
+            events.append((fields.get("id", ""), delta.get("content", "")))
+    return events
+
+
+async def texts(lines: AsyncIterator[str], events: int = -1) -> AsyncIterator[str]:
+    """The texts of the next events, or of all."""
+    async for line in lines:
+        if line.startswith("data: {"):
+            yield json.loads(line.removeprefix("data: "))["choices"][0]["delta"].get("content", "")
+            events -= 1
+        if events == 0:
+            return
 
 
 def chat(said: str, **fields: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": said}], **fields}
+
+
+async def test_headers_say_how_urgent_a_request_is_and_how_long_its_caller_waits(
+    edge: Edge, http: httpx.AsyncClient
+) -> None:
+    headers = {"X-Request-Priority": "batch", "X-Request-Timeout": "7.5"}
+    await http.post("/v1/chat/completions", json={"messages": HELLO, "timeout": 20}, headers=headers)
+    request = edge.runs.started[-1][1]
+    assert (request.priority, request.timeout.ToTimedelta().total_seconds()) == (REQUEST_PRIORITY_BATCH, 7.5)
+
+
+async def test_a_gateway_that_stops_takes_nothing_new_and_says_where_to_go(edge: Edge, http: httpx.AsyncClient) -> None:
+    edge.admission.close()
+    answer = await http.post("/v1/chat/completions", json={"messages": HELLO})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "gateway_stopping")
+    assert answer.headers["retry-after"] == "1"
+    assert edge.runs.started == []

@@ -12,11 +12,14 @@ import pytest
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo_common.errors import ErrorCode, RemoteError
 from olo_common.health import Health
-from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRuns, InMemoryTokenStreams
+from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRouting, InMemoryRuns, InMemoryTokenStreams
 from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
-from olo_gateway.runs.admission import Admission
-from olo_gateway.runs.validation import TimeLimits
+from olo_gateway.http.body import MAX_BODY_BYTES
+from olo_gateway.http.streaming import StreamPace
+from olo_gateway.runs.admission.admission import Admission
+from olo_gateway.runs.admission.limit import Bounds
+from olo_gateway.runs.validation import RunLimits
 
 PATH = "/v1/chat/completions"
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
@@ -35,8 +38,8 @@ async def http(raised: list[Exception]) -> AsyncIterator[httpx.AsyncClient]:
             raise raised.pop()
         return ChatResponse(run_id=run_id)
 
-    chats = Chats(InMemoryRuns(answering), InMemoryTokenStreams(), Admission(4), TimeLimits(30.0, 60.0))
-    app = http_app(chats, InMemoryCatalogue([]), Health(), keep_alive_seconds=1.0)
+    chats = Chats(InMemoryRuns(answering), InMemoryTokenStreams(), Admission(Bounds(4, 4, 4.0)), RunLimits(30.0, 60.0))
+    app = http_app(chats, InMemoryCatalogue([]), InMemoryRouting(), Health(), StreamPace(1.0, 5.0))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield client
@@ -149,7 +152,7 @@ BODIES: list[tuple[bytes, str, int, str]] = [
     (b"[]", "application/json", 400, "field_invalid"),
     (b"{}", "application/json", 400, "messages_missing"),
     (b"{}", "text/plain", 400, "media_type_unsupported"),
-    (b'"' + b"x" * (1024 * 1024) + b'"', "application/json", 413, "body_too_large"),
+    (b'"' + b"x" * MAX_BODY_BYTES + b'"', "application/json", 413, "body_too_large"),
 ]
 
 
@@ -163,7 +166,7 @@ async def test_a_wrong_body_is_refused(
 
 async def test_a_body_without_a_length_is_limited_too(http: httpx.AsyncClient) -> None:
     async def endless() -> AsyncIterator[bytes]:
-        for _ in range(40):
+        for _ in range(MAX_BODY_BYTES // 65_536 + 1):
             yield b" " * 65_536
 
     answer = await http.post(PATH, content=endless(), headers={"content-type": "application/json"})
@@ -191,3 +194,16 @@ async def test_one_key_for_two_requests_is_a_conflict(http: httpx.AsyncClient) -
 async def test_a_strange_request_id_is_replaced(http: httpx.AsyncClient) -> None:
     answer = await http.get("/v1/models", headers={"x-request-id": "a b"})
     assert answer.headers["x-request-id"] != "a b"
+
+
+@pytest.mark.parametrize(
+    ("headers", "field"),
+    [
+        ({"X-Request-Priority": "urgent"}, "X-Request-Priority"),
+        ({"X-Request-Timeout": "0"}, "X-Request-Timeout"),
+        ({"X-Request-Timeout": "nan"}, "X-Request-Timeout"),
+    ],
+)
+async def test_a_wrong_header_is_named(http: httpx.AsyncClient, headers: dict[str, str], field: str) -> None:
+    error = (await http.post(PATH, json=HELLO, headers=headers)).json()["error"]
+    assert (error["param"], error["code"]) == (field, "field_invalid")

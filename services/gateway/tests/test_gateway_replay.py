@@ -1,7 +1,7 @@
 """The workflow decides today as it did when these histories were recorded, so that an upgrade fails no run in flight.
 
-Record them anew with `OLO_RECORD_HISTORIES=1 pytest tests/integration/test_gateway_runs.py`, after a change of the
-workflow that is guarded by `workflow.patched`, and keep the old ones while runs of that age may exist.
+Record new ones with `OLO_RECORD_HISTORIES=1 pytest tests/integration/test_gateway_attempts.py` (or `_runs.py`), after a
+change of the workflow that is guarded as ADR 0012 says, under new names: the old ones stay while such runs may exist.
 """
 
 from __future__ import annotations
@@ -31,6 +31,12 @@ def test_the_corpus_has_every_kind_of_run() -> None:
         "waited_for_peer",
         "lost_worker",
         "poison",
+        "timeout",
+        "park",
+        "engine_lost",
+        "poison_confirmed",
+        "poison_engines",
+        "starved_workers",
     }
 
 

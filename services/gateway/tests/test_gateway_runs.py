@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from olo.gateway.v1.run_pb2 import AttemptCause
 from olo_common.errors import ErrorCode, OloError, RemoteError
 from olo_contracts.identifiers import REQUEST_ID, is_valid
-from olo_gateway.errors import Overloaded
-from olo_gateway.runs.admission import Admission
-from olo_gateway.runs.attempts import Verdict, conclusion, verdict, worth_another_round
+from olo_gateway.runs.admission.priority import Priority
+from olo_gateway.runs.attempts import Cause, Verdict, cause_of, conclusion, verdict, worth_another_round
 from olo_gateway.runs.identity import fingerprint, run_id_of
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
 
@@ -22,7 +22,10 @@ def failed(code: ErrorCode, reason: str) -> OloError:
 NOT_TAKEN = failed(ErrorCode.UNAVAILABLE, "schedule_to_start_timeout")
 LOST = failed(ErrorCode.UNAVAILABLE, "heartbeat_timeout")
 FULL = failed(ErrorCode.RESOURCE_EXHAUSTED, "queue_full")
-EMPTY = failed(ErrorCode.INTERNAL, "empty_output")
+EMPTY = failed(ErrorCode.UNAVAILABLE, "empty_output")
+ENGINE = failed(ErrorCode.UNAVAILABLE, "engine_lost")
+UNSTORED = failed(ErrorCode.UNAVAILABLE, "payload_not_stored")
+BROKEN = failed(ErrorCode.INTERNAL, "something_else")
 LONG = failed(ErrorCode.INVALID_ARGUMENT, "context_too_long")
 INVALID = failed(ErrorCode.INVALID_ARGUMENT, "field_invalid")
 ABORTED = failed(ErrorCode.ABORTED, "aborted")
@@ -36,7 +39,10 @@ WRONG = failed(ErrorCode.NOT_FOUND, "model_not_found")
         (NOT_TAKEN, Verdict.NEXT_OR_AGAIN),
         (LOST, Verdict.NEXT_OR_AGAIN),
         (FULL, Verdict.NEXT_OR_AGAIN),
-        (EMPTY, Verdict.NEXT),
+        (EMPTY, Verdict.NEXT_OR_AGAIN),
+        (ENGINE, Verdict.NEXT_OR_AGAIN),
+        (UNSTORED, Verdict.GIVE_UP),
+        (BROKEN, Verdict.NEXT),
         (WRONG, Verdict.NEXT),
         (LONG, Verdict.NEXT),
         (INVALID, Verdict.GIVE_UP),
@@ -51,6 +57,32 @@ def test_each_failure_has_one_verdict(failure: OloError, expected: Verdict) -> N
     assert verdict(failure, other_models=True) is expected
 
 
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (NOT_TAKEN, Cause.SCHEDULE_TO_START),
+        (LOST, Cause.HEARTBEAT),
+        (ENGINE, Cause.ENGINE_LOST),
+        (LATE, Cause.TIMEOUT),
+        (FULL, Cause.OVERLOADED),
+        (failed(ErrorCode.UNAVAILABLE, "worker_stopping"), Cause.UNAVAILABLE),
+        (EMPTY, Cause.BAD_OUTPUT),
+        (LONG, Cause.BAD_INPUT),
+        (INVALID, Cause.BAD_INPUT),
+        (UNSTORED, Cause.PAYLOAD),
+        (ABORTED, Cause.STOPPED),
+        (BROKEN, Cause.INTERNAL),
+    ],
+    ids=lambda value: getattr(value, "reason", getattr(value, "name", "")),
+)
+def test_each_failure_has_one_cause(failure: OloError, expected: Cause) -> None:
+    assert cause_of(failure) is expected
+
+
+def test_every_cause_has_a_word_in_the_contract() -> None:
+    assert {f"ATTEMPT_CAUSE_{cause.name}" for cause in Cause} == {*AttemptCause.keys()} - {"ATTEMPT_CAUSE_UNSPECIFIED"}
+
+
 def test_a_long_prompt_for_the_named_model_is_final() -> None:
     assert verdict(LONG, other_models=False) is Verdict.GIVE_UP
 
@@ -60,8 +92,9 @@ def test_a_long_prompt_for_the_named_model_is_final() -> None:
     [
         ([LONG, LONG], False, "context_too_long"),
         ([FULL, LONG], False, "queue_full"),
-        ([EMPTY, NOT_TAKEN], False, "empty_output"),
+        ([BROKEN, NOT_TAKEN], False, "something_else"),
         ([NOT_TAKEN, LOST], False, "no_model_available"),
+        ([ENGINE, ENGINE], False, "no_model_available"),
         ([LONG, NOT_TAKEN], False, "no_model_available"),
         ([NOT_TAKEN], True, "model_unavailable"),
         ([], False, "no_model_available"),
@@ -76,7 +109,7 @@ def test_the_last_telling_failure_is_the_conclusion(failures: list[OloError], na
 
 def test_only_passing_trouble_is_worth_another_round() -> None:
     assert worth_another_round([LONG, NOT_TAKEN])
-    assert not worth_another_round([LONG, EMPTY])
+    assert not worth_another_round([LONG, BROKEN])
 
 
 def test_run_ids_are_readable_and_never_too_long() -> None:
@@ -87,7 +120,7 @@ def test_run_ids_are_readable_and_never_too_long() -> None:
 
 
 def test_the_fingerprint_is_of_what_is_asked() -> None:
-    same = replace(ORDER, request_id="x", timeout=3.0)
+    same = replace(ORDER, request_id="x", timeout=3.0, wait_for_model=4.0, priority=Priority.BATCH)
     assert fingerprint(ORDER) == fingerprint(same)
     others = [
         replace(ORDER, model="m"),
@@ -97,14 +130,3 @@ def test_the_fingerprint_is_of_what_is_asked() -> None:
         replace(ORDER, allow_fallback=True),
     ]
     assert len({fingerprint(order) for order in [ORDER, *others]}) == 6
-
-
-def test_admission_refuses_beyond_its_limit_and_spreads_the_retries() -> None:
-    admission = Admission(1, jitter=lambda: 0.5)
-    with admission.slot():
-        with pytest.raises(Overloaded) as caught, admission.slot():
-            pass
-        assert caught.value.retry_after == 1.5
-    with pytest.raises(ZeroDivisionError), admission.slot():
-        raise ZeroDivisionError
-    assert admission.in_flight == 0

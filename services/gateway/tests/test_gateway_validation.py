@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from olo_common.errors import ErrorCode, InvalidField
+from olo_common.errors import ErrorCode, InvalidField, StartupError
+from olo_common.settings import load_settings
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
-from olo_gateway.runs.validation import MAX_CONTENT_BYTES, TimeLimits, accepted
+from olo_gateway.runs.validation import INLINE_CONTENT_BYTES, RunLimits, accepted
+from olo_gateway.settings import GatewaySettings
 
-LIMITS = TimeLimits(default=120.0, maximum=600.0)
+LIMITS = RunLimits(default=120.0, maximum=600.0)
 QUESTION = Turn(Role.USER, "Where is the Nile?")
 ORDER = ChatOrder(turns=(QUESTION,))
 
@@ -22,7 +24,10 @@ REFUSED = [
     (replace(ORDER, turns=()), "messages"),
     (replace(ORDER, turns=(Turn(Role.USER, " \n"),)), "messages[0].content"),
     (replace(ORDER, turns=(QUESTION, Turn(Role.SYSTEM, "late"))), "messages[1].role"),
-    (replace(ORDER, turns=(Turn(Role.USER, "x" * (MAX_CONTENT_BYTES + 1)),)), "messages"),
+    (replace(ORDER, wait_for_model=0.0), "wait_for_model"),
+    (replace(ORDER, wait_for_model=float("nan")), "wait_for_model"),
+    (replace(ORDER, wait_for_model=1e9), "wait_for_model"),
+    (replace(ORDER, turns=(Turn(Role.USER, "x" * (INLINE_CONTENT_BYTES + 1)),)), "messages"),
     (replace(ORDER, turns=(Turn(Role.USER, "\ud800"),)), "messages[0].content"),
     (replace(ORDER, turns=(QUESTION,) * 1025), "messages"),
     (replace(ORDER, model="../etc"), "model"),
@@ -85,3 +90,17 @@ def test_the_transport_shortens_the_time_and_never_lengthens_it() -> None:
     expired = ORDER.within(-1.0).timeout
     assert expired is not None
     assert expired > 0
+
+
+def test_who_waits_for_a_model_has_the_usual_time_beside() -> None:
+    assert accepted(replace(ORDER, wait_for_model=5.0), RunLimits(30.0, 60.0)).timeout == 35.0
+    assert accepted(replace(ORDER, wait_for_model=50.0), RunLimits(30.0, 60.0)).timeout == 60.0
+    assert accepted(replace(ORDER, wait_for_model=50.0, timeout=3.0), RunLimits(30.0, 60.0)).timeout == 3.0
+
+
+def test_a_gateway_with_a_store_may_take_more_text() -> None:
+    large = replace(ORDER, turns=(Turn(Role.USER, "x" * (INLINE_CONTENT_BYTES + 1)),))
+    assert accepted(large, RunLimits(30.0, 60.0, content_bytes=2 * INLINE_CONTENT_BYTES)).turns == large.turns
+    with pytest.raises(StartupError, match="OLO_PAYLOAD_STORE"), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OLO_GATEWAY_MAX_CONTENT_BYTES", str(2 * INLINE_CONTENT_BYTES))
+        load_settings(GatewaySettings)

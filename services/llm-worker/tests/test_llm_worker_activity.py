@@ -52,10 +52,12 @@ async def _never() -> FakeEngine:
 class Bench:
     """The activity in Temporal's test environment."""
 
-    def __init__(self, scheduler: Scheduler, identity: Identity, wire: Wire, **info: Any) -> None:
+    def __init__(
+        self, scheduler: Scheduler, identity: Identity, wire: Wire, *, stall_seconds: float = 20.0, **info: Any
+    ) -> None:
         slot = ModelSlot(_never, scheduler._policy, _told)
         slot._scheduler = scheduler
-        self._activities = GenerateActivities(slot, identity, wire)
+        self._activities = GenerateActivities(slot, identity, wire, stall_seconds=stall_seconds)
         self.beats: list[pb.GenerateProgress] = []
         self.environment = ActivityEnvironment()
         self.environment.on_heartbeat = self.beats.append
@@ -91,6 +93,25 @@ async def test_the_end_of_an_attempt_is_told(schedule: Schedule, identity: Ident
         (identity.instance_id, identity.model_id, 2, ""),
         (identity.instance_id, identity.model_id, 3, "empty_output"),
     ]
+    good, bad = wire.ends
+    assert good.completion_tokens > 0
+    assert 0 < good.first_token_ms <= good.generation_ms
+    assert (good.failure_code, bad.failure_code, bad.completion_tokens) == (0, 14, 0)
+
+
+async def test_a_worker_that_breaks_down_is_no_success(
+    schedule: Schedule, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire()
+    bench = Bench(schedule(FakeEngine("ok")), identity, wire)
+
+    def breaks(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("olo_llm_worker.activities.answering", breaks)
+    with pytest.raises(ZeroDivisionError):
+        await bench.run(candidate=1)
+    assert [(end.failure_reason, end.failure_code) for end in wire.ends] == [("internal", 13)]
 
 
 async def test_chunks_are_contiguous_and_end_with_reason_and_usage(schedule: Schedule, identity: Identity) -> None:
@@ -149,10 +170,53 @@ async def test_it_heartbeats_while_waiting_and_what_was_generated(schedule: Sche
     engine.permit()
     await until(lambda: bool(first.beats) and list(first.beats[-1].token_ids) == list(b"o"))
     said = len(first.beats)
-    await until(lambda: len(second.beats) >= 4)
-    assert len(first.beats) == said, "an engine that makes no progress is silent"
+    await until(lambda: len(first.beats) > said and len(second.beats) >= 4)
     engine.permit(3)
     assert ((await running).text, (await waiting).text) == ("ok", "ok")
+
+
+async def test_an_engine_that_hangs_is_found_out_and_its_tokens_are_handed_over(
+    schedule: Schedule, identity: Identity
+) -> None:
+    engine, wire = FakeEngine("ok", stepwise=True), Wire()
+    scheduler = schedule(engine)
+    bench = Bench(scheduler, identity, wire, stall_seconds=1.0)
+    engine.permit()
+    with pytest.raises(ApplicationError) as failed:
+        await bench.run(stream=True)
+    assert (failed.value.type, failed.value.non_retryable) == ("generation_stalled", False)
+    assert list(bench.beats[-1].token_ids) == list(b"o")
+    engine.permit()
+    await until(lambda: scheduler.running == 0)
+
+
+async def test_an_engine_that_dies_hands_its_tokens_over_with_the_failure(
+    schedule: Schedule, identity: Identity
+) -> None:
+    engine = FakeEngine("ok", stepwise=True)
+    bench = Bench(schedule(engine), identity, Wire())
+    running = asyncio.create_task(bench.run())
+    engine.permit()
+    await until(lambda: bool(bench.beats) and list(bench.beats[-1].token_ids) == list(b"o"))
+    engine.die()
+    engine.permit()
+    with pytest.raises(ApplicationError) as failed:
+        await running
+    assert (failed.value.type, failed.value.non_retryable) == ("engine_lost", False)
+    _, progress = failed.value.details
+    assert (list(progress.token_ids), progress.instance_id) == (list(b"o"), identity.instance_id)
+
+
+async def test_waiting_for_the_engine_is_no_stall(schedule: Schedule, identity: Identity) -> None:
+    engine = FakeEngine("ok", stepwise=True)
+    scheduler = schedule(engine)
+    first = asyncio.create_task(Bench(scheduler, identity, Wire()).run())
+    await until(lambda: scheduler.running == 1)
+    second = Bench(scheduler, identity, Wire(), stall_seconds=0.6)
+    waiting = asyncio.create_task(second.run())
+    await until(lambda: len(second.beats) >= 4)
+    engine.permit(4)
+    assert ((await first).text, (await waiting).text) == ("ok", "ok")
 
 
 async def test_cancelling_ends_the_generation_and_leaves_its_progress(schedule: Schedule, identity: Identity) -> None:

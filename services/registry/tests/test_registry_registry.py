@@ -83,7 +83,7 @@ async def test_metadata_out_of_range_is_refused_by_field(bench: Any, field: str,
     with pytest.raises(InvalidField) as caught:
         await bench.registry.announce(replace(PLAIN, **{field: value}))
     assert caught.value.field == field
-    assert bench.registry.models("", 10, None) == ([], False)
+    assert bench.views.models("", 10, None) == ([], False)
 
 
 @pytest.mark.parametrize("stamp", [Stamp(-1, 1), Stamp(1, -1), Stamp(2**63, 1), Stamp(1, 2**64)])
@@ -95,12 +95,12 @@ async def test_stamps_out_of_range_are_refused(bench: Any, stamp: Stamp) -> None
 @pytest.mark.parametrize("address", ["localhost:1", "10.0.0.1:65535", "[::1]:50055", "a-b.c_d.svc:80"])
 async def test_addresses_that_grpc_can_reach_are_taken(bench: Any, address: str) -> None:
     await bench.registry.announce(said(address=address))
-    assert bench.registry.model("m").instances[0].address == address
+    assert bench.views.model("m").instances[0].instance.address == address
 
 
 async def test_the_first_announcement_makes_the_entry_and_caps_its_wish(bench: Any) -> None:
     await bench.registry.announce(said(priority=900, model_name=""))
-    entry = bench.registry.model("m").entry
+    entry = bench.views.model("m").entry
     assert (entry.priority, entry.default_flag, entry.enabled, entry.model_name) == (500, True, True, "m")
     assert bench.store.saved == [entry]
 
@@ -117,16 +117,16 @@ async def test_the_wish_to_be_default_is_granted_once_per_type(bench: Any) -> No
             embedding_dimension=384,
         )
     )
-    defaults = [view.entry.model_id for view in bench.registry.models("", 10, None)[0] if view.entry.default_flag]
+    defaults = [view.entry.model_id for view in bench.views.models("", 10, None)[0] if view.entry.default_flag]
     assert defaults == ["e", "m"]
 
 
 async def test_later_announcements_never_change_policy(bench: Any) -> None:
     await bench.registry.announce(said())
     change = PolicyChange(model_name="Mine", priority=7, default_flag=False, enabled=False)
-    await bench.registry.update("m", change)
+    await bench.curation.update("m", change)
     await bench.registry.announce(said(stamp=Stamp(2, 1), priority=300, model_name="Theirs", context_limit=4096))
-    entry = bench.registry.model("m").entry
+    entry = bench.views.model("m").entry
     assert (entry.model_name, entry.priority, entry.default_flag, entry.enabled) == ("Mine", 7, False, False)
     assert entry.context_limit == 4096
 
@@ -144,7 +144,7 @@ async def test_a_contradiction_is_refused_while_the_old_facts_live(bench: Any, c
         await bench.registry.announce(said(instance_id="i2", **contradiction))
     await bench.registry.leave(Departure("i1", Stamp(1, 2)))
     await bench.registry.announce(said(instance_id="i2", **contradiction))
-    assert [instance.instance_id for instance in bench.registry.model("m").instances] == ["i2"]
+    assert [seen.instance.instance_id for seen in bench.views.model("m").instances] == ["i2"]
 
 
 async def test_a_refused_instance_does_not_make_everybody_announce_again_and_again(bench: Any) -> None:
@@ -173,7 +173,7 @@ async def test_the_silent_expire_within_the_lease_and_the_beating_do_not(bench: 
     bench.pass_time(4)
     await bench.registry.heartbeat(beat("i2"))
     assert bench.pass_time(3) == ["i1"]
-    assert [instance.instance_id for instance in bench.registry.model("m").instances] == ["i2"]
+    assert [seen.instance.instance_id for seen in bench.views.model("m").instances] == ["i2"]
 
 
 async def test_nobody_expires_while_the_bus_is_away_and_everybody_has_a_full_lease_afterwards(bench: Any) -> None:
@@ -204,34 +204,34 @@ async def test_a_new_model_that_cannot_be_stored_is_not_registered_half(bench: A
     with pytest.raises(Unavailable):
         await bench.registry.announce(said())
     with pytest.raises(ModelNotFound):
-        bench.registry.model("m")
+        bench.views.model("m")
     bench.store.away = False
     await bench.registry.announce(said())
-    assert len(bench.registry.model("m").instances) == 1
+    assert len(bench.views.model("m").instances) == 1
 
 
 async def test_a_known_model_needs_no_database_to_be_served(bench: Any) -> None:
     await bench.registry.announce(said())
     bench.store.away = True
     await bench.registry.announce(said(instance_id="i2"))
-    assert len(bench.registry.model("m").instances) == 2
+    assert len(bench.views.model("m").instances) == 2
 
 
 async def test_a_new_default_replaces_the_former_one_in_one_write(bench: Any) -> None:
     await bench.registry.announce(said())
     await bench.registry.announce(said(instance_id="i2", model_id="n"))
     bench.store.saved.clear()
-    await bench.registry.update("n", PolicyChange(default_flag=True))
+    await bench.curation.update("n", PolicyChange(default_flag=True))
     assert {entry.model_id: entry.default_flag for entry in bench.store.saved} == {"m": False, "n": True}
-    assert not bench.registry.model("m").entry.default_flag
+    assert not bench.views.model("m").entry.default_flag
 
 
 async def test_policy_out_of_range_is_refused(bench: Any) -> None:
     await bench.registry.announce(said())
     with pytest.raises(InvalidField, match="priority"):
-        await bench.registry.update("m", PolicyChange(priority=1001))
+        await bench.curation.update("m", PolicyChange(priority=1001))
     with pytest.raises(ModelNotFound):
-        await bench.registry.update("nobody", PolicyChange(priority=1))
+        await bench.curation.update("nobody", PolicyChange(priority=1))
 
 
 async def test_calls_without_a_stamp_renew_in_their_own_order(bench: Any) -> None:
@@ -254,7 +254,7 @@ async def test_a_call_that_is_repeated_renews_and_an_older_one_is_refused(bench:
 
 async def test_a_watch_sends_everything_then_changes_with_growing_versions(bench: Any) -> None:
     await bench.registry.announce(said())
-    async with aclosing(bench.registry.watch()) as updates:
+    async with aclosing(bench.views.watch()) as updates:
         first = await anext(updates)
         assert first.snapshot
         assert [view.entry.model_id for view in first.models] == ["m"]
@@ -267,7 +267,7 @@ async def test_a_watch_sends_everything_then_changes_with_growing_versions(bench
 
 
 async def test_a_slow_watcher_gets_the_newest_state_once_per_model(bench: Any) -> None:
-    async with aclosing(bench.registry.watch()) as updates:
+    async with aclosing(bench.views.watch()) as updates:
         await anext(updates)
         for seq in range(1, 200, 2):
             await bench.registry.announce(said(stamp=Stamp(1, seq)))
@@ -275,18 +275,18 @@ async def test_a_slow_watcher_gets_the_newest_state_once_per_model(bench: Any) -
         await bench.registry.announce(said(instance_id="i2", model_id="n"))
         update = await anext(updates)
         assert [view.entry.model_id for view in update.models] == ["m", "n"]
-        assert update.models[0].instances[0].draining
+        assert update.models[0].instances[0].instance.draining
         following = asyncio.ensure_future(anext(updates))
         await asyncio.sleep(0)
         assert not following.done()
-        bench.registry.end_watches()
+        bench.views.end_watches()
         with pytest.raises(StopAsyncIteration):
             await following
 
 
 async def test_load_alone_wakes_no_watcher_and_expiry_does(bench: Any) -> None:
     await bench.registry.announce(said())
-    async with aclosing(bench.registry.watch()) as updates:
+    async with aclosing(bench.views.watch()) as updates:
         first = await anext(updates)
         await bench.registry.heartbeat(beat())
         bench.pass_time(7)

@@ -14,7 +14,9 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from olo.common.v1 import common_pb2
+from olo.registry.v1 import benchmark_service_pb2 as benchmark_pb
 from olo.registry.v1 import registry_service_pb2 as pb
+from olo.registry.v1.benchmark_service_pb2_grpc import BenchmarkServiceStub
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo_common.errors import ErrorCode, RemoteError
 from olo_common.grpc_client import call, channel
@@ -132,6 +134,60 @@ async def test_policy_survives_a_restart_and_the_default_is_one(tmp_path: Path) 
         ]
 
 
+async def test_every_field_of_policy_is_set_shown_kept_and_given_back(tmp_path: Path) -> None:
+    policy: dict[str, Any] = {
+        "quality_score": 0.75,
+        "cost_per_1k_input_tokens": 0.0,
+        "cost_per_1k_output_tokens": 0.25,
+        "labels": {"tier": "gold"},
+        "capabilities": ["json", "tools"],
+        "allowed_tenants": ["a", "b"],
+    }
+    async with serving(tmp_path) as opened:
+        stub: Any = RegistryServiceStub(opened)
+        await register(stub, "m")
+        await do(stub.UpdateModel, mask(*policy, **policy))
+        target = pb.AliasTarget(model_id="m", weight=1)
+        await do(stub.SetAlias, pb.SetAliasRequest(alias=pb.Alias(alias="chat:latest", targets=[target])))
+    async with serving(tmp_path) as opened:
+        stub = RegistryServiceStub(opened)
+        model = (await do(stub.GetModel, pb.GetModelRequest(model_id="m"))).model
+        assert pb.Model(model_id="m", **policy) == pb.Model(
+            model_id="m", **{name: getattr(model, name) for name in policy}
+        )
+        assert model.HasField("cost_per_1k_input_tokens")
+        aliases = (await do(stub.ListAliases, pb.ListAliasesRequest())).aliases
+        assert [(alias.alias, list(alias.targets)) for alias in aliases] == [("chat:latest", [target])]
+        model = (await do(stub.UpdateModel, mask("cost_per_1k_input_tokens", "labels"))).model
+        assert not model.HasField("cost_per_1k_input_tokens")
+        assert not model.labels
+
+
+async def test_a_watch_resumes_where_it_was(tmp_path: Path) -> None:
+    async with serving(tmp_path) as opened:
+        stub: Any = RegistryServiceStub(opened)
+        await register(stub, "m", "n")
+        watch = stub.WatchModels(pb.WatchModelsRequest())
+        seen = await watch.read()
+        watch.cancel()
+        await do(stub.UpdateModel, mask("priority", priority=7))
+        await do(
+            stub.SetAlias,
+            pb.SetAliasRequest(alias=pb.Alias(alias="a", targets=[pb.AliasTarget(model_id="m", weight=1)])),
+        )
+        resumed = stub.WatchModels(pb.WatchModelsRequest(registry_epoch=seen.registry_epoch, version=seen.version))
+        missed = await resumed.read()
+        resumed.cancel()
+        assert not missed.snapshot
+        assert [(model.model_id, model.priority) for model in missed.models] == [("m", 7)]
+        assert [alias.alias for alias in missed.aliases] == ["a"]
+        stranger = stub.WatchModels(pb.WatchModelsRequest(registry_epoch="another", version=seen.version))
+        everything = await stranger.read()
+        stranger.cancel()
+        assert everything.snapshot
+        assert len(everything.models) == 2
+
+
 def mask(*paths: str, **model: Any) -> pb.UpdateModelRequest:
     return pb.UpdateModelRequest(model=pb.Model(**{"model_id": "m", **model}), update_mask=FieldMask(paths=paths))
 
@@ -150,6 +206,31 @@ def mask(*paths: str, **model: Any) -> pb.UpdateModelRequest:
         ("UpdateModel", mask("model_name", model_name=" "), "INVALID_ARGUMENT", "field_invalid", "model.model_name"),
         ("UpdateModel", mask("enabled", model_id="no"), "NOT_FOUND", "model_not_found", None),
         (
+            "UpdateModel",
+            mask("quality_score", quality_score=2.0),
+            "INVALID_ARGUMENT",
+            "field_invalid",
+            "model.quality_score",
+        ),
+        ("UpdateModel", mask("labels", labels={"a b": ""}), "INVALID_ARGUMENT", "field_invalid", "model.labels"),
+        ("DrainInstances", pb.DrainInstancesRequest(), "INVALID_ARGUMENT", "field_invalid", "instance_id"),
+        (
+            "DrainInstances",
+            pb.DrainInstancesRequest(model_id="no"),
+            "NOT_FOUND",
+            "instance_not_found",
+            "model_id",
+        ),
+        ("SetAlias", pb.SetAliasRequest(), "INVALID_ARGUMENT", "field_invalid", "alias.alias"),
+        (
+            "SetAlias",
+            pb.SetAliasRequest(alias=pb.Alias(alias="a")),
+            "INVALID_ARGUMENT",
+            "field_invalid",
+            "alias.targets",
+        ),
+        ("DeleteAlias", pb.DeleteAliasRequest(alias="no"), "NOT_FOUND", "alias_not_found", "alias"),
+        (
             "RegisterInstance",
             pb.RegisterInstanceRequest(announcement=announcement(max_concurrency=0)),
             "INVALID_ARGUMENT",
@@ -161,7 +242,7 @@ def mask(*paths: str, **model: Any) -> pb.UpdateModelRequest:
             pb.RegisterInstanceRequest(announcement=announcement(instance_id="i2", context_limit=1)),
             "FAILED_PRECONDITION",
             "registration_rejected",
-            None,
+            "context_limit",
         ),
     ],
 )
@@ -175,3 +256,30 @@ async def test_what_is_wrong_is_said(
             await do(getattr(stub, method), request_message)
     assert (caught.value.code, caught.value.reason) == (ErrorCode[code], reason)
     assert field is None or caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("method", "request_message", "code", "field"),
+    [
+        ("ListModelFacts", benchmark_pb.ListModelFactsRequest(model_id="no"), "NOT_FOUND", "model_id"),
+        ("DecideMatch", benchmark_pb.DecideMatchRequest(model_id="m", source="x"), "INVALID_ARGUMENT", "source"),
+        ("DecideMatch", benchmark_pb.DecideMatchRequest(model_id="no", source="lmarena"), "NOT_FOUND", "model_id"),
+        (
+            "DecideMatch",
+            benchmark_pb.DecideMatchRequest(model_id="m", source="lmarena", record="r"),
+            "NOT_FOUND",
+            "record",
+        ),
+    ],
+)
+async def test_what_is_wrong_about_benchmarks_is_said(
+    tmp_path: Path, method: str, request_message: Any, code: str, field: str
+) -> None:
+    async with serving(tmp_path) as opened:
+        await register(RegistryServiceStub(opened), "m")
+        stub: Any = BenchmarkServiceStub(opened)
+        sources = (await do(stub.ListBenchmarkSources, benchmark_pb.ListBenchmarkSourcesRequest())).sources
+        assert [(source.records, source.HasField("fetch_time")) for source in sources] == [(0, False)] * 3
+        with pytest.raises(RemoteError) as caught:
+            await do(getattr(stub, method), request_message)
+    assert (caught.value.code, caught.value.field) == (ErrorCode[code], field)

@@ -9,11 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from olo_common.errors import Unavailable
+from olo_router.breaking.breaker import BreakerPolicy
+from olo_router.breaking.breakers import Breakers
+from olo_router.choosing import Chooser, Wish
+from olo_router.conversations import Conversations
 from olo_router.errors import ModelUnavailable, NoModelAvailable
 from olo_router.fleet.fleet import Fleet
 from olo_router.fleet.member import Presence
-from olo_router.selection.request import Candidate, Request
-from olo_router.types import CatalogueUpdate, Departure, Heartbeat, Instance, Model, ModelType, Stamp
+from olo_router.learning.learner import Learner
+from olo_router.selection.complexity import by_rules
+from olo_router.selection.profiles import Profiles
+from olo_router.selection.request import Candidate, Request, Selection
+from olo_router.types import Attempt, CatalogueUpdate, Departure, Heartbeat, Instance, Model, ModelType, Stamp
 
 LEASE = 6.0
 
@@ -36,6 +43,15 @@ class Bench:
     def __init__(self) -> None:
         self.now = 0.0
         self.fleet = Fleet(LEASE, 300.0)
+        self.breakers = Breakers(BreakerPolicy())
+        self.chooser = Chooser(
+            self.fleet,
+            self.breakers,
+            Learner(900.0),
+            profiles=Profiles(),
+            classifier=by_rules(),
+            conversations=Conversations(1800.0),
+        )
         self.version = 0
         self.fleet.sweep(self.now, connected=True)
 
@@ -60,7 +76,13 @@ class Bench:
         self.fleet.beat(heartbeat, self.now)
 
     def first(self, name: str = "m") -> Candidate:
-        return self.fleet.select(Request(model=name), self.now).candidates[0]
+        return self.select(Request(model=name)).candidates[0]
+
+    def select(self, request: Request) -> Selection:
+        return self.chooser.choose(Wish(request), self.now, hand_out=True).selection
+
+    def finish(self, instance_id: str, model_id: str = "m") -> bool:
+        return self.fleet.finish(Attempt(model_id, instance_id, 1.0))
 
     def gone(self) -> bool:
         try:
@@ -73,7 +95,7 @@ class Bench:
 def test_nothing_is_chosen_before_the_first_snapshot_nor_long_after_the_registry_was_lost() -> None:
     bench = Bench()
     with pytest.raises(Unavailable):
-        bench.fleet.select(Request(), bench.now)
+        bench.select(Request())
     bench.tell((model("m"), [listed("i")]))
     bench.fleet.registry_lost(bench.now)
     for seq in range(2, 100):
@@ -177,7 +199,7 @@ def test_models_that_are_missing_from_a_snapshot_or_removed_are_forgotten() -> N
     bench.tell((model("m"), [listed("i")]), (model("n"), [listed("j", "n")]), (model("o"), [listed("k", "o")]))
     bench.tell((model("m"), [listed("i")]), (model("n"), [listed("j", "n")]))
     bench.tell(snapshot=False, removed=("n",))
-    selection = bench.fleet.select(Request(), bench.now)
+    selection = bench.select(Request())
     assert [candidate.model.model_id for candidate in selection.candidates] == ["m"]
     assert selection.rejections == ()
 
@@ -237,7 +259,7 @@ def test_loads_kept_up_to_date_in_steps_equal_loads_counted_anew(steps: list[tup
         elif what == "sweep":
             bench.pass_time(number / 2)
         elif what == "finish":
-            bench.fleet.finish(instance_id)
+            bench.finish(instance_id)
         else:
             _choose(bench)
         kept = _loads(bench)
@@ -248,16 +270,16 @@ def test_callers_one_after_the_other_stay_with_the_default_model() -> None:
     bench = Bench()
     bench.tell((model("m", default=True), [listed("i", slots=2)]), (model("n"), [listed("k", "n", slots=2)]))
     for _ in range(10):
-        first = bench.fleet.select(Request(), bench.now).candidates[0]
+        first = bench.select(Request()).candidates[0]
         assert first.model.model_id == "m"
-        bench.fleet.finish(first.load.best_instance_id)
+        bench.finish(first.load.best_instance_id)
 
 
 def test_an_end_that_nobody_waits_for_changes_nothing() -> None:
     bench = Bench()
     bench.tell((model("m"), [listed("i")]))
-    bench.fleet.finish("i")
-    bench.fleet.finish("unknown")
+    bench.finish("i")
+    bench.finish("unknown")
     assert _loads(bench)["m"][3] == 0
 
 
@@ -297,4 +319,4 @@ def _counted_anew(bench: Bench) -> dict[str, tuple[int, ...]]:
 
 def _choose(bench: Bench) -> None:
     with contextlib.suppress(NoModelAvailable):
-        bench.fleet.select(Request(), bench.now)
+        bench.select(Request())

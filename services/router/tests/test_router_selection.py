@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from olo_common.errors import InvalidField, OloError
 from olo_router.errors import ContextTooLong, ModelNotFound, ModelUnavailable, NoModelAvailable
-from olo_router.selection.ranking import rank
+from olo_router.selection.ranking import Kind, rank
 from olo_router.selection.request import Reason, Request, Selection
 from olo_router.selection.select import select
+from olo_router.selection.snapshot import Snapshot
 from olo_router.types import Load, Model, ModelType
 
 FREE = Load(ready=1, capacity=4, in_flight=1, best_instance_id="i", best_address="a:1")
@@ -40,7 +41,8 @@ def choose(fleet: Fleet, request: Request | None = None) -> Selection:
     request = request or Request()
     models = {each.model_id: each for each in fleet}
     loads = {each.model_id: load for each, load in fleet.items()}
-    return select(models, rank(list(fleet), loads, request.model_type), loads, request)
+    kind = Kind(request.model_type)
+    return select(Snapshot(models, loads), rank(list(fleet), loads, kind, lambda _, __: None), request)
 
 
 def order(selection: Selection) -> list[str]:
@@ -48,6 +50,41 @@ def order(selection: Selection) -> list[str]:
 
 
 A, B, C = model("a", 100, default=True), model("b", 300), model("c", 200)
+
+
+NAMED, DEFAULT, HIGHEST, REST = (
+    model("named", 1),
+    model("default", 2, default=True),
+    model("highest", 900),
+    model("rest"),
+)
+STEPS = {NAMED: FREE, DEFAULT: FREE, HIGHEST: FREE, REST: FREE}
+
+
+def test_step_1_the_model_that_the_user_names_if_it_is_healthy() -> None:
+    selection = choose(STEPS, Request(model="named", allow_fallback=True, max_candidates=4))
+    assert order(selection) == ["named", "default", "highest", "rest"]
+    assert [each.reason for each in selection.candidates] == [
+        Reason.REQUESTED,
+        Reason.DEFAULT,
+        Reason.PRIORITY,
+        Reason.AVAILABLE,
+    ]
+
+
+def test_step_2_the_default_model() -> None:
+    assert order(choose({**STEPS, NAMED: GONE}, Request(model="named", allow_fallback=True)))[0] == "default"
+    assert choose(STEPS).candidates[0].reason is Reason.DEFAULT
+
+
+def test_step_3_the_healthy_model_of_the_highest_priority() -> None:
+    selection = choose({**STEPS, DEFAULT: GONE})
+    assert (order(selection)[0], selection.candidates[0].reason) == ("highest", Reason.PRIORITY)
+
+
+def test_step_4_the_first_available_healthy_model() -> None:
+    assert order(choose({**STEPS, DEFAULT: GONE, HIGHEST: GONE})) == ["rest", "named"]
+    assert order(choose({**STEPS, DEFAULT: FULL, HIGHEST: FULL, NAMED: GONE}))[0] == "rest"
 
 
 def test_the_default_comes_first_then_priority() -> None:
@@ -146,7 +183,7 @@ def test_explanations_can_be_shown_to_people() -> None:
 
 _LOADS = st.builds(
     lambda ready, draining, slots, busy: Load(
-        ready, draining, ready * slots, ready * busy, "i" if ready else "", "a:1" if ready else ""
+        ready, draining, 0, ready * slots, ready * busy, "i" if ready else "", "a:1" if ready else ""
     ),
     st.integers(0, 2),
     st.integers(0, 1),

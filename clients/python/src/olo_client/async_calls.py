@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 import grpc
 
-from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest, ChatStreamResponse
+from olo.gateway.v1.gateway_service_pb2 import CancelRunRequest, ChatStreamRequest, ChatStreamResponse
 from olo_client.connection import CHANNEL_OPTIONS, Patience
-from olo_client.errors import cut_off, error_from_rpc
+from olo_client.errors import OloError, cut_off, error_from_rpc
 from olo_client.retries import Retries
-from olo_client.streams import StreamRepair
+from olo_client.streams import StreamPlace
 
 R = TypeVar("R")
+
+_ABANDON_SECONDS = 2.0
 
 
 class Page(Protocol):
@@ -39,9 +42,9 @@ class AsyncCalls:
         """Seconds that a call has where it does not say."""
         return self._patience.timeout
 
-    def retries(self, timeout: float | None, repeatable: bool) -> Retries:
+    def retries(self, timeout: float | None, repeatable: bool, reruns: bool = False) -> Retries:
         """The attempts of a new call."""
-        return Retries(self._patience.attempts_for(repeatable), timeout or self._patience.timeout)
+        return Retries(self._patience.attempts_for(repeatable), timeout or self._patience.timeout, reruns)
 
     async def call(
         self,
@@ -50,43 +53,77 @@ class AsyncCalls:
         *,
         timeout: float | None = None,
         repeatable: bool = True,
+        next_run: Callable[[], Any] | None = None,
     ) -> R:
         """Makes a unary call.
+
+        Args:
+            method: Of the stub.
+            request: Its message.
+            timeout: Seconds for all tries.
+            repeatable: Whether it may be tried again.
+            next_run: Gives the request of another run where one has failed; None: a failed run is the end.
 
         Raises:
             OloError: It has failed, after retries where it is `repeatable`.
         """
-        retries = self.retries(timeout, repeatable)
+        retries = self.retries(timeout, repeatable, next_run is not None)
         while True:
             try:
                 return await method(request, timeout=retries.time_left)
             except grpc.RpcError as error:
-                pause = retries.pause_after(error_from_rpc(error, self._target))
+                failure = error_from_rpc(error, self._target)
+                pause = retries.pause_after(failure)
             await asyncio.sleep(pause)
+            if failure.run_failed and next_run is not None:
+                request = next_run()
 
     async def chat_stream(
-        self, method: Callable[..., Any], request: ChatStreamRequest, *, timeout: float | None
+        self,
+        method: Callable[..., Any],
+        request: ChatStreamRequest,
+        *,
+        timeout: float | None,
+        cancel: Callable[..., Any] | None = None,
     ) -> AsyncIterator[ChatStreamResponse]:
-        """Makes the streaming call, opens it again where it breaks, and gives one sound stream.
+        """Makes the streaming call, lets it go on elsewhere where it breaks, and gives one sound stream.
+
+        Args:
+            method: The call.
+            request: What is asked, or which run to follow.
+            timeout: Seconds for all of it.
+            cancel: The call that cancels a run whose reader leaves early; None: it goes on.
 
         Raises:
             OloError: It has failed for good.
         """
-        retries, repair = self.retries(timeout, repeatable=True), StreamRepair()
-        while True:
-            call = method(request, timeout=retries.time_left)
-            try:
-                async for event in call:
-                    for repaired in repair.feed(event):
-                        yield repaired
-                if repair.completed:
-                    return
-                pause = retries.pause_after(cut_off())
-            except grpc.RpcError as error:
-                pause = retries.pause_after(error_from_rpc(error, self._target))
-            finally:
-                call.cancel()
-            await asyncio.sleep(pause)
+        retries, place = self.retries(timeout, repeatable=True), StreamPlace(request)
+        try:
+            while True:
+                call = method(place.request, timeout=retries.time_left)
+                try:
+                    async for event in call:
+                        retries.progress()
+                        for passed in place.feed(event):
+                            yield passed
+                    if place.completed:
+                        return
+                    pause = retries.pause_after(cut_off())
+                except grpc.RpcError as error:
+                    failure = error_from_rpc(error, self._target)
+                    pause = 0.0 if place.survives(failure) else retries.pause_after(failure)
+                finally:
+                    call.cancel()
+                await asyncio.sleep(pause)
+        except (GeneratorExit, asyncio.CancelledError):
+            if cancel is not None and place.run_id and not place.completed:
+                await self._abandon(cancel, place.run_id)
+            raise
+
+    async def _abandon(self, cancel: Callable[..., Any], run_id: str) -> None:
+        # It would end at its deadline at the latest.
+        with contextlib.suppress(OloError):
+            await self.call(cancel, CancelRunRequest(run_id=run_id), timeout=_ABANDON_SECONDS, repeatable=False)
 
     async def pages(
         self, fetch: Callable[[str], Awaitable[P]], items: Callable[[P], Any], limit: int | None

@@ -12,8 +12,10 @@ from olo.retrieval.v1.retrieval_service_pb2 import Passage, SearchRequest
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo_client.async_calls import AsyncCalls
 from olo_client.async_resources import AsyncCollections, AsyncDocuments, AsyncModels, AsyncRuns
+from olo_client.benchmarks import AsyncBenchmarks
 from olo_client.connection import DEFAULT_TARGET, Patience
-from olo_client.requests import ChatOptions, Messages, chat_request
+from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
+from olo_client.routing import AsyncRouting
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -35,6 +37,8 @@ class AsyncOlo:
         self._retrieval = RetrievalServiceStub(self._calls.channel)
         self.runs = AsyncRuns(self._calls)
         self.models = AsyncModels(self._calls)
+        self.benchmarks = AsyncBenchmarks(self._calls)
+        self.routing = AsyncRouting(self._calls)
         self.collections = AsyncCollections(self._calls)
         self.documents = AsyncDocuments(self._calls)
 
@@ -49,17 +53,34 @@ class AsyncOlo:
         await self._calls.channel.close()
 
     async def chat(
-        self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]
+        self, messages: Messages, *, timeout: float | None = None, retry: bool = False, **options: Unpack[ChatOptions]
     ) -> ChatResponse:
-        """Runs a request and waits for its answer."""
-        request = chat_request(messages, options, timeout or self._calls.timeout)
-        return await self._calls.call(self._gateway.Chat, request, timeout=timeout)
+        """Runs a request and waits for its answer; `retry` is explained at `Olo.chat`."""
+        timeout = time_for(options, timeout, self._calls.timeout)
+        request = chat_request(messages, options, timeout)
+        next_run = runs_after(request).__next__ if retry else None
+        return await self._calls.call(self._gateway.Chat, request, timeout=timeout, next_run=next_run)
 
     def chat_stream(
         self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]
     ) -> AsyncIterator[ChatStreamResponse]:
-        """Runs a request and gives its events: `started`, `delta`s (after a `reset` they begin anew), `completed`."""
-        request = ChatStreamRequest(request=chat_request(messages, options, timeout or self._calls.timeout))
+        """Runs a request and gives its events: `started`, `delta`s (after a `reset` they begin anew), `completed`.
+
+        With `wait_for_model`, `progress` events before the first text say what the run is busy with.
+        Where the gateway is lost, another one goes on with the next character. Whoever leaves the stream early cancels
+        the run, unless `store` was asked for or a `request_id` given.
+        """
+        timeout = time_for(options, timeout, self._calls.timeout)
+        request = ChatStreamRequest(request=chat_request(messages, options, timeout))
+        kept = options.get("store") or options.get("request_id")
+        cancel = None if kept else self._gateway.CancelRun
+        return self._calls.chat_stream(self._gateway.ChatStream, request, timeout=timeout, cancel=cancel)
+
+    def follow(
+        self, run_id: str, *, resume_offset: int = 0, timeout: float | None = None
+    ) -> AsyncIterator[ChatStreamResponse]:
+        """Gives the events of a run, running or ended: its answer, from this many UTF-8 bytes on."""
+        request = ChatStreamRequest(run_id=run_id, resume_offset=resume_offset)
         return self._calls.chat_stream(self._gateway.ChatStream, request, timeout=timeout)
 
     async def embed(self, texts: Sequence[str], *, model: str = "auto") -> Embeddings:

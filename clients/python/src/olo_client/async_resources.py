@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Unpack
 
 from olo.gateway.v1.gateway_service_pb2 import (
     CancelRunRequest,
@@ -10,11 +11,16 @@ from olo.gateway.v1.gateway_service_pb2 import (
     ListModelsRequest,
     ListRunsRequest,
     ModelSummary,
+    ReplayRunRequest,
+    ReplayRunResponse,
 )
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import Run
+from olo.registry.v1 import registry_service_pb2 as rg
+from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo_client.administration import Policy, alias_request, update_request
 from olo_client.async_calls import AsyncCalls
 from olo_client.requests import document_input, model_type
 
@@ -38,17 +44,23 @@ class AsyncRuns:
             limit,
         )
 
+    async def replay(self, run_id: str, *, model: str = "", profile: str = "") -> ReplayRunResponse:
+        """Runs the request of an earlier run anew, with the passages that were found then; gives both answers."""
+        request = ReplayRunRequest(run_id=run_id, model=model, profile=profile)
+        return await self._calls.call(self._stub.ReplayRun, request, repeatable=False)
+
     async def cancel(self, run_id: str) -> Run:
         """Asks a run to stop; one that has ended is left as it is."""
         return (await self._calls.call(self._stub.CancelRun, CancelRunRequest(run_id=run_id))).run
 
 
 class AsyncModels:
-    """Models that can be asked for."""
+    """Models that can be asked for, and what the operator decides of them."""
 
     def __init__(self, calls: AsyncCalls) -> None:
         self._calls = calls
         self._stub = GatewayServiceStub(calls.channel)
+        self._registry = RegistryServiceStub(calls.channel)
 
     def list(self, kind: str | None = None) -> AsyncIterator[ModelSummary]:
         """The models; `kind` is "llm", "embedding" or None for all."""
@@ -59,6 +71,31 @@ class AsyncModels:
             lambda page: page.models,
             None,
         )
+
+    async def get(self, model_id: str) -> rg.Model:
+        """One model with its instances and all that the operator has decided."""
+        return (await self._calls.call(self._registry.GetModel, rg.GetModelRequest(model_id=model_id))).model
+
+    async def update(self, model_id: str, **policy: Unpack[Policy]) -> rg.Model:
+        """Sets the operator's policy; what is left out stays as it is."""
+        return (await self._calls.call(self._registry.UpdateModel, update_request(model_id, **policy))).model
+
+    async def drain(self, *, model_id: str = "", instance_id: str = "") -> Sequence[str]:
+        """Has an instance, or all that a model has now, finish its work and take nothing new; gives their ids."""
+        request = rg.DrainInstancesRequest(model_id=model_id, instance_id=instance_id)
+        return (await self._calls.call(self._registry.DrainInstances, request)).instance_ids
+
+    async def aliases(self) -> Sequence[rg.Alias]:
+        """The names that stand for models."""
+        return (await self._calls.call(self._registry.ListAliases, rg.ListAliasesRequest())).aliases
+
+    async def set_alias(self, alias: str, targets: str | Mapping[str, int]) -> rg.Alias:
+        """Makes a name stand for a model, or for several with weights: {"a": 9, "b": 1}."""
+        return (await self._calls.call(self._registry.SetAlias, alias_request(alias, targets))).alias
+
+    async def delete_alias(self, alias: str) -> None:
+        """Ends an alias."""
+        await self._calls.call(self._registry.DeleteAlias, rg.DeleteAliasRequest(alias=alias), repeatable=False)
 
 
 class AsyncCollections:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
 import grpc
 
-from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest, ChatStreamResponse
+from olo.gateway.v1.gateway_service_pb2 import CancelRunRequest, ChatStreamRequest, ChatStreamResponse
 from olo_client.connection import CHANNEL_OPTIONS, Patience
-from olo_client.errors import cut_off, error_from_rpc
+from olo_client.errors import OloError, cut_off, error_from_rpc
 from olo_client.retries import Retries
-from olo_client.streams import StreamRepair
+from olo_client.streams import StreamPlace
 
 R = TypeVar("R")
+
+_ABANDON_SECONDS = 2.0
 
 
 class Page(Protocol):
@@ -39,48 +42,87 @@ class Calls:
         """Seconds that a call has where it does not say."""
         return self._patience.timeout
 
-    def retries(self, timeout: float | None, repeatable: bool) -> Retries:
+    def retries(self, timeout: float | None, repeatable: bool, reruns: bool = False) -> Retries:
         """The attempts of a new call."""
-        return Retries(self._patience.attempts_for(repeatable), timeout or self._patience.timeout)
+        return Retries(self._patience.attempts_for(repeatable), timeout or self._patience.timeout, reruns)
 
     def call(
-        self, method: Callable[..., R], request: Any, *, timeout: float | None = None, repeatable: bool = True
+        self,
+        method: Callable[..., R],
+        request: Any,
+        *,
+        timeout: float | None = None,
+        repeatable: bool = True,
+        next_run: Callable[[], Any] | None = None,
     ) -> R:
         """Makes a unary call.
+
+        Args:
+            method: Of the stub.
+            request: Its message.
+            timeout: Seconds for all tries.
+            repeatable: Whether it may be tried again.
+            next_run: Gives the request of another run where one has failed; None: a failed run is the end.
 
         Raises:
             OloError: It has failed, after retries where it is `repeatable`.
         """
-        retries = self.retries(timeout, repeatable)
+        retries = self.retries(timeout, repeatable, next_run is not None)
         while True:
             try:
                 return method(request, timeout=retries.time_left)
             except grpc.RpcError as error:
-                pause = retries.pause_after(error_from_rpc(error, self._target))
+                failure = error_from_rpc(error, self._target)
+                pause = retries.pause_after(failure)
             time.sleep(pause)
+            if failure.run_failed and next_run is not None:
+                request = next_run()
 
     def chat_stream(
-        self, method: Callable[..., Any], request: ChatStreamRequest, *, timeout: float | None
+        self,
+        method: Callable[..., Any],
+        request: ChatStreamRequest,
+        *,
+        timeout: float | None,
+        cancel: Callable[..., Any] | None = None,
     ) -> Iterator[ChatStreamResponse]:
-        """Makes the streaming call, opens it again where it breaks, and gives one sound stream.
+        """Makes the streaming call, lets it go on elsewhere where it breaks, and gives one sound stream.
+
+        Args:
+            method: The call.
+            request: What is asked, or which run to follow.
+            timeout: Seconds for all of it.
+            cancel: The call that cancels a run whose reader leaves early; None: it goes on.
 
         Raises:
             OloError: It has failed for good.
         """
-        retries, repair = self.retries(timeout, repeatable=True), StreamRepair()
-        while True:
-            call = method(request, timeout=retries.time_left)
-            try:
-                for event in call:
-                    yield from repair.feed(event)
-                if repair.completed:
-                    return
-                pause = retries.pause_after(cut_off())
-            except grpc.RpcError as error:
-                pause = retries.pause_after(error_from_rpc(error, self._target))
-            finally:
-                call.cancel()
-            time.sleep(pause)
+        retries, place = self.retries(timeout, repeatable=True), StreamPlace(request)
+        try:
+            while True:
+                call = method(place.request, timeout=retries.time_left)
+                try:
+                    for event in call:
+                        retries.progress()
+                        yield from place.feed(event)
+                    if place.completed:
+                        return
+                    pause = retries.pause_after(cut_off())
+                except grpc.RpcError as error:
+                    failure = error_from_rpc(error, self._target)
+                    pause = 0.0 if place.survives(failure) else retries.pause_after(failure)
+                finally:
+                    call.cancel()
+                time.sleep(pause)
+        except (GeneratorExit, KeyboardInterrupt):
+            if cancel is not None and place.run_id and not place.completed:
+                self._abandon(cancel, place.run_id)
+            raise
+
+    def _abandon(self, cancel: Callable[..., Any], run_id: str) -> None:
+        # It would end at its deadline at the latest.
+        with contextlib.suppress(OloError):
+            self.call(cancel, CancelRunRequest(run_id=run_id), timeout=_ABANDON_SECONDS, repeatable=False)
 
     def pages(self, fetch: Callable[[str], P], items: Callable[[P], Any], limit: int | None) -> Iterator[Any]:
         """The items of all pages, at most `limit`."""

@@ -10,10 +10,12 @@ from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo.retrieval.v1.retrieval_service_pb2 import Passage, SearchRequest
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo_client.benchmarks import Benchmarks
 from olo_client.calls import Calls
 from olo_client.connection import DEFAULT_TARGET, Patience
-from olo_client.requests import ChatOptions, Messages, chat_request
+from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
 from olo_client.resources import Collections, Documents, Models, Runs
+from olo_client.routing import Routing
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -35,6 +37,8 @@ class Olo:
         self._retrieval = RetrievalServiceStub(self._calls.channel)
         self.runs = Runs(self._calls)
         self.models = Models(self._calls)
+        self.benchmarks = Benchmarks(self._calls)
+        self.routing = Routing(self._calls)
         self.collections = Collections(self._calls)
         self.documents = Documents(self._calls)
 
@@ -48,16 +52,43 @@ class Olo:
         """Closes the connection."""
         self._calls.channel.close()
 
-    def chat(self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]) -> ChatResponse:
-        """Runs a request and waits for its answer."""
-        request = chat_request(messages, options, timeout or self._calls.timeout)
-        return self._calls.call(self._gateway.Chat, request, timeout=timeout)
+    def chat(
+        self, messages: Messages, *, timeout: float | None = None, retry: bool = False, **options: Unpack[ChatOptions]
+    ) -> ChatResponse:
+        """Runs a request and waits for its answer.
+
+        Args:
+            messages: What is asked.
+            timeout: Seconds for everything.
+            retry: Whether a run that has failed for a reason that may pass is followed by another one, whose request id
+                is that of the first and a number. The same id alone always gives the same failed run.
+            options: How it is to be answered.
+        """
+        timeout = time_for(options, timeout, self._calls.timeout)
+        request = chat_request(messages, options, timeout)
+        next_run = runs_after(request).__next__ if retry else None
+        return self._calls.call(self._gateway.Chat, request, timeout=timeout, next_run=next_run)
 
     def chat_stream(
         self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]
     ) -> Iterator[ChatStreamResponse]:
-        """Runs a request and gives its events: `started`, `delta`s (after a `reset` they begin anew), `completed`."""
-        request = ChatStreamRequest(request=chat_request(messages, options, timeout or self._calls.timeout))
+        """Runs a request and gives its events: `started`, `delta`s (after a `reset` they begin anew), `completed`.
+
+        With `wait_for_model`, `progress` events before the first text say what the run is busy with.
+        Where the gateway is lost, another one goes on with the next character. Whoever leaves the stream early cancels
+        the run, unless `store` was asked for or a `request_id` given.
+        """
+        timeout = time_for(options, timeout, self._calls.timeout)
+        request = ChatStreamRequest(request=chat_request(messages, options, timeout))
+        kept = options.get("store") or options.get("request_id")
+        cancel = None if kept else self._gateway.CancelRun
+        return self._calls.chat_stream(self._gateway.ChatStream, request, timeout=timeout, cancel=cancel)
+
+    def follow(
+        self, run_id: str, *, resume_offset: int = 0, timeout: float | None = None
+    ) -> Iterator[ChatStreamResponse]:
+        """Gives the events of a run, running or ended: its answer, from this many UTF-8 bytes on."""
+        request = ChatStreamRequest(run_id=run_id, resume_offset=resume_offset)
         return self._calls.chat_stream(self._gateway.ChatStream, request, timeout=timeout)
 
     def embed(self, texts: Sequence[str], *, model: str = "auto") -> Embeddings:

@@ -115,6 +115,9 @@ def error_from_rpc(error: Any, target: str) -> OloError:
             field = bad.field_violations[0].field
         elif detail.Unpack(retry):
             retry_after = retry.retry_delay.ToTimedelta().total_seconds()
+    if status is None and code in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN):
+        # The gateway says why it ends a call, unless it is being stopped.
+        return cut_off()
     if status is None and code is grpc.StatusCode.UNAVAILABLE:
         return kind(code.name, NOT_REACHABLE, f"no gateway answers at {target}")
     message = error.details() or f"the call failed with {code.name}"
@@ -122,5 +125,5 @@ def error_from_rpc(error: Any, target: str) -> OloError:
 
 
 def cut_off() -> OloError:
-    """The error of a stream that ended before its answer was complete."""
-    return UnavailableError("UNAVAILABLE", "unavailable", "the stream ended before the answer was complete")
+    """The error of a call that ended before its answer was complete."""
+    return UnavailableError("UNAVAILABLE", "unavailable", "the call ended before the answer was complete")

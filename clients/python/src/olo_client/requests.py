@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -13,11 +14,13 @@ from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1.run_pb2 import ChatRequest, RagOptions
 from olo.inference.v1.inference_service_pb2 import ChatMessage, Role, SamplingOptions
 from olo.retrieval.v1.retrieval_service_pb2 import DocumentInput
+from olo_client.constraints import Constraints, constraints_message
 from olo_client.errors import InvalidRequestError
 
 Messages = str | Sequence[Mapping[str, str] | ChatMessage]
 """A question, or the turns of a conversation: `{"role": "user", "content": "..."}`."""
 
+_LONGEST_ID = 128
 _ROLES = {
     "system": Role.ROLE_SYSTEM,
     "user": Role.ROLE_USER,
@@ -44,7 +47,15 @@ class ChatOptions(TypedDict, total=False):
         stop: Strings that end the answer.
         seed: For answers that can be repeated, as far as the engine can.
         allow_fallback: Whether another model may answer where the named one cannot.
+        wait_for_model: Seconds that the run may wait for a model to become available.
+        priority: Who goes first where there is not enough for all; "batch" is refused first and served last.
+        profile: What the choice of a model weighs: "quality", "balanced", "speed", "budget", "long_context" or one that
+            the operator has made; "auto" goes by the complexity of the prompt.
+        constraints: What the model must offer; see `Constraints`.
+        conversation_id: Requests with the same one stay with one model while that can answer.
         request_id: Makes the request idempotent. Left out: a new one is made, so that retries never run it twice.
+        store: Let the run go on when the caller leaves its stream early, to be followed later. A run with a request_id
+            of the caller does so in any case.
     """
 
     model: str
@@ -56,7 +67,13 @@ class ChatOptions(TypedDict, total=False):
     stop: Sequence[str]
     seed: int | None
     allow_fallback: bool
+    wait_for_model: float | None
+    priority: Literal["interactive", "normal", "batch"]
+    profile: str
+    constraints: Constraints
+    conversation_id: str
     request_id: str | None
+    store: bool
 
 
 def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> ChatRequest:
@@ -65,8 +82,7 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
     Raises:
         InvalidRequestError: A message has an unknown role, or a value does not fit its field.
     """
-    duration = Duration()
-    duration.FromTimedelta(timedelta(seconds=timeout))
+    wait = options.get("wait_for_model")
     collection = options.get("collection")
     try:
         return ChatRequest(
@@ -81,11 +97,40 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
                 seed=options.get("seed"),
             ),
             rag=RagOptions(collection=collection, top_k=options.get("top_k") or 0) if collection else None,
-            timeout=duration,
+            timeout=_duration(timeout),
+            wait_for_model=_duration(wait) if wait is not None else None,
             allow_fallback=options.get("allow_fallback", False),
+            store=options.get("store", False),
+            priority=f"REQUEST_PRIORITY_{options.get('priority', 'normal').upper()}",
+            profile=options.get("profile", ""),
+            constraints=constraints_message(options["constraints"]) if options.get("constraints") else None,
+            conversation_id=options.get("conversation_id", ""),
         )
     except (TypeError, ValueError) as error:
         raise InvalidRequestError("INVALID_ARGUMENT", "field_invalid", str(error)) from error
+
+
+def time_for(options: ChatOptions, timeout: float | None, usual: float) -> float:
+    """Seconds for a chat: what the caller says, or the usual time after that for which it waits for a model."""
+    return timeout or usual + (options.get("wait_for_model") or 0.0)
+
+
+def _duration(seconds: float) -> Duration:
+    duration = Duration()
+    duration.FromTimedelta(timedelta(seconds=seconds))
+    return duration
+
+
+def runs_after(request: ChatRequest) -> Iterator[ChatRequest]:
+    """The same request for a second, third and further run, under ids that follow from the first."""
+    for number in itertools.count(2):
+        request_id = f"{request.request_id}.{number}"
+        if len(request_id) > _LONGEST_ID:
+            request_id = uuid.uuid5(uuid.NAMESPACE_OID, request_id).hex
+        following = ChatRequest()
+        following.CopyFrom(request)
+        following.request_id = request_id
+        yield following
 
 
 def _chat_messages(messages: Messages) -> Iterable[ChatMessage]:

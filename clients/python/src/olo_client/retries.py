@@ -7,19 +7,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from olo_client.errors import NOT_REACHABLE, OloError, UnavailableError
+from olo_client.errors import NOT_REACHABLE, ExhaustedError, OloError, UnavailableError
 
 # Other reasons of UNAVAILABLE, such as no_model_available, are not expected to pass in a moment.
-_PASSING_REASONS = {NOT_REACHABLE, "dependency_unavailable", "unavailable"}
+_PASSING_REASONS = {NOT_REACHABLE, "dependency_unavailable", "unavailable", "gateway_stopping"}
+_OVERLOADED = "overloaded"
 
 
 @dataclass
 class Retries:
-    """The attempts that one call has left. Only what failed with UNAVAILABLE in passing is tried again.
+    """The attempts that one call has left.
+
+    What failed with UNAVAILABLE in passing is tried again, and what was refused for overload at the moment for which it
+    was told to come back. A run that has failed stays failed, and is followed by another one only where that is wanted.
 
     Args:
         attempts: Tries in all, the first one included.
         timeout: Seconds for all tries together.
+        reruns: Whether a run that has failed, for a reason that may pass, is followed by another one.
         first_pause: Seconds before the second try; each further pause is twice as long.
         longest_pause: Seconds that no pause grows beyond: a gateway that is back should not be kept waiting.
         clock: Monotonic seconds.
@@ -27,6 +32,7 @@ class Retries:
 
     attempts: int
     timeout: float
+    reruns: bool = False
     first_pause: float = 0.2
     longest_pause: float = 3.0
     clock: Callable[[], float] = time.monotonic
@@ -41,6 +47,10 @@ class Retries:
         """Seconds until the deadline of the call; never negative."""
         return max(0.0, self._deadline - self.clock())
 
+    def progress(self) -> None:
+        """Says that the call has come further: the tries are counted anew."""
+        self._tried = 0
+
     def pause_after(self, error: OloError) -> float:
         """Seconds to wait before the next try.
 
@@ -48,7 +58,7 @@ class Retries:
             OloError: `error` itself, where there is no next try.
         """
         self._tried += 1
-        if not isinstance(error, UnavailableError) or error.reason not in _PASSING_REASONS or error.run_failed:
+        if not self._passes(error):
             raise error
         growing = min(self.first_pause * 2.0 ** (self._tried - 1), self.longest_pause)
         pause: float = growing * random.uniform(0.75, 1.25)  # noqa: S311 - jitter, no secret
@@ -56,3 +66,10 @@ class Retries:
         if self._tried >= self.attempts or pause >= self.time_left:
             raise error
         return pause
+
+    def _passes(self, error: OloError) -> bool:
+        if error.run_failed:
+            return self.reruns and isinstance(error, UnavailableError | ExhaustedError)
+        if isinstance(error, ExhaustedError):
+            return error.reason == _OVERLOADED and error.retry_after is not None
+        return isinstance(error, UnavailableError) and error.reason in _PASSING_REASONS

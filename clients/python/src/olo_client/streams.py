@@ -1,59 +1,72 @@
-"""Makes one sound stream out of one that may break, repeat or lose pieces."""
+"""How far a stream has come, so that it goes on there when it breaks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse, RunStarted, TextDelta, TextReset
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest, ChatStreamResponse, TextReset
+from olo_client.errors import OloError
+
+_PLACE_GONE = "offset_invalid"
+_READ_TOO_SLOWLY = "client_too_slow"
 
 
-class StreamRepair:
-    """Passes events on so that the deltas after the last reset always add up to the text of `completed`.
+class StreamPlace:
+    """Follows one answer through as many streams as it takes. It keeps no text: a length and a checksum are enough.
 
-    A stream that was opened again repeats its events: what is known already is left out. A gap holds the deltas back
-    until the finished answer closes it. An answer that turns out to be another one begins with a reset.
+    Args:
+        request: The first request; each further one asks for what comes after the events that were passed on.
     """
 
-    def __init__(self) -> None:
-        self._text = b""
-        self._started = False
+    def __init__(self, request: ChatStreamRequest) -> None:
+        self._request = request
+        self.run_id = ""
+        self._gone = False
+        self.offset = request.resume_offset
+        """UTF-8 bytes of the answer that were passed on."""
+        self._checksum: int | None = None
         self.completed = False
 
+    @property
+    def request(self) -> ChatStreamRequest:
+        """What to ask for next."""
+        if not self.run_id:
+            return self._request
+        again = ChatStreamRequest()
+        again.CopyFrom(self._request)
+        again.resume_offset = self.offset
+        if self._checksum is None:
+            again.ClearField("resume_checksum")
+        else:
+            again.resume_checksum = self._checksum
+        return again
+
     def feed(self, event: ChatStreamResponse) -> Iterator[ChatStreamResponse]:
-        """The events to pass on for an event that has arrived."""
+        """The events to pass on for an event that has arrived: one `started`, and deltas that follow on each other."""
         kind = event.WhichOneof("event")
-        if kind == "started":
-            yield from self._start(event.started)
-        elif kind == "delta":
-            yield from self._advance(event.delta.text.encode(), event.delta.offset)
-        elif kind == "reset":
-            yield from self._reset(event.reset.reason)
-        elif kind == "completed":
-            final = event.completed.message.content.encode()
-            if not final.startswith(self._text):
-                yield from self._reset("another answer")
-            yield from self._advance(final, 0)
-            self.completed = True
-            yield event
+        if self._gone and kind in ("delta", "completed"):
+            self._gone = False
+            yield ChatStreamResponse(reset=TextReset(reason=_PLACE_GONE))
+        match kind:
+            case "started":
+                if self.run_id:
+                    return
+                self.run_id = event.started.run_id
+            case "delta":
+                self.offset = event.delta.offset + len(event.delta.text.encode())
+                self._checksum = event.delta.checksum
+            case "reset":
+                self._begin_again(gone=False)
+            case "completed":
+                self.completed = True
+        yield event
 
-    def _start(self, started: RunStarted) -> Iterator[ChatStreamResponse]:
-        if not self._started:
-            self._started = True
-            yield ChatStreamResponse(started=started)
+    def survives(self, error: OloError) -> bool:
+        """Whether the stream goes on at once in spite of this error; where its place is gone, from the beginning."""
+        if error.reason == _PLACE_GONE and self.offset:
+            self._begin_again(gone=True)
+            return True
+        return error.reason == _READ_TOO_SLOWLY
 
-    def _reset(self, reason: str) -> Iterator[ChatStreamResponse]:
-        if self._text:
-            self._text = b""
-            yield ChatStreamResponse(reset=TextReset(reason=reason))
-
-    def _advance(self, piece: bytes, offset: int) -> Iterator[ChatStreamResponse]:
-        known = self._text[offset : offset + len(piece)]
-        if not piece.startswith(known):
-            yield from self._reset("another answer")
-        at = len(self._text)
-        if offset > at or offset + len(piece) <= at:
-            return
-        # Known text and pieces both end between characters, so the rest begins at one.
-        rest = piece[at - offset :]
-        self._text += rest
-        yield ChatStreamResponse(delta=TextDelta(text=rest.decode(), offset=at))
+    def _begin_again(self, *, gone: bool) -> None:
+        self.offset, self._checksum, self._gone = 0, None, gone

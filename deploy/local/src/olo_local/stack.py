@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from olo_common.temporal_dev_server import dev_server_command
 from olo_local.errors import StackError
 from olo_local.ports import HOST, Ports
 from olo_local.probes import TEMPORAL_SERVICE, greeting, grpc_health
@@ -16,16 +17,11 @@ INT8_MODEL = "olo-demo"
 FP32_MODEL = "olo-demo-fp32"
 EMBEDDING_MODEL = "all-minilm-l6-v2"
 
+_MAX_CONTENT_BYTES = 1024 * 1024
+"""What a request may hold here, where large ones are stored in files."""
+
 _SERVERS = ("temporal", "nats")
 """What every service needs. They wait for each other by themselves, so that all of them start at once."""
-
-_DYNAMIC_CONFIG = (
-    "history.transferProcessorMaxPollRPS=2000",
-    "history.timerProcessorMaxPollRPS=2000",
-    "history.visibilityProcessorMaxPollRPS=2000",
-    "history.outboundProcessorMaxPollRPS=2000",
-    "system.enableEagerWorkflowStart=true",
-)
 
 
 @dataclass(frozen=True)
@@ -64,6 +60,7 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
     common = {
         "OLO_NATS_URL": f"nats://{ports.address('nats')}",
         "TEMPORAL_ADDRESS": ports.address("temporal"),
+        "OLO_PAYLOAD_STORE": str(place.data / "payloads"),
     }
     databases = {name: f"sqlite:///{place.data / f'{name}.db'}" for name in ("registry", "retrieval")}
     return [
@@ -103,6 +100,7 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
             ports,
             common,
             {
+                "OLO_GATEWAY_MAX_CONTENT_BYTES": str(_MAX_CONTENT_BYTES),
                 "OLO_GATEWAY_HTTP_PORT": str(ports.serving["gateway_http"]),
                 "OLO_GATEWAY_REGISTRY_TARGET": ports.address("registry"),
                 "OLO_GATEWAY_ROUTER_TARGET": ports.address("router"),
@@ -114,12 +112,14 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
 
 
 def _temporal(ports: Ports, data: Path) -> ChildSpec:
-    command = [program("temporal"), "server", "start-dev", "--ip", HOST]
-    command += ["--port", str(ports.serving["temporal"]), "--ui-port", str(ports.serving["temporal_ui"])]
-    command += ["--db-filename", str(data / "temporal.db"), "--log-level", "warn"]
-    command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=full"]
-    for value in _DYNAMIC_CONFIG:
-        command += ["--dynamic-config-value", value]
+    command = dev_server_command(
+        program("temporal"),
+        host=HOST,
+        port=ports.serving["temporal"],
+        database=data / "temporal.db",
+        synchronous="full",
+        ui_port=ports.serving["temporal_ui"],
+    )
     address = ports.address("temporal")
     return ChildSpec("temporal", tuple(command), address, grpc_health(address, TEMPORAL_SERVICE))
 

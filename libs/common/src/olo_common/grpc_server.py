@@ -42,9 +42,19 @@ class Registration:
 
 @asynccontextmanager
 async def grpc_server(
-    settings: ServiceSettings, registrations: Sequence[Registration], conditions: Health
+    settings: ServiceSettings,
+    registrations: Sequence[Registration],
+    conditions: Health,
+    *,
+    stopping: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[str]:
     """Serves while the context is entered; gives `host:port`. Leaving it drains: NOT_SERVING, wait, stop with grace.
+
+    Args:
+        settings: Where, and how long draining takes.
+        registrations: What is served.
+        conditions: The health that is served with it.
+        stopping: Called when the wait is over: nothing new is to be taken.
 
     Raises:
         StartupError: The port is taken.
@@ -69,4 +79,5 @@ async def grpc_server(
     finally:
         await conditions.drain()
         await asyncio.sleep(settings.drain_seconds)
+        stopping()
         await server.stop(settings.grace_seconds)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from opentelemetry import metrics
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.metrics import Meter
+from opentelemetry.metrics import Meter, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import start_http_server
@@ -31,3 +33,8 @@ def configure_metrics(service: str, host: str, port: int) -> None:
 def meter() -> Meter:
     """The meter of the product's own instruments."""
     return metrics.get_meter("olo")
+
+
+def shown(name: str, read: Callable[[], float], description: str) -> None:
+    """Shows a figure that is read whenever somebody looks."""
+    meter().create_observable_gauge(name, [lambda _: [Observation(read())]], description=description)

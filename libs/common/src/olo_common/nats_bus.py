@@ -60,6 +60,11 @@ class NatsBus:
         """Whether the server is there now."""
         return self._client.is_connected
 
+    @property
+    def client(self) -> Client:
+        """The connection itself, for what is more than events."""
+        return self._client
+
     async def wait_connected(self) -> None:
         """Waits for the first connection."""
         await self._connected.wait()

@@ -33,6 +33,19 @@ class NatsSettings(BaseSettings):
     """Where the NATS server listens."""
 
 
+class PayloadSettings(BaseSettings):
+    model_config = settings_config("OLO_PAYLOAD_")
+
+    store: str = ""
+    """Where prompts and answers over 256 KiB go: a directory that the gateway and all workers share, or `s3://` and a
+    bucket (needs the extra `s3`). Empty: nowhere; an answer of more than 2 MiB then fails."""
+    max_bytes: Annotated[int, Field(ge=1024 * 1024)] = 16 * 1024 * 1024
+    """The largest prompt or answer that is stored, encoded; a larger one fails."""
+    retention_hours: Annotated[float, Field(gt=0)] = 168.0
+    """Hours after which the gateway deletes files of a directory. Must be longer than Temporal keeps finished runs: a
+    run whose files are gone can no longer be shown. Buckets have rules of their own for this."""
+
+
 class TemporalSettings(BaseSettings):
     model_config = settings_config("TEMPORAL_")
 
@@ -44,6 +57,7 @@ class TemporalSettings(BaseSettings):
     """API key of the Temporal frontend, where it asks for one."""
     tls: bool = False
     """Whether to speak TLS to the Temporal frontend."""
+    payloads: PayloadSettings = Field(default_factory=PayloadSettings)
 
 
 class LogSettings(BaseSettings):
@@ -122,9 +136,15 @@ def load_settings(settings_class: type[S]) -> S:
 
 def _class_titled(settings_class: type[BaseSettings], title: str) -> type[BaseSettings]:
     """The class that refused a value: the settings themselves, or the group in them whose variables are meant."""
-    groups = (info.annotation for info in settings_class.model_fields.values())
-    found = (group for group in groups if isinstance(group, type) and issubclass(group, BaseSettings))
-    return next((group for group in found if group.__name__ == title), settings_class)
+    return next((group for group in _groups(settings_class) if group.__name__ == title), settings_class)
+
+
+def _groups(settings_class: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
+    for info in settings_class.model_fields.values():
+        group = info.annotation
+        if isinstance(group, type) and issubclass(group, BaseSettings):
+            yield group
+            yield from _groups(group)
 
 
 def _problem(settings_class: type[BaseSettings], loc: tuple[int | str, ...], message: str) -> str:

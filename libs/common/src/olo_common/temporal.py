@@ -1,24 +1,22 @@
-"""The connection to Temporal, workers on it, and errors through it."""
+"""The connection to Temporal, and workers on it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import version
-from typing import Any
 
 from temporalio.client import Client
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, TimeoutError, TimeoutType
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from olo_common.errors import ErrorCode, OloError, RemoteError
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
+from olo_common.payload_store import data_converter
 from olo_common.settings import TemporalSettings
 
 TEMPORAL_CONDITION = "temporal"
@@ -28,13 +26,18 @@ _CHECK_SECONDS = 2.0
 
 
 async def temporal_client(settings: TemporalSettings, identity: str) -> Client:
-    """A client that connects when it is first used."""
+    """A client that connects when it is first used.
+
+    Raises:
+        StartupError: The payload store cannot be used.
+    """
     return await Client.connect(
         settings.address,
         namespace=settings.namespace,
         identity=identity,
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         tls=settings.tls,
+        data_converter=data_converter(settings.payloads),
         lazy=True,
     )
 
@@ -100,43 +103,3 @@ def _report(task: asyncio.Task[None], lifetime: Lifetime) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         logger(__name__).error("temporal_worker_failed", exc_info=error)
         lifetime.fail(error)
-
-
-def to_application_error(error: OloError, *, retryable: bool | None = None) -> ApplicationError:
-    """The failure of an activity or workflow that carries this error: its type is the reason."""
-    may_retry = error.retryable if retryable is None else retryable
-    details: dict[str, Any] = {
-        "code": error.code.name,
-        "field": error.field,
-        "retry_after": error.retry_after,
-        "metadata": dict(error.metadata),
-    }
-    return ApplicationError(error.message, details, type=error.reason, non_retryable=not may_retry)
-
-
-def from_failure(failure: BaseException | None) -> OloError:
-    """The error that a workflow or an activity has failed with: the innermost cause that tells one."""
-    while failure is not None:
-        if isinstance(failure, ApplicationError) and failure.details:
-            details = failure.details[0]
-            if isinstance(details, Mapping) and details.get("code") in ErrorCode.__members__:
-                return RemoteError(
-                    ErrorCode[details["code"]],
-                    failure.type or "internal",
-                    failure.message,
-                    field=details.get("field"),
-                    retry_after=details.get("retry_after"),
-                    metadata=details.get("metadata"),
-                )
-        if isinstance(failure, TimeoutError):
-            return _from_timeout(failure)
-        failure = failure.cause if isinstance(failure, FailureError | ActivityError) else failure.__cause__
-    return OloError("internal error; the run's history has the details")
-
-
-def _from_timeout(failure: TimeoutError) -> OloError:
-    if failure.type is TimeoutType.SCHEDULE_TO_START:
-        return RemoteError(ErrorCode.UNAVAILABLE, "schedule_to_start_timeout", "no worker took the task in time")
-    if failure.type is TimeoutType.HEARTBEAT:
-        return RemoteError(ErrorCode.UNAVAILABLE, "heartbeat_timeout", "the worker stopped answering")
-    return RemoteError(ErrorCode.DEADLINE_EXCEEDED, "deadline_exceeded", "the deadline has passed")

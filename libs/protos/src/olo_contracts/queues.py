@@ -1,4 +1,4 @@
-"""Names of Temporal task queues, workflows and activities."""
+"""Names of Temporal task queues, workflows, signals, queries, memos and activities."""
 
 from __future__ import annotations
 
@@ -8,13 +8,26 @@ CHAT_QUEUE = "gateway"
 INGEST_QUEUE = "retrieval"
 """Where ingest workflows and their activities run: the worker in the retrieval process."""
 
+REGISTRY_QUEUE = "registry"
+"""Where benchmarks are fetched: the worker in the registry process."""
+
 CHAT_WORKFLOW = "chat"
 INGEST_WORKFLOW = "ingest"
+SYNC_BENCHMARKS_WORKFLOW = "sync-benchmarks"
 
 RETRIEVE_ACTIVITY = "retrieve"
 SELECT_ACTIVITY = "select"
 GENERATE_ACTIVITY = "generate"
 EMBED_ACTIVITY = "embed"
+SYNC_BENCHMARKS_ACTIVITY = "sync-benchmarks"
+GET_MODEL_ACTIVITY = "get_model"
+
+MODEL_HINT_SIGNAL = "model_hint"
+"""Tells a parked chat workflow that an instance has announced itself."""
+RUN_QUERY = "run"
+"""Asks a chat workflow for a `Run` with its progress and details."""
+PROGRESS_MEMO = "progress"
+"""The memo in which a parked chat workflow keeps its `RunProgress`."""
 
 
 def llm_queue(model_id: str) -> str:

@@ -16,6 +16,7 @@ Event: TypeAlias = (
     | olo_events.InstanceHeartbeat
     | olo_events.InstanceLeft
     | olo_events.InstancesRequested
+    | olo_events.InstanceDrainRequested
     | olo_events.ModelChanged
     | olo_events.AttemptFinished
 )
@@ -25,6 +26,7 @@ _TABLE: Final[dict[type[Event], tuple[str, str | None]]] = {
     olo_events.InstanceHeartbeat: ("olo.registry.v1.instance.heartbeat", "instance_id"),
     olo_events.InstanceLeft: ("olo.registry.v1.instance.left", "instance_id"),
     olo_events.InstancesRequested: ("olo.registry.v1.instance.requested", None),
+    olo_events.InstanceDrainRequested: ("olo.registry.v1.drain.requested", "instance_id"),
     olo_events.ModelChanged: ("olo.registry.v1.model.changed", "model_id"),
     olo_events.AttemptFinished: ("olo.llm-worker.v1.attempt.finished", "model_id"),
 }

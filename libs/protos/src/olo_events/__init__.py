@@ -7,6 +7,7 @@ __all__ = (
     "AttemptFinished",
     "HardwareType",
     "InstanceAnnounced",
+    "InstanceDrainRequested",
     "InstanceHeartbeat",
     "InstanceLeft",
     "InstancesRequested",
@@ -101,6 +102,25 @@ class AttemptFinished(betterproto2.Message):
 
     instance_id: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
 
+    first_token_ms: "int" = betterproto2.field(7, betterproto2.TYPE_UINT64)
+    """
+    From dispatch to the engine to the first token; 0: not known.
+    """
+
+    generation_ms: "int" = betterproto2.field(8, betterproto2.TYPE_UINT64)
+    """
+    From dispatch to the engine to the last token; 0: not known.
+    """
+
+    prompt_tokens: "int" = betterproto2.field(9, betterproto2.TYPE_UINT32)
+
+    completion_tokens: "int" = betterproto2.field(10, betterproto2.TYPE_UINT32)
+
+    failure_code: "int" = betterproto2.field(11, betterproto2.TYPE_UINT32)
+    """
+    Number of the gRPC status that the failure has; 0 where it succeeded. It tells a broken worker from a wrong request.
+    """
+
 
 default_message_pool.register_message("olo.events.v1", "AttemptFinished", AttemptFinished)
 
@@ -143,8 +163,30 @@ class InstanceAnnounced(betterproto2.Message):
 
     in_flight: "int" = betterproto2.field(15, betterproto2.TYPE_UINT32)
 
+    capabilities: "list[str]" = betterproto2.field(16, betterproto2.TYPE_STRING, repeated=True)
+
+    labels: "dict[str, str]" = betterproto2.field(
+        17, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_STRING)
+    )
+
+    draining: "bool" = betterproto2.field(18, betterproto2.TYPE_BOOL)
+
 
 default_message_pool.register_message("olo.events.v1", "InstanceAnnounced", InstanceAnnounced)
+
+
+@dataclass(eq=False, repr=False)
+class InstanceDrainRequested(betterproto2.Message):
+    """
+    InstanceDrainRequested asks an instance to finish what it has and take nothing new until it is started again.
+    """
+
+    instance_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    model_id: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+
+default_message_pool.register_message("olo.events.v1", "InstanceDrainRequested", InstanceDrainRequested)
 
 
 @dataclass(eq=False, repr=False)

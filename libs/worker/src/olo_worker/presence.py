@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import olo_events
 from olo_common.lifecycle import Lifetime, background
+from olo_common.logs import logger
 from olo_common.nats_bus import NatsBus
 from olo_contracts.subjects import Event, pattern_of, subject_of
 
@@ -35,6 +36,14 @@ class Advertisement:
     address: str
     task_queue: str
     embedding_dimension: int = 0
+    capabilities: Sequence[str] = ()
+    """What it can do beyond answering: `tools`, `json`, `logprobs`, ..."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Such as zone or accelerator."""
+
+
+async def _nothing_to_stop() -> None:
+    """For who takes work from callers alone, and they do not choose what drains."""
 
 
 class Presence:
@@ -46,6 +55,7 @@ class Presence:
         in_flight: Gives the number of requests running now.
         able: Whether the worker can work now; it falls silent while it cannot.
         heartbeat_seconds: Time between heartbeats.
+        stop_taking: Lets what was taken finish, and takes nothing more; called once, when the instance drains.
     """
 
     def __init__(
@@ -56,12 +66,15 @@ class Presence:
         in_flight: Callable[[], int],
         able: Callable[[], bool],
         heartbeat_seconds: float,
+        stop_taking: Callable[[], Awaitable[None]] = _nothing_to_stop,
     ) -> None:
         self._bus = bus
         self._advertisement = advertisement
         self._in_flight = in_flight
         self._able = able
         self._heartbeat_seconds = heartbeat_seconds
+        self._stop_taking = stop_taking
+        self._log = logger(__name__)
         self._epoch = time.time_ns() // 1_000_000
         self._seq = 0
         self._present = False
@@ -90,6 +103,9 @@ class Presence:
                 task_queue=said.task_queue,
                 embedding_dimension=said.embedding_dimension,
                 in_flight=self._in_flight(),
+                capabilities=list(said.capabilities),
+                labels=dict(said.labels),
+                draining=self._draining,
             )
         )
         self._present = True
@@ -116,11 +132,21 @@ class Presence:
         )
         await self._bus.flush()
 
+    @property
+    def drain_subject(self) -> str:
+        """Where this instance is asked to drain."""
+        said = self._advertisement
+        return subject_of(olo_events.InstanceDrainRequested(instance_id=said.instance_id, model_id=said.model_id))
+
     async def drain(self) -> None:
-        """Says, from now on with every heartbeat, that nothing new is taken."""
+        """Says, from now on with every event, that nothing new is taken; has the owner take nothing more."""
+        if self._draining:
+            return
         self._draining = True
+        self._log.info("instance_draining")
         if self._present:
             await self._heartbeat()
+        await self._stop_taking()
 
     async def run(self) -> None:
         """Announces and renews for ever."""
@@ -161,7 +187,11 @@ async def present(presence: Presence, bus: NatsBus, lifetime: Lifetime) -> Async
     async def asked(_: str, __: bytes) -> None:
         await presence.announce()
 
+    async def told_to_drain(_: str, __: bytes) -> None:
+        await presence.drain()
+
     bus.on_connect(presence.announce)
+    await bus.subscribe(presence.drain_subject, told_to_drain)
     await bus.subscribe(pattern_of(olo_events.InstancesRequested), asked)
     async with background(presence.run(), "presence", lifetime):
         try:

@@ -29,6 +29,8 @@ class WorkerSettings(ServiceSettings):
     """Identity of this process; no two alive at the same time may share it."""
     advertised_address: str = ""
     """Host and port under which other services reach this one; empty: the address that it is bound to."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """What callers may ask of the place that answers, such as {"zone": "a"}, as JSON."""
     heartbeat_seconds: Seconds = 2.0
     """Time between two heartbeats; the registry's lease should be three of them."""
     nats: NatsSettings = Field(default_factory=NatsSettings)

@@ -12,7 +12,7 @@ from temporalio import activity
 
 from olo.embedding.v1.embedding_service_pb2 import EmbedRequest, EmbedResponse
 from olo_common.errors import OloError
-from olo_common.temporal import to_application_error
+from olo_common.failures import to_application_error
 from olo_contracts.queues import EMBED_ACTIVITY
 from olo_embed_worker.embedding import Embedding
 from olo_embed_worker.errors import Stopping

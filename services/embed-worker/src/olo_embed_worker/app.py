@@ -84,7 +84,8 @@ async def serving(settings: EmbedWorkerSettings, engine: EmbeddingEngine, lifeti
                 graceful_shutdown_timeout=timedelta(seconds=settings.grace_seconds),
             )
 
-        await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=health))
+        polling = await stack.enter_async_context(AsyncExitStack())
+        await polling.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=health))
         servicer = EmbeddingServicer(embedding, engine, other, tokenizing, _model_info(settings, info))
         registration = Registration(
             pb.DESCRIPTOR.services_by_name["EmbeddingService"], add_EmbeddingServiceServicer_to_server, servicer
@@ -96,6 +97,7 @@ async def serving(settings: EmbedWorkerSettings, engine: EmbeddingEngine, lifeti
             in_flight=lambda: batcher.in_flight + other.in_flight,
             able=lambda: not health.missing,
             heartbeat_seconds=settings.heartbeat_seconds,
+            stop_taking=polling.aclose,
         )
         await stack.enter_async_context(present(presence, bus, lifetime))
         yield address
@@ -157,4 +159,11 @@ def _advertisement(settings: EmbedWorkerSettings, info: EngineInfo, address: str
         address=settings.advertised_address or address,
         task_queue=embedding_queue(settings.model_id),
         embedding_dimension=info.dimension,
+        capabilities=_capabilities(settings, info),
+        labels=settings.labels,
     )
+
+
+def _capabilities(settings: EmbedWorkerSettings, info: EngineInfo) -> list[str]:
+    able = {"rerank": bool(info.reranker_model), "sparse": bool(settings.sparse)}
+    return [name for name, holds in able.items() if holds]

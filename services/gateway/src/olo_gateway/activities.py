@@ -6,34 +6,56 @@ from collections.abc import Container
 from typing import TYPE_CHECKING, Any, Final
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
+from olo.registry.v1.registry_service_pb2 import GetModelRequest, GetModelResponse
 from olo.retrieval.v1.retrieval_service_pb2 import SearchRequest, SearchResponse
 from olo.router.v1.router_service_pb2 import SelectModelsRequest, SelectModelsResponse
 from olo_common.errors import ErrorCode, OloError, Unavailable
+from olo_common.failures import to_application_error
 from olo_common.grpc_client import call
 from olo_common.grpc_interceptors import REQUEST_ID_KEY
-from olo_common.temporal import to_application_error
-from olo_contracts.queues import RETRIEVE_ACTIVITY, SELECT_ACTIVITY
+from olo_contracts.queues import GET_MODEL_ACTIVITY, RETRIEVE_ACTIVITY, SELECT_ACTIVITY
+from olo_gateway.ports import ParkedRuns
+from olo_gateway.runs.attempts import NOBODY_THERE
 
 if TYPE_CHECKING:  # these classes exist for type checkers alone
+    from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
     from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceAsyncStub
     from olo.router.v1.router_service_pb2_grpc import RouterServiceAsyncStub
 
 RETRIEVE_SECONDS: Final = 5.0
 SELECT_SECONDS: Final = 2.0
+REGISTRY_SECONDS: Final = 2.0
 
 # A router that says that nobody can answer has answered: the caller is told at once.
 _ROUTER_AWAY: Final = (Unavailable.reason,)
+_REGISTRY_AWAY: Final = (Unavailable.reason,)
 # An embedding model that is away is a part of the search that is away, as the retrieval service itself may be.
 _SEARCH_AWAY: Final = (Unavailable.reason, "model_unavailable", "no_model_available")
 
 
 class ChatActivities:
-    """What the chat workflow asks of retrieval and router."""
+    """What the chat workflow asks of retrieval, router and registry.
 
-    def __init__(self, retrieval: RetrievalServiceAsyncStub, router: RouterServiceAsyncStub) -> None:
+    Args:
+        retrieval: Finds passages.
+        router: Orders models.
+        registry: Knows who lives.
+        parked: Is told which runs wait for a model.
+    """
+
+    def __init__(
+        self,
+        retrieval: RetrievalServiceAsyncStub,
+        router: RouterServiceAsyncStub,
+        registry: RegistryServiceAsyncStub,
+        parked: ParkedRuns,
+    ) -> None:
         self._retrieval = retrieval
         self._router = router
+        self._registry = registry
+        self._parked = parked
 
     @activity.defn(name=RETRIEVE_ACTIVITY)
     async def retrieve(self, request: SearchRequest) -> SearchResponse:
@@ -44,10 +66,28 @@ class ChatActivities:
         return response
 
     @activity.defn(name=SELECT_ACTIVITY)
-    async def select(self, request: SelectModelsRequest) -> SelectModelsResponse:
-        """Orders the models that may answer."""
-        response: SelectModelsResponse = await _ask(
-            self._router.SelectModels, request, "the router", SELECT_SECONDS, away=_ROUTER_AWAY
+    async def select(self, request: SelectModelsRequest, takes_hints: bool = False) -> SelectModelsResponse:
+        """Orders the models that may answer. A run that takes hints is told when an instance announces itself."""
+        run_id = activity.info().workflow_id or ""
+        if takes_hints:
+            # Before the question: what is announced while the router answers must not be missed.
+            self._parked.add(run_id)
+        try:
+            response: SelectModelsResponse = await _ask(
+                self._router.SelectModels, request, "the router", SELECT_SECONDS, away=_ROUTER_AWAY
+            )
+        except ApplicationError as error:
+            if error.type not in (*NOBODY_THERE, Unavailable.reason):
+                self._parked.discard(run_id)
+            raise
+        self._parked.discard(run_id)
+        return response
+
+    @activity.defn(name=GET_MODEL_ACTIVITY)
+    async def get_model(self, request: GetModelRequest) -> GetModelResponse:
+        """Shows a model with its live instances."""
+        response: GetModelResponse = await _ask(
+            self._registry.GetModel, request, "the registry", REGISTRY_SECONDS, away=_REGISTRY_AWAY
         )
         return response
 

@@ -14,32 +14,55 @@ from temporalio.worker import Worker
 
 from olo.gateway.v1.gateway_service_pb2 import DESCRIPTOR as GATEWAY_FILE
 from olo.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
+from olo.registry.v1.benchmark_service_pb2 import DESCRIPTOR as BENCHMARK_FILE
+from olo.registry.v1.benchmark_service_pb2_grpc import BenchmarkServiceStub
+from olo.registry.v1.registry_service_pb2 import DESCRIPTOR as REGISTRY_FILE
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo.retrieval.v1.retrieval_service_pb2 import DESCRIPTOR as RETRIEVAL_FILE
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo.router.v1.router_service_pb2 import DESCRIPTOR as ROUTER_FILE
 from olo.router.v1.router_service_pb2_grpc import RouterServiceStub
 from olo_common.grpc_client import channel
 from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
-from olo_common.nats_bus import nats_bus
+from olo_common.metrics import shown
+from olo_common.nats_bus import NatsBus, nats_bus
+from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
 from olo_gateway.activities import ChatActivities
 from olo_gateway.adapters.nats_tokens import NatsTokenStreams
+from olo_gateway.adapters.parked_runs import parked_run_hints
 from olo_gateway.adapters.registry_catalogue import RegistryCatalogue
 from olo_gateway.adapters.routed_embedding import RoutedEmbedding
+from olo_gateway.adapters.routing_views import RoutingViews
 from olo_gateway.adapters.temporal_runs import TemporalRuns
 from olo_gateway.chats import Chats
 from olo_gateway.forwarding import forwarded
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
-from olo_gateway.runs.admission import Admission
-from olo_gateway.runs.validation import TimeLimits
+from olo_gateway.http.streaming import StreamPace
+from olo_gateway.runs.admission.admission import Admission
+from olo_gateway.runs.admission.limit import Bounds
+from olo_gateway.runs.validation import RunLimits
 from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.workers import chat_worker
 
 _CHECK_SECONDS = 2.0
+
+OPERATORS_CALLS = (
+    "ListModels",
+    "GetModel",
+    "UpdateModel",
+    "DrainInstances",
+    "ListAliases",
+    "SetAlias",
+    "DeleteAlias",
+)
+"""Of the registry's calls, those that the edge passes on; the others are for workers and routers."""
+QUESTIONS_ABOUT_ROUTING = ("ExplainSelection", "ListRankings", "GetStatus")
+"""Of the router's calls, those that the edge passes on; by the other one requests are handed out."""
 
 
 @asynccontextmanager
@@ -51,13 +74,22 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
     """
     async with AsyncExitStack() as stack:
         health = Health([TEMPORAL_CONDITION])
+        most = settings.max_runs_in_flight
+        admission = Admission(Bounds(min(settings.min_runs_in_flight, most), most, settings.tolerated_slowdown))
         client = await temporal_client(settings.temporal, f"gateway-{socket.gethostname()}-{os.getpid()}")
         router = await stack.enter_async_context(channel(settings.router_target))
         retrieval = await stack.enter_async_context(channel(settings.retrieval_target))
+        registry = await stack.enter_async_context(channel(settings.registry_target))
+        bus = await stack.enter_async_context(nats_bus(settings.nats, "gateway"))
         if settings.role == "edge":
             await stack.enter_async_context(background(_watch(client, health), "temporal-watch", lifetime))
         else:
-            activities = ChatActivities(RetrievalServiceStub(retrieval), RouterServiceStub(router))
+            cleaning = clean_payloads(settings.temporal.payloads)
+            await stack.enter_async_context(background(cleaning, "payload-cleaning", lifetime))
+            parked = await stack.enter_async_context(parked_run_hints(client, bus, lifetime))
+            activities = ChatActivities(
+                RetrievalServiceStub(retrieval), RouterServiceStub(router), RegistryServiceStub(registry), parked
+            )
 
             def make_worker() -> Worker:
                 return chat_worker(
@@ -71,43 +103,67 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         registrations: list[Registration] = []
         if settings.role != "worker":
             registrations = await _edge(
-                settings, stack, client=client, router=router, retrieval=retrieval, health=health, lifetime=lifetime
+                settings,
+                stack,
+                admission=admission,
+                client=client,
+                bus=bus,
+                registry=registry,
+                router=router,
+                retrieval=retrieval,
+                health=health,
+                lifetime=lifetime,
             )
-        yield await stack.enter_async_context(grpc_server(settings, registrations, health))
+        # Both servers let running calls end, one after the other; neither may take new ones meanwhile.
+        yield await stack.enter_async_context(grpc_server(settings, registrations, health, stopping=admission.close))
 
 
 async def _edge(
     settings: GatewaySettings,
     stack: AsyncExitStack,
     *,
+    admission: Admission,
     client: Client,
+    bus: NatsBus,
+    registry: grpc.aio.Channel,
     router: grpc.aio.Channel,
     retrieval: grpc.aio.Channel,
     health: Health,
     lifetime: Lifetime,
 ) -> list[Registration]:
     """Builds what callers see, and serves its HTTP side; gives its gRPC side."""
-    bus = await stack.enter_async_context(nats_bus(settings.nats, "gateway"))
-    registry = await stack.enter_async_context(channel(settings.registry_target))
+    shown("olo_gateway_runs_limit", lambda: admission.limit, "Runs that may be in flight.")
+    shown("olo_gateway_runs_in_flight", lambda: admission.in_flight, "Runs in flight.")
+    shown("olo_gateway_runs_refused", admission.refused.total, "Calls that were refused for overload so far.")
     catalogue = RegistryCatalogue(RegistryServiceStub(registry))
     embedding = RoutedEmbedding(RouterServiceStub(router))
     stack.push_async_callback(embedding.close)
     runs = TemporalRuns(client, eager=settings.role == "all")
-    chats = Chats(
-        runs,
-        NatsTokenStreams(bus),
-        Admission(settings.max_runs_in_flight),
-        TimeLimits(settings.default_timeout, settings.max_timeout),
+    limits = RunLimits(
+        settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes
     )
+    chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
     stack.push_async_callback(chats.close)
-    application = http_app(chats, catalogue, health, keep_alive_seconds=settings.keep_alive)
+    routing = RoutingViews(RouterServiceStub(router), BenchmarkServiceStub(registry))
+    pace = StreamPace(settings.keep_alive, settings.client_patience)
+    application = http_app(chats, catalogue, routing, health, pace)
     await stack.enter_async_context(
-        http_server(application, settings.host, settings.http_port, settings.grace_seconds, lifetime)
+        http_server(
+            application,
+            settings.host,
+            settings.http_port,
+            settings.grace_seconds,
+            lifetime,
+            client_patience=settings.client_patience,
+        )
     )
-    servicer = GatewayServicer(chats, runs, catalogue, embedding)
+    servicer = GatewayServicer(chats, runs, catalogue, embedding, client_patience=settings.client_patience)
     return [
         Registration(GATEWAY_FILE.services_by_name["GatewayService"], add_GatewayServiceServicer_to_server, servicer),
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),
+        forwarded(REGISTRY_FILE.services_by_name["RegistryService"], registry, "the registry", only=OPERATORS_CALLS),
+        forwarded(BENCHMARK_FILE.services_by_name["BenchmarkService"], registry, "the registry"),
+        forwarded(ROUTER_FILE.services_by_name["RouterService"], router, "the router", only=QUESTIONS_ABOUT_ROUTING),
     ]
 
 

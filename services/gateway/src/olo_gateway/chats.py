@@ -1,47 +1,37 @@
-"""A chat call from acceptance to answer: admit, listen, start the run, assemble, let go when the caller hangs up."""
+"""A chat call from acceptance to answer: admit, start the run, follow it, let go when the caller hangs up."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 import uuid
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
 
-from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
+from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, RunProgress
+from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
 from olo_contracts.identifiers import DEFAULT_TENANT
-from olo_gateway.convert import request_of
+from olo_gateway.convert import request_of, seconds_of
+from olo_gateway.following import ChatEvent, Following, Progress, Started
 from olo_gateway.ports import Runs, TokenStreams
-from olo_gateway.runs.admission import Admission
+from olo_gateway.runs.admission.admission import Admission, Applicant, Place
+from olo_gateway.runs.attempts import LOSSES
 from olo_gateway.runs.identity import fingerprint, run_id_of
 from olo_gateway.runs.order import ChatOrder
-from olo_gateway.runs.validation import TimeLimits, accepted
-from olo_gateway.streaming.assembler import StreamAssembler
-from olo_gateway.streaming.events import Delta, Reset
+from olo_gateway.runs.validation import RunLimits, accepted
+from olo_gateway.streaming.events import Delta, ResumePoint
+from olo_gateway.streaming.silences import with_silences
 
 RESULT_GRACE_SECONDS: Final = 2.0
 """How much longer than the run itself its caller waits: the run's own failure says more than ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The run is durable from now on."""
-
-    run_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """The run has ended with an answer."""
-
-    response: ChatResponse
-
-
-ChatEvent: TypeAlias = Started | Delta | Reset | Completed
+PROGRESS_SECONDS: Final = 1.0
+"""Silence after which a caller that waits for a model is told what its run is busy with, if that has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +41,13 @@ class _Call:
     fingerprint: str
     wait: float
     outlives_caller: bool
+    applicant: Applicant
 
 
 class Chats:
     """Serves chat calls of every dialect."""
 
-    def __init__(self, runs: Runs, tokens: TokenStreams, admission: Admission, limits: TimeLimits) -> None:
+    def __init__(self, runs: Runs, tokens: TokenStreams, admission: Admission, limits: RunLimits) -> None:
         self._runs = runs
         self._tokens = tokens
         self._admission = admission
@@ -70,34 +61,86 @@ class Chats:
             OloError: What is wrong with it, or why it failed.
         """
         call = self._call(order, stream=False)
-        with self._admission.slot(), self._cancelled_with_caller(call), _logged(call):
-            await self._runs.start(call.run_id, call.request, call.fingerprint)
-            return await self._runs.result(call.run_id, call.wait)
+        with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call), _logged(call):
+            await self._start(call, place)
+            return await self._result(call, place)
 
-    async def stream(self, order: ChatOrder) -> AsyncGenerator[ChatEvent, None]:
+    def stream(self, order: ChatOrder, point: ResumePoint | None = None) -> AsyncGenerator[ChatEvent, None]:
         """Runs an order and gives its answer as it comes into being: `Started`, deltas and resets, `Completed`.
 
+        Whoever waits for a model is told, until there is text, what the run is busy with.
+
+        Args:
+            order: What is asked. With the request id of a run that exists, that run is followed.
+            point: How far the caller has come with this run before; None: it is new.
+
         Raises:
-            OloError: What is wrong with it, or why it failed.
+            OloError: What is wrong with it, why it failed, or why it cannot be followed from there.
         """
+        events = self._stream(order, point)
+        return events if order.wait_for_model is None else self._with_progress(events)
+
+    async def _with_progress(self, events: AsyncGenerator[ChatEvent, None]) -> AsyncGenerator[ChatEvent, None]:
+        run_id, told = "", RunProgress()
+        async with aclosing(with_silences(events, PROGRESS_SECONDS)) as noticed:
+            async for event in noticed:
+                if event is not None:
+                    if isinstance(event, Started):
+                        run_id = event.run_id
+                    yield event
+                    if isinstance(event, Delta):
+                        break
+                elif run_id and (progress := await self._progress(run_id)).phase and progress != told:
+                    told = progress
+                    yield Progress(progress)
+            async for event in noticed:
+                if event is not None:
+                    yield event
+
+    async def _progress(self, run_id: str) -> RunProgress:
+        try:
+            return await self._runs.progress(run_id)
+        except OloError:
+            # It is a courtesy; the run's own error, if it has one, comes by itself.
+            return RunProgress()
+
+    async def _stream(self, order: ChatOrder, point: ResumePoint | None) -> AsyncGenerator[ChatEvent, None]:
         call = self._call(order, stream=True)
-        with self._admission.slot(), self._cancelled_with_caller(call):
-            async with self._tokens.listen(call.run_id) as chunks:
-                await self._runs.start(call.run_id, call.request, call.fingerprint)
-                yield Started(call.run_id)
-                result = asyncio.create_task(self._runs.result(call.run_id, call.wait))
-                result.add_done_callback(lambda _: chunks.put_nowait(None))
-                try:
-                    assembler = StreamAssembler()
-                    while (chunk := await chunks.get()) is not None:
-                        for event in assembler.add(chunk):
-                            yield event
-                    response = await result
-                    for event in assembler.finish(response.message.content):
-                        yield event
-                    yield Completed(response)
-                finally:
-                    result.cancel()
+        if point is not None and not order.request_id:
+            raise InvalidField(point.field, "needs the id of the run")
+        following = Following(self._tokens, call.run_id)
+        with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call):
+            told = following.events(lambda: self._start(call, place), lambda: self._result(call, place), point)
+            async with aclosing(told) as events:
+                async for event in events:
+                    yield event
+
+    async def follow(
+        self, run_id: str, point: ResumePoint | None = None, seconds: float | None = None
+    ) -> AsyncGenerator[ChatEvent, None]:
+        """Gives the events of a run that was started elsewhere or before; it goes on when this caller hangs up.
+
+        Args:
+            run_id: The run.
+            point: How far the caller has come; None: it has nothing.
+            seconds: How long it waits for the end.
+
+        Raises:
+            OloError: There is no such run, why it failed, or why it cannot be followed from there.
+        """
+        wait = self._limits.maximum if seconds is None else min(seconds, self._limits.maximum)
+        following = Following(self._tokens, run_id)
+
+        async def find() -> Started:
+            return Started(run_id, (await self._runs.get(run_id)).create_time.seconds)
+
+        async def result() -> ChatResponse:
+            return await self._runs.result(run_id, wait + RESULT_GRACE_SECONDS)
+
+        with self._admission.visit():
+            async with aclosing(following.events(find, result, point or ResumePoint(0))) as events:
+                async for event in events:
+                    yield event
 
     async def close(self) -> None:
         """Waits until the runs of callers who hung up are cancelled."""
@@ -107,13 +150,28 @@ class Chats:
     def _call(self, order: ChatOrder, *, stream: bool) -> _Call:
         order = accepted(order, self._limits)
         assert order.timeout is not None
+        run_id = run_id_of(order.request_id or uuid.uuid4().hex)
         return _Call(
-            run_id=run_id_of(order.request_id or uuid.uuid4().hex),
-            request=request_of(order, stream=stream, tenant=DEFAULT_TENANT),
+            run_id=run_id,
+            request=request_of(order, stream=stream, tenant=DEFAULT_TENANT, max_attempts=self._limits.attempts),
             fingerprint=fingerprint(order),
             wait=order.timeout + RESULT_GRACE_SECONDS,
-            outlives_caller=bool(order.request_id),
+            outlives_caller=order.store or bool(order.request_id),
+            applicant=Applicant(run_id, order.model, order.timeout, DEFAULT_TENANT, order.priority),
         )
+
+    async def _start(self, call: _Call, place: Place) -> Started:
+        await self._runs.start(call.run_id, call.request, call.fingerprint)
+        place.accepted = True
+        return Started(call.run_id, int(time.time()))
+
+    async def _result(self, call: _Call, place: Place) -> ChatResponse:
+        try:
+            response = await self._runs.result(call.run_id, call.wait)
+        finally:
+            place.answered()
+        _note(place, response)
+        return response
 
     @contextlib.contextmanager
     def _cancelled_with_caller(self, call: _Call) -> Iterator[None]:
@@ -132,6 +190,12 @@ class Chats:
         except Exception as error:
             # Its deadline ends the run at the latest.
             logger(__name__).warning("run_not_cancelled", run_id=run_id, error=repr(error))
+
+
+def _note(place: Place, response: ChatResponse) -> None:
+    place.run_seconds = seconds_of(response.timings.total)
+    place.tokens = response.usage.completion_tokens
+    place.disturbed = any(attempt.failure_reason in LOSSES for attempt in response.attempts)
 
 
 @contextlib.contextmanager

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
 
 from google.protobuf.duration_pb2 import Duration
 
-from olo.gateway.v1.run_pb2 import ChatRequest, Citation, RagOptions
+from olo.gateway.v1 import run_pb2
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest
+from olo.gateway.v1.run_pb2 import Attempt, AttemptCause, ChatRequest, Citation, RagOptions, RunPhase
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
-from olo_common.errors import InvalidField
+from olo_common.errors import InvalidField, OloError
+from olo_gateway.routing import constraints_message, constraints_of
+from olo_gateway.runs.admission.priority import Priority
+from olo_gateway.runs.attempts import cause_of
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
+from olo_gateway.streaming.events import ResumePoint
 
 _ROLES: Final = {
     inference.ROLE_SYSTEM: Role.SYSTEM,
@@ -21,6 +28,13 @@ _ROLES: Final = {
     inference.ROLE_TOOL: Role.TOOL,
 }
 _ROLE_NUMBERS: Final = {role: number for number, role in _ROLES.items()}
+_PRIORITIES: Final = {
+    run_pb2.REQUEST_PRIORITY_UNSPECIFIED: Priority.NORMAL,
+    run_pb2.REQUEST_PRIORITY_INTERACTIVE: Priority.INTERACTIVE,
+    run_pb2.REQUEST_PRIORITY_NORMAL: Priority.NORMAL,
+    run_pb2.REQUEST_PRIORITY_BATCH: Priority.BATCH,
+}
+_PRIORITY_NUMBERS: Final = {priority: number for number, priority in _PRIORITIES.items()}
 _OPTIONAL_SAMPLING: Final = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed")
 
 
@@ -28,7 +42,7 @@ def order_of(request: ChatRequest) -> ChatOrder:
     """The order that a request message holds.
 
     Raises:
-        InvalidField: A role is not known.
+        InvalidField: A role or the priority is not known.
     """
     return ChatOrder(
         turns=turns_of(request.messages),
@@ -36,12 +50,18 @@ def order_of(request: ChatRequest) -> ChatOrder:
         sampling=_sampling_of(request.sampling),
         rag=Rag(request.rag.collection, request.rag.top_k) if request.HasField("rag") else None,
         timeout=seconds_of(request.timeout) if request.HasField("timeout") else None,
+        wait_for_model=seconds_of(request.wait_for_model) if request.HasField("wait_for_model") else None,
         allow_fallback=request.allow_fallback,
+        priority=priority_of(request.priority),
         request_id=request.request_id,
+        store=request.store,
+        profile=request.profile,
+        constraints=constraints_of(request.constraints) if request.HasField("constraints") else None,
+        conversation_id=request.conversation_id,
     )
 
 
-def request_of(order: ChatOrder, *, stream: bool, tenant: str) -> ChatRequest:
+def request_of(order: ChatOrder, *, stream: bool, tenant: str, max_attempts: int) -> ChatRequest:
     """The workflow's input for an accepted order."""
     return ChatRequest(
         request_id=order.request_id,
@@ -49,11 +69,44 @@ def request_of(order: ChatOrder, *, stream: bool, tenant: str) -> ChatRequest:
         messages=messages_of(order.turns),
         sampling=_sampling_message(order.sampling),
         rag=RagOptions(collection=order.rag.collection, top_k=order.rag.top_k) if order.rag else None,
-        timeout=duration_of(timedelta(seconds=order.timeout)) if order.timeout is not None else None,
+        timeout=_duration(order.timeout),
+        wait_for_model=_duration(order.wait_for_model),
+        max_attempts=max_attempts,
         allow_fallback=order.allow_fallback,
         stream=stream,
         tenant=tenant,
+        store=order.store,
+        priority=_PRIORITY_NUMBERS[order.priority],
+        profile=order.profile,
+        constraints=constraints_message(order.constraints) if order.constraints else None,
+        conversation_id=order.conversation_id,
+        recorded_passages=[Citation(index=place, **asdict(each)) for place, each in enumerate(order.passages, 1)],
     )
+
+
+def point_of(request: ChatStreamRequest) -> ResumePoint | None:
+    """How far the caller says that it has come; None: nowhere.
+
+    Raises:
+        InvalidField: There is a checksum of nothing.
+    """
+    checksum = request.resume_checksum if request.HasField("resume_checksum") else None
+    if request.HasField("resume_offset"):
+        return ResumePoint(request.resume_offset, checksum)
+    if checksum is not None:
+        raise InvalidField("resume_checksum", "goes with resume_offset")
+    return None
+
+
+def priority_of(number: run_pb2.RequestPriority) -> Priority:
+    """How urgent a request is.
+
+    Raises:
+        InvalidField: The number is not known.
+    """
+    if number not in _PRIORITIES:
+        raise InvalidField("priority", "must be interactive, normal or batch")
+    return _PRIORITIES[number]
 
 
 def turns_of(messages: Iterable[inference.ChatMessage]) -> tuple[Turn, ...]:
@@ -89,6 +142,21 @@ def citation_of(number: int, passage: Passage) -> Citation:
     )
 
 
+def failed_attempt(failure: OloError) -> Attempt:
+    """An attempt that has failed, with the cause that its reason belongs to."""
+    return Attempt(failure_reason=failure.reason, cause=f"ATTEMPT_CAUSE_{cause_of(failure).name}")
+
+
+def cause_name(cause: AttemptCause) -> str:
+    """A cause as programs of other dialects know it: `heartbeat`."""
+    return AttemptCause.Name(cause).removeprefix("ATTEMPT_CAUSE_").lower()
+
+
+def phase_name(phase: RunPhase) -> str:
+    """A phase as programs of other dialects know it: `parked`."""
+    return RunPhase.Name(phase).removeprefix("RUN_PHASE_").lower()
+
+
 def duration_of(delta: timedelta) -> Duration:
     """A duration message."""
     message = Duration()
@@ -99,6 +167,10 @@ def duration_of(delta: timedelta) -> Duration:
 def seconds_of(duration: Duration) -> float:
     """Seconds, of any duration that the wire can carry."""
     return duration.seconds + duration.nanos / 1e9
+
+
+def _duration(seconds: float | None) -> Duration | None:
+    return None if seconds is None else duration_of(timedelta(seconds=seconds))
 
 
 def _sampling_of(message: inference.SamplingOptions) -> Sampling:

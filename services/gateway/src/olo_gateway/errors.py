@@ -3,9 +3,13 @@
 OloError
 +-- NoModelAvailable, ModelUnavailable     nobody can answer now
 +-- Overloaded                             too many runs at once
++-- GatewayStopping                        this process ends; another one may answer
 +-- RunNotFound, ModelNotFound
++-- RunUnanswered                          nothing to compare a replay with
 +-- RequestIdConflict                      one request_id, two requests
 +-- DeadlineExceeded, RunCancelled         the run ended without an answer
++-- OffsetInvalid                          a stream cannot be resumed there
++-- ClientTooSlow                          a stream that its caller does not read
 +-- RequestPoisoned                        workers died of it
 """
 
@@ -35,6 +39,16 @@ class Overloaded(OloError):
     reason = "overloaded"
 
 
+class GatewayStopping(OloError):
+    """This process takes nothing new."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "gateway_stopping"
+
+    def __init__(self) -> None:
+        super().__init__("this gateway is stopping; ask another one, or this one a little later", retry_after=1.0)
+
+
 class RunNotFound(OloError):
     """There is no run with this id, or no longer."""
 
@@ -43,6 +57,16 @@ class RunNotFound(OloError):
 
     def __init__(self) -> None:
         super().__init__("there is no run with this id", field="run_id")
+
+
+class RunUnanswered(OloError):
+    """The run has no answer."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "run_unanswered"
+
+    def __init__(self) -> None:
+        super().__init__("only a run that was answered can be replayed", field="run_id")
 
 
 class ModelNotFound(OloError):
@@ -77,6 +101,26 @@ class RunCancelled(OloError):
 
     code = ErrorCode.CANCELLED
     reason = "run_cancelled"
+
+
+class OffsetInvalid(OloError):
+    """A stream cannot be resumed from this offset."""
+
+    code = ErrorCode.OUT_OF_RANGE
+    reason = "offset_invalid"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field}: the answer has no such place; follow it without", field=field)
+
+
+class ClientTooSlow(OloError):
+    """The caller does not read its stream."""
+
+    code = ErrorCode.CANCELLED
+    reason = "client_too_slow"
+
+    def __init__(self) -> None:
+        super().__init__("the stream was not read; resume it by the id of the run")
 
 
 class RequestPoisoned(OloError):

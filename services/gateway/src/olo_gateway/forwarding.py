@@ -1,7 +1,8 @@
-"""RetrievalService at the edge: every call is passed on as it is, in the caller's name."""
+"""Services of others at the edge: calls are passed on as they are, in the caller's name."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import grpc
@@ -18,15 +19,19 @@ MAX_SECONDS: Final = 60.0
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-def forwarded(service: ServiceDescriptor, channel: grpc.aio.Channel, peer: str) -> Registration:
-    """A registration that passes each unary call of a service on over the channel.
+def forwarded(
+    service: ServiceDescriptor, channel: grpc.aio.Channel, peer: str, *, only: Collection[str] = ()
+) -> Registration:
+    """A registration that passes unary calls of a service on over the channel.
 
     Args:
-        service: The service; each of its requests has a field `tenant`, which is set here.
+        service: The service; where its requests have a field `tenant`, it is set here.
         channel: Where its real server is.
         peer: Who that is, for messages.
+        only: The calls that are passed on; empty: all.
     """
-    handlers = {method.name: _handler(method, channel, peer) for method in service.methods}
+    methods = [method for method in service.methods if not only or method.name in only]
+    handlers = {method.name: _handler(method, channel, peer) for method in methods}
 
     def add(_: Any, server: grpc.aio.Server) -> None:
         server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service.full_name, handlers)])
@@ -36,6 +41,7 @@ def forwarded(service: ServiceDescriptor, channel: grpc.aio.Channel, peer: str) 
 
 def _handler(method: MethodDescriptor, channel: grpc.aio.Channel, peer: str) -> grpc.RpcMethodHandler[Any, Any]:
     request_class, response_class = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+    has_tenant = "tenant" in method.input_type.fields_by_name
     remote = channel.unary_unary(
         f"/{method.containing_service.full_name}/{method.name}",
         request_serializer=request_class.SerializeToString,
@@ -43,7 +49,8 @@ def _handler(method: MethodDescriptor, channel: grpc.aio.Channel, peer: str) -> 
     )
 
     async def forward(request: Any, context: Context) -> Any:
-        request.tenant = DEFAULT_TENANT
+        if has_tenant:
+            request.tenant = DEFAULT_TENANT
         seconds = min(context.time_remaining() or MAX_SECONDS, MAX_SECONDS)
         metadata = tuple((k, v) for k, v in context.invocation_metadata() or () if k == REQUEST_ID_KEY)
         return await call(remote, request, peer=peer, timeout=seconds, metadata=metadata)

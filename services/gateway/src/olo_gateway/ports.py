@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
 from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1 import gateway_service_pb2 as gateway
-from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run
+from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run, RunProgress
+from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
+from olo.router.v1 import router_service_pb2 as router
 from olo_gateway.streaming.events import Chunk
 
-Chunks: TypeAlias = "asyncio.Queue[Chunk | None]"
-"""Chunks as they arrive; None, put in by the listener, ends the reading."""
+Hear: TypeAlias = Callable[[Chunk], None]
+"""Takes a chunk, at once."""
 
 
 class Runs(Protocol):
@@ -40,7 +42,19 @@ class Runs(Protocol):
         ...
 
     async def get(self, run_id: str) -> Run:
-        """One run, with its answer or its error."""
+        """One run, with its answer or its error, and what it has done so far."""
+        ...
+
+    async def progress(self, run_id: str) -> RunProgress:
+        """What a run is busy with; empty where it has ended, or nobody can say."""
+        ...
+
+    async def request(self, run_id: str) -> ChatRequest:
+        """What a run was asked.
+
+        Raises:
+            RunNotFound: There is no such run.
+        """
         ...
 
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
@@ -48,11 +62,27 @@ class Runs(Protocol):
         ...
 
 
+class ParkedRuns(Protocol):
+    """The runs that wait for a model and want to be told of one."""
+
+    def add(self, run_id: str) -> None:
+        """Tells the run once, as soon as an instance announces itself."""
+        ...
+
+    def discard(self, run_id: str) -> None:
+        """The run waits no longer."""
+        ...
+
+
 class TokenStreams(Protocol):
     """Chunks of runs, as models generate them. They may be lost."""
 
-    def listen(self, run_id: str) -> AbstractAsyncContextManager[Chunks]:
+    def listen(self, run_id: str, hear: Hear) -> AbstractAsyncContextManager[None]:
         """Hears the chunks of a run while entered."""
+        ...
+
+    def history(self, run_id: str) -> AsyncGenerator[Chunk, None]:
+        """Earlier chunks of a run, as far as they are known still."""
         ...
 
 
@@ -65,6 +95,22 @@ class Catalogue(Protocol):
 
     async def get(self, model_id: str) -> gateway.ModelSummary:
         """One model."""
+        ...
+
+
+class Routing(Protocol):
+    """What the router knows and would do."""
+
+    async def rankings(self, request: router.ListRankingsRequest) -> router.ListRankingsResponse:
+        """The order of the models under a profile."""
+        ...
+
+    async def status(self) -> router.GetStatusResponse:
+        """Snapshot, instances, circuit breakers."""
+        ...
+
+    async def syncs(self) -> Sequence[BenchmarkSource] | None:
+        """How old the benchmarks of each source are; None while the registry is away."""
         ...
 
 

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -14,9 +15,12 @@ from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo_common.errors import InvalidField
-from olo_gateway.chats import ChatEvent, Chats, Completed, Started
-from olo_gateway.convert import order_of
+from olo_gateway.chats import Chats
+from olo_gateway.convert import order_of, point_of
+from olo_gateway.errors import ClientTooSlow
+from olo_gateway.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.ports import Catalogue, Embedding, Runs
+from olo_gateway.replays import Replays
 from olo_gateway.streaming.events import Delta, Reset
 
 MAX_RUNS_PER_PAGE: Final = 100
@@ -26,11 +30,23 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class GatewayServicer(GatewayServiceServicer):
-    """Translates calls and answers."""
+    """Translates calls and answers.
 
-    def __init__(self, chats: Chats, runs: Runs, catalogue: Catalogue, embedding: Embedding) -> None:
+    Args:
+        chats: Answers.
+        runs: Durable runs.
+        catalogue: The models.
+        embedding: Vectors.
+        client_patience: Seconds that a stream waits for its caller to read.
+    """
+
+    def __init__(
+        self, chats: Chats, runs: Runs, catalogue: Catalogue, embedding: Embedding, *, client_patience: float
+    ) -> None:
         self._chats = chats
+        self._client_patience = client_patience
         self._runs = runs
+        self._replays = Replays(runs, chats)
         self._catalogue = catalogue
         self._embedding = embedding
 
@@ -38,14 +54,29 @@ class GatewayServicer(GatewayServiceServicer):
         """Runs a request and waits for its answer."""
         return await self._chats.answer(order_of(request).within(context.time_remaining()))
 
-    async def ChatStream(
+    async def ChatStream(  # type: ignore[override]  # the stubs know generators alone; grpc takes both
         self, request: gateway.ChatStreamRequest, context: Context
-    ) -> AsyncIterator[gateway.ChatStreamResponse]:
-        """Runs a request and sends its answer as it comes into being."""
-        order = order_of(request.request).within(context.time_remaining())
-        async with aclosing(self._chats.stream(order)) as events:
+    ) -> None:
+        """Runs a request, or follows a run, and sends the answer as it comes into being."""
+        async with aclosing(self._events(request, context)) as events:
             async for event in events:
-                yield _message_of(event)
+                await self._send(_message_of(event), context)
+
+    def _events(self, request: gateway.ChatStreamRequest, context: Context) -> AsyncGenerator[ChatEvent, None]:
+        point = point_of(request)
+        if not request.run_id:
+            return self._chats.stream(order_of(request.request).within(context.time_remaining()), point)
+        if request.HasField("request"):
+            raise InvalidField("run_id", "goes without a request")
+        return self._chats.follow(request.run_id, point, context.time_remaining())
+
+    async def _send(self, message: gateway.ChatStreamResponse, context: Context) -> None:
+        """Sends an event; returns once the transport has taken it, which waits for the caller to read."""
+        try:
+            async with asyncio.timeout(self._client_patience):
+                await context.write(message)
+        except TimeoutError:
+            raise ClientTooSlow from None
 
     async def GetRun(self, request: gateway.GetRunRequest, context: Context) -> gateway.GetRunResponse:
         """Returns one run."""
@@ -61,6 +92,12 @@ class GatewayServicer(GatewayServiceServicer):
     async def CancelRun(self, request: gateway.CancelRunRequest, context: Context) -> gateway.CancelRunResponse:
         """Asks a run to stop."""
         return gateway.CancelRunResponse(run=await self._runs.cancel(_run_id(request.run_id)))
+
+    async def ReplayRun(self, request: gateway.ReplayRunRequest, context: Context) -> gateway.ReplayRunResponse:
+        """Runs the request of an earlier run anew."""
+        return await self._replays.replay(
+            _run_id(request.run_id), model=request.model, profile=request.profile, time_left=context.time_remaining()
+        )
 
     async def ListModels(self, request: gateway.ListModelsRequest, context: Context) -> gateway.ListModelsResponse:
         """Lists the models that can be asked for."""
@@ -79,10 +116,12 @@ def _run_id(run_id: str) -> str:
 
 def _message_of(event: ChatEvent) -> gateway.ChatStreamResponse:
     match event:
-        case Started(run_id):
+        case Started(run_id, _):
             return gateway.ChatStreamResponse(started=gateway.RunStarted(run_id=run_id))
-        case Delta(text, offset):
-            return gateway.ChatStreamResponse(delta=gateway.TextDelta(text=text, offset=offset))
+        case Progress(progress):
+            return gateway.ChatStreamResponse(progress=progress)
+        case Delta(text, offset, checksum):
+            return gateway.ChatStreamResponse(delta=gateway.TextDelta(text=text, offset=offset, checksum=checksum))
         case Reset(reason):
             return gateway.ChatStreamResponse(reset=gateway.TextReset(reason=reason))
         case Completed(response):

@@ -14,6 +14,8 @@ from olo_common.settings import (
     TemporalSettings,
     settings_config,
 )
+from olo_gateway.runs.attempts import MAX_ATTEMPTS
+from olo_gateway.runs.validation import INLINE_CONTENT_BYTES
 
 
 class GatewaySettings(ServiceSettings):
@@ -35,18 +37,35 @@ class GatewaySettings(ServiceSettings):
     """Seconds that a run may take whose caller says nothing."""
     max_timeout: Annotated[float, Field(gt=0)] = 600.0
     """The most seconds that a caller may ask for; more is refused."""
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = MAX_ATTEMPTS
+    """Attempts of one run, of all models together; then it fails. More survive worse times and cost the models more."""
+    max_content_bytes: Annotated[int, Field(ge=1024, le=2 * 1024 * 1024)] = INLINE_CONTENT_BYTES
+    """UTF-8 bytes that the messages of a request may have together. Above 256 KiB needs OLO_PAYLOAD_STORE."""
     max_runs_in_flight: Annotated[int, Field(ge=1)] = 256
-    """Calls for answers that this process serves at once; further ones are refused with 429 until one has ended."""
+    """Calls for answers that this process serves at once at most; further ones are refused with 429. The limit that
+    holds is usually lower: it follows how long answers take."""
+    min_runs_in_flight: Annotated[int, Field(ge=1)] = 8
+    """The limit does not fall below this, however long answers take; also what counts as hardly any load."""
+    tolerated_slowdown: Annotated[float, Field(gt=1, le=100)] = 4.0
+    """How many times longer than in calm hours an answer may take before fewer are let in at once. Lower keeps answers
+    quick; higher makes more of machines that compute many answers together."""
     max_concurrent_workflow_tasks: Annotated[int, Field(ge=4, le=256)] = 256
     """Runs that retrieve or select at once. While a peer hangs, so many calls to it wait, and no further run goes on,
     not even to its end: as many as max_runs_in_flight let every run go on."""
     keep_alive: Annotated[Seconds, Field(gt=0)] = 10.0
     """Seconds of silence after which a stream sends a comment, so that proxies keep it open."""
+    client_patience: Annotated[Seconds, Field(gt=0)] = 30.0
+    """Seconds that a stream waits for a caller that reads nothing; then it is closed as `client_too_slow`, and its run
+    is cancelled as if the caller had hung up."""
     nats: NatsSettings = Field(default_factory=NatsSettings)
     temporal: TemporalSettings = Field(default_factory=TemporalSettings)
 
     @model_validator(mode="after")
-    def _default_fits(self) -> GatewaySettings:
+    def _fits(self) -> GatewaySettings:
         if self.default_timeout > self.max_timeout:
             raise ValueError("OLO_GATEWAY_DEFAULT_TIMEOUT must not be above OLO_GATEWAY_MAX_TIMEOUT")
+        if self.max_content_bytes > INLINE_CONTENT_BYTES and not self.temporal.payloads.store:
+            raise ValueError(
+                f"OLO_GATEWAY_MAX_CONTENT_BYTES: above {INLINE_CONTENT_BYTES} bytes OLO_PAYLOAD_STORE is needed"
+            )
         return self

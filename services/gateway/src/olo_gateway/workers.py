@@ -32,7 +32,7 @@ def chat_worker(client: Client, activities: ChatActivities, *, concurrency: int,
         client,
         task_queue=CHAT_QUEUE,
         workflows=[ChatWorkflow],
-        activities=[activities.retrieve, activities.select],
+        activities=[activities.retrieve, activities.select, activities.get_model],
         build_id=build_id("olo-gateway"),
         # The sandbox nearly doubles the cost of a run; tests run the workflow inside it and replay recorded histories.
         workflow_runner=UnsandboxedWorkflowRunner(),

@@ -12,9 +12,11 @@ from olo.inference.v1 import inference_service_pb2 as pb
 from olo_contracts.queues import GENERATE_ACTIVITY
 from olo_llm_worker.attempts import HEARTBEAT_SECONDS, attempting, beside, published, time_left
 from olo_llm_worker.convert import Answering, to_job
+from olo_llm_worker.errors import EngineLost, GenerationStalled
 from olo_llm_worker.generation.answers import Answer, answering
 from olo_llm_worker.generation.engine import EngineInfo
 from olo_llm_worker.generation.slot import ModelSlot
+from olo_llm_worker.outcomes import Outcome
 from olo_llm_worker.ports import Publisher
 from olo_llm_worker.responses import Identity
 
@@ -26,55 +28,80 @@ class GenerateActivities:
         slot: Where the scheduler is.
         identity: Who answers.
         publisher: Where token chunks go.
+        stall_seconds: How long the engine may make no step before a generation is given up.
     """
 
-    def __init__(self, slot: ModelSlot, identity: Identity, publisher: Publisher) -> None:
+    def __init__(self, slot: ModelSlot, identity: Identity, publisher: Publisher, *, stall_seconds: float) -> None:
         self._slot = slot
         self._identity = identity
         self._publisher = publisher
+        self._stall_seconds = stall_seconds
 
     @activity.defn(name=GENERATE_ACTIVITY)
     async def generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         """Generates an answer. It continues what the attempt before it has told, or else the request's prefix."""
-        async with attempting(request, self._identity, self._publisher):
+        async with attempting(request, self._identity, self._publisher) as outcome:
             info, scheduler = activity.info(), self._slot.scheduler
             answer = Answering.of(request, self._identity, info.attempt)
             told = _progress(info) if info.attempt > 1 else []
             prefix = usable_prefix(told or request.prefix_token_ids, scheduler.info) if request.n <= 1 else []
             job = to_job(request, answer.request_id, timeout=time_left(request), prefix=prefix)
-            async with answering(scheduler, job) as generation, _heartbeats(generation, info.attempt):
+            said_by = pb.GenerateProgress(attempt=info.attempt, instance_id=self._identity.instance_id)
+            async with answering(scheduler, job) as generation, self._watched(generation, said_by, outcome):
                 if not request.stream:
-                    return answer.response(await generation.result())
+                    return outcome.succeeded(answer.response(await generation.result()))
                 chunks = (answer.chunk(chunk) async for chunk in generation.chunks())
                 async with published(chunks, self._publisher):
-                    return answer.response(await generation.result())
+                    return outcome.succeeded(answer.response(await generation.result()))
 
+    @contextlib.asynccontextmanager
+    async def _watched(self, generation: Answer, said_by: pb.GenerateProgress, outcome: Outcome) -> AsyncIterator[None]:
+        """Heartbeats beside the body. The last one, at the end, tells all that a later attempt can resume from.
 
-@contextlib.asynccontextmanager
-async def _heartbeats(generation: Answer, attempt: int) -> AsyncIterator[None]:
-    """Heartbeats beside the body. The last one, at the end, tells all that a later attempt can resume from."""
-    async with beside(_heartbeat(generation, attempt)):
+        Raises:
+            GenerationStalled: The engine has made no step for too long.
+        """
         try:
-            yield
-        except BaseException:
-            _say(generation, attempt)
-            raise
+            async with asyncio.timeout(self._stall_seconds) as patience:
+                async with beside(_heartbeat(generation, said_by, patience, self._stall_seconds)):
+                    try:
+                        yield
+                    except BaseException as error:
+                        _say(generation, said_by)
+                        if isinstance(error, EngineLost):
+                            outcome.progress = _progress_of(generation, said_by)
+                        raise
+        except TimeoutError:
+            raise GenerationStalled from None
 
 
-async def _heartbeat(generation: Answer, attempt: int) -> None:
-    """Says that work goes on, but only while it does: an engine that hangs must be found out."""
-    said = -1
+async def _heartbeat(
+    generation: Answer, said_by: pb.GenerateProgress, patience: asyncio.Timeout, stall_seconds: float
+) -> None:
+    """Says that this worker lives, and puts off the end of patience for as long as its engine makes steps.
+
+    A pause of the engine alone does not end the heartbeats: a long prompt is one step, and a worker that falls silent
+    is taken for dead, which the request would be blamed for.
+    """
+    seen, clock = -1, asyncio.get_running_loop().time
     while True:
         tokens = generation.progress
-        if generation.waiting or tokens != said:
-            said = tokens
-            _say(generation, attempt)
+        if generation.waiting or tokens != seen:
+            seen = tokens
+            patience.reschedule(clock() + stall_seconds)
+        _say(generation, said_by)
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
-def _say(generation: Answer, attempt: int) -> None:
+def _say(generation: Answer, said_by: pb.GenerateProgress) -> None:
+    activity.heartbeat(_progress_of(generation, said_by))
+
+
+def _progress_of(generation: Answer, said_by: pb.GenerateProgress) -> pb.GenerateProgress:
     token_ids: Sequence[int] = generation.token_ids or generation.job.prefix_token_ids
-    activity.heartbeat(pb.GenerateProgress(token_ids=token_ids, attempt=attempt))
+    progress = pb.GenerateProgress(token_ids=token_ids)
+    progress.MergeFrom(said_by)
+    return progress
 
 
 def usable_prefix(token_ids: Iterable[int], info: EngineInfo) -> list[int]:

@@ -18,7 +18,9 @@ from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
 from olo_common.nats_bus import nats_bus
+from olo_common.nats_streams import StreamKeeper
 from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
+from olo_contracts.streams import CHUNK_STREAM
 from olo_llm_worker.activities import GenerateActivities
 from olo_llm_worker.adapters.child_engine import Placement, start_engine
 from olo_llm_worker.adapters.cores import physical_cores
@@ -53,10 +55,11 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
     health, identity = Health([MODEL_CONDITION, TEMPORAL_CONDITION]), identity_of(settings)
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(nats_bus(settings.nats, identity.instance_id))
+        StreamKeeper(bus, CHUNK_STREAM)
         client = await temporal_client(settings.temporal, identity.instance_id)
         polling = _Polling()
         slot = ModelSlot(lambda: _load(settings), _policy(settings), polling.follow)
-        activities = GenerateActivities(slot, identity, bus)
+        activities = GenerateActivities(slot, identity, bus, stall_seconds=settings.stall_seconds)
         polling.begin(
             health,
             lambda: temporal_worker(
@@ -77,11 +80,17 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
         presence = Presence(
             bus,
             advertisement_of(
-                settings, identity, address, context_limit=slot.info.context_limit, hardware=slot.info.hardware
+                settings,
+                identity,
+                address,
+                context_limit=slot.info.context_limit,
+                hardware=slot.info.hardware,
+                capabilities=slot.info.capabilities,
             ),
             in_flight=lambda: slot.running,
             able=lambda: not health.missing,
             heartbeat_seconds=settings.heartbeat_seconds,
+            stop_taking=polling.end,
         )
         await stack.enter_async_context(present(presence, bus, lifetime))
         polling.presence = presence

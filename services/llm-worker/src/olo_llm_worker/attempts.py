@@ -12,12 +12,12 @@ from typing import Final
 import structlog
 from temporalio import activity
 
-import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import OloError
-from olo_common.temporal import to_application_error
+from olo_common.failures import to_application_error
 from olo_contracts.subjects import stream_subject, subject_of
 from olo_llm_worker.errors import WorkerStopping
+from olo_llm_worker.outcomes import Outcome, attempt_finished
 from olo_llm_worker.ports import Publisher
 from olo_llm_worker.responses import Identity, shortest, time_allowed
 
@@ -27,36 +27,30 @@ _LAST_WORD_SECONDS: Final = 1.0
 
 
 @contextlib.asynccontextmanager
-async def attempting(request: pb.GenerateRequest, identity: Identity, publisher: Publisher) -> AsyncIterator[None]:
+async def attempting(request: pb.GenerateRequest, identity: Identity, publisher: Publisher) -> AsyncIterator[Outcome]:
     """An attempt is made in the body: its errors become failures with their reason, and its end is told.
 
-    The router counts its slot as free from then on.
+    The body says where it succeeded; its errors say the rest.
 
     Raises:
         ApplicationError: The body has failed with an `OloError`, or the worker stops.
     """
     run_id = activity.info().workflow_id or ""
     with structlog.contextvars.bound_contextvars(request_id=request.request_id, run_id=run_id):
-        began, failure = time.monotonic(), ""
+        began, outcome = time.monotonic(), Outcome()
         try:
-            yield
+            yield outcome
         except OloError as error:
-            failure = error.reason
-            raise to_application_error(error) from error
+            outcome.failed(error)
+            beside = [] if outcome.progress is None else [outcome.progress]
+            raise to_application_error(error, beside=beside) from error
         except asyncio.CancelledError:
-            failure = "cancelled"
+            outcome.cancelled()
             if activity.is_worker_shutdown():
                 raise to_application_error(WorkerStopping()) from None
             raise
         finally:
-            event = olo_events.AttemptFinished(
-                run_id=run_id,
-                model_id=identity.model_id,
-                instance_id=identity.instance_id,
-                candidate=request.candidate,
-                failure_reason=failure,
-                duration_ms=round((time.monotonic() - began) * 1000),
-            )
+            event = attempt_finished(identity, run_id, request.candidate, time.monotonic() - began, outcome)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(publisher.publish(subject_of(event), bytes(event)), _LAST_WORD_SECONDS)
 

@@ -11,6 +11,7 @@ OloError
 +-- QueueFull           too many requests wait already
 +-- GenerationAborted   somebody called Abort
 +-- WorkerStopping      the process ends before the answer does
++-- GenerationStalled   the engine makes no progress
 +-- DeadlineExceeded    the time of the request is over
 +-- EmptyOutput         the model has answered with nothing
 +-- OutputInvalid       the model has not answered in the form that was asked for, twice
@@ -114,6 +115,16 @@ class WorkerStopping(OloError):
 
     def __init__(self) -> None:
         super().__init__("the worker is stopping", retry_after=0.0)
+
+
+class GenerationStalled(OloError):
+    """The engine has made no step for too long."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "generation_stalled"
+
+    def __init__(self) -> None:
+        super().__init__("the engine makes no progress", retry_after=1.0)
 
 
 class DeadlineExceeded(OloError):

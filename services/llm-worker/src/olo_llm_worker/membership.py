@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,13 @@ def identity_of(settings: LlmWorkerSettings) -> Identity:
 
 
 def advertisement_of(
-    settings: LlmWorkerSettings, identity: Identity, address: str, *, context_limit: int, hardware: str
+    settings: LlmWorkerSettings,
+    identity: Identity,
+    address: str,
+    *,
+    context_limit: int,
+    hardware: str,
+    capabilities: Sequence[str],
 ) -> Advertisement:
     """What is announced; `hardware` is `cpu` or `gpu`."""
     return Advertisement(
@@ -61,4 +67,6 @@ def advertisement_of(
         hardware_type=olo_events.HardwareType[hardware.upper()],
         address=settings.advertised_address or address,
         task_queue=identity.task_queue,
+        capabilities=capabilities,
+        labels=settings.labels,
     )

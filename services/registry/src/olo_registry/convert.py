@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import datetime, timedelta
+from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -12,10 +13,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from olo.common.v1 import common_pb2
 from olo.registry.v1 import registry_service_pb2 as pb
 from olo_common.errors import InvalidField
+from olo_registry.catalogue.alias import Alias, Target
 from olo_registry.catalogue.entry import PolicyChange
-from olo_registry.leases.instance import Instance
-from olo_registry.registry import ModelView, Update
+from olo_registry.leases.conflicts import Conflict
 from olo_registry.types import Announcement, HardwareType, ModelType, Stamp
+from olo_registry.views import InstanceView, ModelView, State, Update
 
 _MODEL_TYPES = {
     ModelType.LLM: common_pb2.MODEL_TYPE_LLM,
@@ -28,7 +30,14 @@ _HARDWARE_TYPES = {
 _MODEL_TYPE_OF = {number: model_type for model_type, number in _MODEL_TYPES.items()}
 _HARDWARE_TYPE_OF = {number: hardware_type for hardware_type, number in _HARDWARE_TYPES.items()}
 
-_POLICY_PATHS = ("model_name", "priority", "default_flag", "enabled")
+_STATES = {
+    State.READY: pb.INSTANCE_STATE_READY,
+    State.DRAINING: pb.INSTANCE_STATE_DRAINING,
+    State.QUARANTINED: pb.INSTANCE_STATE_QUARANTINED,
+}
+
+_OPTIONAL = ("quality_score", "cost_per_1k_input_tokens", "cost_per_1k_output_tokens")
+_POLICY_PATHS = tuple(PolicyChange().__slots__)
 _DEFAULT_PAGE = 100
 _MAX_PAGE = 1000
 
@@ -52,6 +61,8 @@ def announcement_of(message: pb.InstanceAnnouncement) -> Announcement:
         embedding_dimension=message.embedding_dimension,
         in_flight=instance.in_flight,
         draining=instance.state == pb.INSTANCE_STATE_DRAINING,
+        capabilities=tuple(sorted(instance.capabilities)),
+        labels=dict(instance.labels),
     )
 
 
@@ -99,12 +110,17 @@ def change_of(request: pb.UpdateModelRequest) -> PolicyChange:
     paths = set(request.update_mask.paths)
     if not paths or not paths <= set(_POLICY_PATHS):
         raise InvalidField("update_mask", f"must name one or more of {', '.join(_POLICY_PATHS)}")
-    return PolicyChange(
-        model_name=request.model.model_name if "model_name" in paths else None,
-        priority=request.model.priority if "priority" in paths else None,
-        default_flag=request.model.default_flag if "default_flag" in paths else None,
-        enabled=request.model.enabled if "enabled" in paths else None,
-    )
+    values = {path: _policy_value(request.model, path) for path in paths}
+    return PolicyChange(**values)
+
+
+def _policy_value(model: pb.Model, path: str) -> Any:
+    if path in _OPTIONAL and not model.HasField(path):
+        return None
+    value = getattr(model, path)
+    if path in ("capabilities", "allowed_tenants"):
+        return tuple(sorted(value))
+    return dict(value) if path == "labels" else value
 
 
 def model_message(view: ModelView) -> pb.Model:
@@ -118,13 +134,20 @@ def model_message(view: ModelView) -> pb.Model:
         default_flag=entry.default_flag,
         enabled=entry.enabled,
         context_limit=entry.context_limit,
-        max_concurrency=sum(instance.max_concurrency for instance in view.instances),
+        max_concurrency=sum(seen.instance.max_concurrency for seen in view.instances),
         hardware_type=_HARDWARE_TYPES[entry.hardware_type],
         task_queue=entry.task_queue,
         embedding_dimension=entry.embedding_dimension,
-        instances=[_instance_message(instance) for instance in view.instances],
+        instances=[_instance_message(seen) for seen in view.instances],
         create_time=_timestamp(entry.create_time),
         update_time=_timestamp(entry.update_time),
+        quality_score=view.worth.quality_score,
+        cost_per_1k_input_tokens=view.worth.cost_per_1k_input_tokens,
+        cost_per_1k_output_tokens=view.worth.cost_per_1k_output_tokens,
+        labels=entry.labels,
+        capabilities=view.capabilities,
+        allowed_tenants=entry.allowed_tenants,
+        conflicts=[_conflict_message(conflict) for conflict in view.conflicts],
     )
 
 
@@ -135,7 +158,20 @@ def update_message(update: Update) -> pb.WatchModelsResponse:
         registry_epoch=update.registry_epoch,
         snapshot=update.snapshot,
         models=[model_message(view) for view in update.models],
+        aliases=[alias_message(alias) for alias in update.aliases],
+        removed_aliases=update.removed_aliases,
     )
+
+
+def alias_of(message: pb.Alias) -> Alias:
+    """The alias; its targets are in the order of their ids."""
+    return Alias(message.alias, tuple(sorted(Target(target.model_id, target.weight) for target in message.targets)))
+
+
+def alias_message(alias: Alias) -> pb.Alias:
+    """A name and what it stands for."""
+    targets = [pb.AliasTarget(model_id=target.model_id, weight=target.weight) for target in alias.targets]
+    return pb.Alias(alias=alias.name, targets=targets)
 
 
 def duration(seconds: float) -> Duration:
@@ -145,7 +181,17 @@ def duration(seconds: float) -> Duration:
     return message
 
 
-def _instance_message(instance: Instance) -> pb.Instance:
+def _conflict_message(conflict: Conflict) -> pb.Conflict:
+    return pb.Conflict(
+        instance_id=conflict.instance_id,
+        field=conflict.field,
+        expected=conflict.expected,
+        announced=conflict.announced,
+    )
+
+
+def _instance_message(seen: InstanceView) -> pb.Instance:
+    instance = seen.instance
     return pb.Instance(
         instance_id=instance.instance_id,
         model_id=instance.model_id,
@@ -155,10 +201,13 @@ def _instance_message(instance: Instance) -> pb.Instance:
         in_flight=instance.in_flight,
         context_limit=instance.context_limit,
         hardware_type=_HARDWARE_TYPES[instance.hardware_type],
-        state=pb.INSTANCE_STATE_DRAINING if instance.draining else pb.INSTANCE_STATE_READY,
+        state=_STATES[seen.state],
         epoch=instance.stamp.epoch,
         seq=instance.stamp.seq,
         announce_time=_timestamp(instance.announce_time),
+        capabilities=instance.capabilities,
+        labels=instance.labels,
+        state_reason=seen.reason,
     )
 
 

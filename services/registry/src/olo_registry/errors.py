@@ -2,9 +2,12 @@
 
 OloError
 +-- ModelNotFound           NOT_FOUND            model_not_found
++-- AliasNotFound           NOT_FOUND            alias_not_found
 +-- InstanceNotFound        NOT_FOUND            instance_not_found
 +-- RegistrationRejected    FAILED_PRECONDITION  registration_rejected
 +-- RegistryFull            RESOURCE_EXHAUSTED   registry_full
++-- RecordNotFound          NOT_FOUND            record_not_found
++-- SourceDrifted           FAILED_PRECONDITION  source_drifted
 +-- Unavailable             UNAVAILABLE          dependency_unavailable (of olo_common: the database is away)
 """
 
@@ -18,6 +21,13 @@ class ModelNotFound(OloError):
 
     code = ErrorCode.NOT_FOUND
     reason = "model_not_found"
+
+
+class AliasNotFound(OloError):
+    """No alias has this name."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "alias_not_found"
 
 
 class InstanceNotFound(OloError):
@@ -39,3 +49,17 @@ class RegistryFull(OloError):
 
     code = ErrorCode.RESOURCE_EXHAUSTED
     reason = "registry_full"
+
+
+class RecordNotFound(OloError):
+    """A source of benchmarks has no such record."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "record_not_found"
+
+
+class SourceDrifted(OloError):
+    """A source of benchmarks publishes in another shape than it did."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "source_drifted"

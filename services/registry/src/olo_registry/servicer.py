@@ -11,7 +11,11 @@ import grpc
 from olo.registry.v1 import registry_service_pb2 as pb
 from olo.registry.v1 import registry_service_pb2_grpc as pb_grpc
 from olo_registry import convert
+from olo_registry.convert_measurements import limit_of, measurement_message, measurements_of
+from olo_registry.curation import Curation
+from olo_registry.measuring import Measuring
 from olo_registry.registry import Registry
+from olo_registry.views import Views
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -19,8 +23,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class RegistryServicer(pb_grpc.RegistryServiceServicer):
     """Translates and calls inward."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, curation: Curation, views: Views, measuring: Measuring) -> None:
         self._registry = registry
+        self._curation = curation
+        self._views = views
+        self._measuring = measuring
 
     async def RegisterInstance(  # noqa: N802  # the name in the contract
         self, request: pb.RegisterInstanceRequest, context: Context
@@ -41,7 +48,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
     ) -> pb.ListModelsResponse:
         """Lists one page of the catalogue."""
         after, size = convert.page_of(request)
-        views, more = self._registry.models(after, size, convert.model_type_of(request.model_type))
+        views, more = self._views.models(after, size, convert.model_type_of(request.model_type))
         token = convert.page_token(views[-1].entry.model_id) if more else ""
         return pb.ListModelsResponse(models=[convert.model_message(view) for view in views], next_page_token=token)
 
@@ -49,19 +56,61 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
         self, request: pb.GetModelRequest, context: Context
     ) -> pb.GetModelResponse:
         """Returns one model."""
-        return pb.GetModelResponse(model=convert.model_message(self._registry.model(request.model_id)))
+        return pb.GetModelResponse(model=convert.model_message(self._views.model(request.model_id)))
 
     async def UpdateModel(  # noqa: N802  # the name in the contract
         self, request: pb.UpdateModelRequest, context: Context
     ) -> pb.UpdateModelResponse:
         """Sets the operator's policy."""
-        view = await self._registry.update(request.model.model_id, convert.change_of(request))
-        return pb.UpdateModelResponse(model=convert.model_message(view))
+        await self._curation.update(request.model.model_id, convert.change_of(request))
+        return pb.UpdateModelResponse(model=convert.model_message(self._views.model(request.model.model_id)))
+
+    async def DrainInstances(  # noqa: N802  # the name in the contract
+        self, request: pb.DrainInstancesRequest, context: Context
+    ) -> pb.DrainInstancesResponse:
+        """Has instances finish their work."""
+        told = await self._registry.drain(instance_id=request.instance_id, model_id=request.model_id)
+        return pb.DrainInstancesResponse(instance_ids=[instance.instance_id for instance in told])
+
+    async def ListAliases(  # noqa: N802  # the name in the contract
+        self, request: pb.ListAliasesRequest, context: Context
+    ) -> pb.ListAliasesResponse:
+        """Lists the aliases."""
+        return pb.ListAliasesResponse(aliases=[convert.alias_message(alias) for alias in self._views.aliases()])
+
+    async def SetAlias(  # noqa: N802  # the name in the contract
+        self, request: pb.SetAliasRequest, context: Context
+    ) -> pb.SetAliasResponse:
+        """Makes or replaces an alias."""
+        alias = convert.alias_of(request.alias)
+        await self._curation.set_alias(alias)
+        return pb.SetAliasResponse(alias=convert.alias_message(alias))
+
+    async def DeleteAlias(  # noqa: N802  # the name in the contract
+        self, request: pb.DeleteAliasRequest, context: Context
+    ) -> pb.DeleteAliasResponse:
+        """Ends an alias."""
+        await self._curation.delete_alias(request.alias)
+        return pb.DeleteAliasResponse()
 
     async def WatchModels(  # noqa: N802  # the name in the contract
         self, request: pb.WatchModelsRequest, context: Context
     ) -> AsyncIterator[pb.WatchModelsResponse]:
-        """Sends a snapshot, then each change."""
-        async with contextlib.aclosing(self._registry.watch()) as updates:
+        """Sends a snapshot or what was missed, then each change."""
+        async with contextlib.aclosing(self._views.watch(request.registry_epoch, request.version)) as updates:
             async for update in updates:
                 yield convert.update_message(update)
+
+    async def ReportMeasurements(  # noqa: N802  # the name in the contract
+        self, request: pb.ReportMeasurementsRequest, context: Context
+    ) -> pb.ReportMeasurementsResponse:
+        """Stores what a router has measured."""
+        await self._measuring.report(measurements_of(request))
+        return pb.ReportMeasurementsResponse()
+
+    async def ListMeasurements(  # noqa: N802  # the name in the contract
+        self, request: pb.ListMeasurementsRequest, context: Context
+    ) -> pb.ListMeasurementsResponse:
+        """Returns what routers have measured."""
+        measurements = await self._measuring.list(limit_of(request))
+        return pb.ListMeasurementsResponse(measurements=[measurement_message(each) for each in measurements])

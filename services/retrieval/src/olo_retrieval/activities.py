@@ -10,7 +10,7 @@ from temporalio import activity
 
 from olo.retrieval.v1.retrieval_service_pb2 import IngestWorkflowInput, IngestWorkflowResult
 from olo_common.errors import OloError
-from olo_common.temporal import to_application_error
+from olo_common.failures import to_application_error
 from olo_retrieval.errors import IndexIncomplete
 from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.types import VersionRef

@@ -5,6 +5,7 @@ OloError
 +-- ModelUnavailable    UNAVAILABLE       model_unavailable
 +-- NoModelAvailable    UNAVAILABLE       no_model_available
 +-- ContextTooLong      INVALID_ARGUMENT  context_too_long
++-- ConstraintsUnmet    FAILED_PRECONDITION  constraints_unmet
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class ModelUnavailable(OloError):
     code = ErrorCode.UNAVAILABLE
     reason = "model_unavailable"
 
-    def __init__(self, model_id: str, why: str) -> None:
-        super().__init__(f"the model {model_id} cannot answer now: {why}", field="model", retry_after=RETRY_SECONDS)
+    def __init__(self, model_id: str, why: str, pause: float = 0.0) -> None:
+        retry_after = max(RETRY_SECONDS, pause)
+        super().__init__(f"the model {model_id} cannot answer now: {why}", field="model", retry_after=retry_after)
 
 
 class NoModelAvailable(OloError):
@@ -41,8 +43,8 @@ class NoModelAvailable(OloError):
     code = ErrorCode.UNAVAILABLE
     reason = "no_model_available"
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"no model can answer now: {why}", retry_after=RETRY_SECONDS)
+    def __init__(self, why: str, pause: float = 0.0) -> None:
+        super().__init__(f"no model can answer now: {why}", retry_after=max(RETRY_SECONDS, pause))
 
 
 class ContextTooLong(OloError):
@@ -57,3 +59,13 @@ class ContextTooLong(OloError):
             field="min_context",
             metadata={"needed": str(needed), "context_limit": str(largest)},
         )
+
+
+class ConstraintsUnmet(OloError):
+    """No model that may answer offers what the request wants; the field is the constraint that one fails."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "constraints_unmet"
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"no model meets the constraints: {why}", field=field)

@@ -1,34 +1,38 @@
 """RouterService over gRPC."""
 
+# ruff: noqa: N802  (the methods have the names of the contract)
+
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 
-from olo.common.v1 import common_pb2
 from olo.router.v1 import router_service_pb2 as pb
 from olo.router.v1 import router_service_pb2_grpc as pb_grpc
 from olo_common.errors import InvalidField
+from olo_router.breaking.breaker import State
+from olo_router.convert import (
+    MAX_REJECTIONS,
+    component_message,
+    duration,
+    model_type_of,
+    rejection_message,
+    selection_message,
+    wish_of,
+)
 from olo_router.routing import Routing
-from olo_router.selection.request import DEFAULT_MAX_CANDIDATES, Candidate, Reason, Rejection, Request
-from olo_router.types import ModelType
+
+_DEFAULT_LIMIT: Final = 100
+_MAX_LIMIT: Final = 1000
+_MAX_BREAKERS: Final = 1000
+_STATES: Final = {
+    State.CLOSED: pb.BREAKER_STATE_CLOSED,
+    State.OPEN: pb.BREAKER_STATE_OPEN,
+    State.HALF_OPEN: pb.BREAKER_STATE_HALF_OPEN,
+}
 
 Context = grpc.aio.ServicerContext[Any, Any]
-
-_MODEL_TYPES = {
-    common_pb2.MODEL_TYPE_UNSPECIFIED: ModelType.LLM,
-    common_pb2.MODEL_TYPE_LLM: ModelType.LLM,
-    common_pb2.MODEL_TYPE_EMBEDDING: ModelType.EMBEDDING,
-}
-_REASONS = {
-    Reason.REQUESTED: pb.SELECTION_REASON_REQUESTED,
-    Reason.DEFAULT: pb.SELECTION_REASON_DEFAULT,
-    Reason.PRIORITY: pb.SELECTION_REASON_PRIORITY,
-    Reason.AVAILABLE: pb.SELECTION_REASON_AVAILABLE,
-}
 
 
 class RouterServicer(pb_grpc.RouterServiceServicer):
@@ -37,52 +41,84 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
     def __init__(self, routing: Routing) -> None:
         self._routing = routing
 
-    async def SelectModels(  # noqa: N802  # the name in the contract
-        self, request: pb.SelectModelsRequest, context: Context
-    ) -> pb.SelectModelsResponse:
+    async def SelectModels(self, request: pb.SelectModelsRequest, context: Context) -> pb.SelectModelsResponse:
         """Returns the candidates, best first."""
-        selection, version, age = self._routing.select(_request(request))
-        return pb.SelectModelsResponse(
-            candidates=[_candidate(candidate) for candidate in selection.candidates],
-            rejections=[_rejection(rejection) for rejection in selection.rejections],
+        return selection_message(self._routing.select(wish_of(request)))
+
+    async def ExplainSelection(
+        self, request: pb.ExplainSelectionRequest, context: Context
+    ) -> pb.ExplainSelectionResponse:
+        """Decides, and hands nothing out. Says not where the instances are: that is for who sends them requests."""
+        request.request.tenant = request.tenant or request.request.tenant
+        selection = selection_message(self._routing.explain(wish_of(request.request)))
+        for candidate in selection.candidates:
+            candidate.ClearField("address")
+        return pb.ExplainSelectionResponse(selection=selection)
+
+    async def ListRankings(self, request: pb.ListRankingsRequest, context: Context) -> pb.ListRankingsResponse:
+        """Returns the order of all models under a profile."""
+        limit = request.limit or _DEFAULT_LIMIT
+        if limit > _MAX_LIMIT:
+            raise InvalidField("limit", f"must be from 1 to {_MAX_LIMIT}")
+        name, ranking, version, age = self._routing.rankings(
+            request.profile, model_type_of(request.model_type), request.tenant
+        )
+        return pb.ListRankingsResponse(
+            profile=name,
+            models=[
+                pb.RankedModel(
+                    rank=place,
+                    model_id=model.model_id,
+                    score=ranking.worths[model.model_id],
+                    components=[component_message(part) for part in ranking.components.get(model.model_id, ())],
+                )
+                for place, model in enumerate(ranking.ordered[:limit], 1)
+            ],
+            rejections=[rejection_message(rejection) for rejection in ranking.rejections[:MAX_REJECTIONS]],
             snapshot_version=version,
-            snapshot_age=_duration(age),
+            snapshot_age=duration(age),
         )
 
-
-def _request(message: pb.SelectModelsRequest) -> Request:
-    if message.model_type not in _MODEL_TYPES:
-        raise InvalidField("model_type", "must be LLM or EMBEDDING")
-    return Request(
-        model_type=_MODEL_TYPES[message.model_type],
-        model=message.model,
-        min_context=message.min_context,
-        max_candidates=message.max_candidates or DEFAULT_MAX_CANDIDATES,
-        allow_fallback=message.allow_fallback,
-    )
-
-
-def _candidate(candidate: Candidate) -> pb.Candidate:
-    model, load = candidate.model, candidate.load
-    return pb.Candidate(
-        model_id=model.model_id,
-        task_queue=model.task_queue,
-        score=candidate.score,
-        reason=_REASONS[candidate.reason],
-        explanation=candidate.explanation,
-        address=load.best_address,
-        context_limit=model.context_limit,
-        free_slots=load.free_slots,
-        embedding_dimension=model.embedding_dimension,
-        at_capacity=load.at_capacity,
-    )
-
-
-def _rejection(rejection: Rejection) -> pb.Rejection:
-    return pb.Rejection(model_id=rejection.model_id, filter=rejection.filter, detail=rejection.detail)
-
-
-def _duration(seconds: float) -> Duration:
-    message = Duration()
-    message.FromTimedelta(timedelta(seconds=seconds))
-    return message
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
+        """Says what this router knows."""
+        status, profiles = self._routing.status(), self._routing.chooser.profiles
+        return pb.GetStatusResponse(
+            serving=not status.problem,
+            detail=status.problem,
+            snapshot_version=status.version,
+            snapshot_age=duration(status.age),
+            max_snapshot_age=duration(status.max_age),
+            registry_epoch=status.registry_epoch,
+            models=status.models,
+            instance_count=status.instance_count,
+            instances=[
+                pb.InstanceStatus(
+                    instance_id=each.instance_id,
+                    model_id=each.model_id,
+                    state=each.state,
+                    max_concurrency=each.max_concurrency,
+                    in_flight=each.in_flight,
+                    silence=duration(each.silence),
+                )
+                for each in status.instances
+            ],
+            breakers=[
+                pb.BreakerStatus(
+                    model_id=each.model_id,
+                    instance_id=each.instance_id,
+                    state=_STATES[each.state],
+                    failures=each.failures,
+                    open_for=duration(each.open_for),
+                    last_failure=each.last_failure,
+                )
+                for each in status.breakers[:_MAX_BREAKERS]
+            ],
+            profiles=[
+                pb.Profile(
+                    name=each.name, quality=each.quality, latency=each.latency, cost=each.cost, context=each.context
+                )
+                for each in profiles.all
+            ],
+            events_connected=status.events_connected,
+            default_profile=profiles.default,
+        )

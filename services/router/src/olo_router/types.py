@@ -25,7 +25,7 @@ class Stamp(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """An entry of the catalogue."""
+    """An entry of the catalogue. What is None is not known."""
 
     model_id: str
     model_type: ModelType
@@ -35,6 +35,26 @@ class Model:
     context_limit: int
     task_queue: str
     embedding_dimension: int = 0
+    hardware: str = ""
+    """`cpu` or `gpu`."""
+    quality: float | None = None
+    """0 to 1."""
+    input_cost: float | None = None
+    """US dollars for 1000 tokens of the prompt."""
+    output_cost: float | None = None
+    """US dollars for 1000 tokens of the answer."""
+    labels: frozenset[tuple[str, str]] = frozenset()
+    capabilities: frozenset[str] = frozenset()
+    allowed_tenants: frozenset[str] = frozenset()
+    """Empty: every tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name that stands for models, each with its weight."""
+
+    name: str
+    targets: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +68,7 @@ class Instance:
     max_concurrency: int
     in_flight: int
     draining: bool
+    quarantined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +91,37 @@ class Departure:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one try at an instance ended. Times are in seconds; what is 0 was not told."""
+
+    model_id: str
+    instance_id: str
+    duration: float
+    failure_reason: str = ""
+    at_fault: bool = False
+    """Whether the failure speaks against the instance, and not against the request."""
+    first_token: float = 0.0
+    generation: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it gave an answer."""
+        return not self.failure_reason
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueUpdate:
-    """What the registry says: everything (`snapshot`), or the models that have changed, as they are now."""
+    """What the registry says: everything (`snapshot`), or what has changed, as it is now."""
 
     version: int
     registry_epoch: str
     snapshot: bool
     models: tuple[tuple[Model, tuple[Instance, ...]], ...]
     removed_model_ids: tuple[str, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+    removed_aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +132,8 @@ class Load:
     """Instances that live and take work."""
     draining: int = 0
     """Instances that live and take nothing new."""
+    held: int = 0
+    """Instances that live and are kept out: quarantined by the registry, or their circuit breaker is open."""
     capacity: int = 0
     """Slots of the ready ones."""
     in_flight: int = 0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from olo.gateway.v1.run_pb2 import ChatResponse
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse
+from olo.gateway.v1.run_pb2 import ChatResponse, RunPhase
 from olo_client.cli.options import TARGET, AsJson, Target
-from olo_client.cli.output import as_dict, write_json
+from olo_client.cli.output import as_dict, enum_word, write_json
 from olo_client.client import Olo
 from olo_client.requests import ChatOptions
 
@@ -24,7 +26,14 @@ def chat(
     fallback: Annotated[bool, typer.Option(help="Let another model answer where the named one cannot.")] = False,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, max=2, help="0 decodes greedily.")] = None,
+    wait_for_model: Annotated[
+        float | None, typer.Option(min=0.1, help="Seconds to wait for a model where none is available.")
+    ] = None,
+    priority: Annotated[str, typer.Option(help="interactive, normal or batch: who goes first.")] = "normal",
+    profile: Annotated[str, typer.Option(help="What the choice of a model weighs; see olo models rankings.")] = "",
+    conversation: Annotated[str, typer.Option(help="The same id stays with the same model.")] = "",
     request_id: Annotated[str | None, typer.Option(help="The same id gives the same run.")] = None,
+    store: Annotated[bool, typer.Option(help="Let the run go on when you leave before its end.")] = False,
     stream: Annotated[bool, typer.Option(help="Write the answer as it comes.")] = True,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the answer.")] = 60.0,
     as_json: AsJson = False,
@@ -39,26 +48,36 @@ def chat(
         max_tokens=max_tokens,
         temperature=temperature,
         allow_fallback=fallback,
+        wait_for_model=wait_for_model,
+        priority=priority,  # type: ignore[typeddict-item]  # the SDK names the field where it is another word
+        profile=profile,
+        conversation_id=conversation,
         request_id=request_id,
+        store=store,
     )
     with Olo(target, timeout=timeout) as olo:
         if as_json:
             write_json(as_dict(olo.chat(text, **options)))
         elif stream:
-            _write_stream(olo, text, options)
+            write_stream(olo.chat_stream(text, **options))
         else:
             response = olo.chat(text, **options)
             print(response.message.content)
             _write_sources(response)
 
 
-def _write_stream(olo: Olo, text: str, options: ChatOptions) -> None:
-    for event in olo.chat_stream(text, **options):
+def write_stream(events: Iterable[ChatStreamResponse]) -> None:
+    """Writes an answer as it comes, and its sources."""
+    console = Console(stderr=True, highlight=False, markup=False)
+    for event in events:
         kind = event.WhichOneof("event")
         if kind == "delta":
             print(event.delta.text, end="", flush=True)
         elif kind == "reset":
             print("\n[the answer begins again]")
+        elif kind == "progress":
+            phase = enum_word(RunPhase.Name(event.progress.phase), "RUN_PHASE_")
+            console.print(f"[{phase}]", style="dim")
         elif kind == "completed":
             print()
             _write_sources(event.completed)

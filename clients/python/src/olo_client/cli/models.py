@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from olo.common.v1.common_pb2 import ModelType
+from olo_client.cli import policy, rankings
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, enum_word, write_json, write_table
 from olo_client.client import Olo
 
-app = typer.Typer(help="Models that can be asked for.", no_args_is_help=True)
+app = typer.Typer(help="Models that can be asked for, and what the operator decides of them.", no_args_is_help=True)
+app.add_typer(policy.app)
+app.add_typer(rankings.app)
 
 
 class Kind(enum.StrEnum):

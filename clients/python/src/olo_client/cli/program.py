@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
-from olo_client.cli import chat, collections, documents, ingest, models, runs, search, version
+from olo_client.cli import benchmarks, chat, collections, documents, ingest, models, route, runs, search, version
 from olo_client.errors import OloError
 
 PLUGIN_GROUP = "olo.commands"
@@ -30,7 +30,14 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
     app.command("chat")(chat.chat)
     app.command("ingest")(ingest.ingest)
     app.command("search")(search.search)
-    own = {"collections": collections.app, "documents": documents.app, "models": models.app, "runs": runs.app}
+    own = {
+        "benchmarks": benchmarks.app,
+        "collections": collections.app,
+        "documents": documents.app,
+        "models": models.app,
+        "route": route.app,
+        "runs": runs.app,
+    }
     groups = {name: _group(app, name, commands) for name, commands in own.items()}
     app.command("version")(version.version)
     for plugin in entry_points(group=PLUGIN_GROUP) if plugins is None else plugins:

@@ -6,18 +6,17 @@ from typing import Annotated
 
 import typer
 
-from olo.gateway.v1.run_pb2 import Run, RunState
+from olo_client.cli import decisions
+from olo_client.cli.chat import write_stream
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
-from olo_client.cli.output import as_dict, enum_word, moment, write_json, write_table
+from olo_client.cli.output import as_dict, moment, write_json, write_table
+from olo_client.cli.run_report import state_of, write_run
 from olo_client.client import Olo
 
 app = typer.Typer(help="Durable requests: what became of them.", no_args_is_help=True)
+app.add_typer(decisions.app)
 
 RunId = Annotated[str, typer.Argument(help="Id of the run.")]
-
-
-def _state(run: Run) -> str:
-    return enum_word(RunState.Name(run.state), "RUN_STATE_")
 
 
 @app.command("list")
@@ -34,23 +33,30 @@ def list_runs(
     else:
         write_table(
             ("run", "state", "created", "ended", "error"),
-            ((r.run_id, _state(r), moment(r.create_time), moment(r.end_time), r.error.reason) for r in found),
+            ((r.run_id, state_of(r), moment(r.create_time), moment(r.end_time), r.error.reason) for r in found),
         )
 
 
 @app.command("get")
 def get(run_id: RunId, as_json: AsJson = False, target: Target = TARGET) -> None:
-    """Shows one run and its answer."""
+    """Shows one run: its answer, or what it is busy with, and how it came about."""
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         run = olo.runs.get(run_id)
     if as_json:
         write_json(as_dict(run))
-        return
-    print(f"{run.run_id}: {_state(run)}")
-    if run.HasField("response"):
-        print(run.response.message.content)
-    if run.HasField("error"):
-        print(f"{run.error.reason}: {run.error.message}")
+    else:
+        write_run(run)
+
+
+@app.command("follow")
+def follow(
+    run_id: RunId,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the end.")] = 60.0,
+    target: Target = TARGET,
+) -> None:
+    """Writes the answer of a run as it comes, or as it was given."""
+    with Olo(target, timeout=timeout) as olo:
+        write_stream(olo.follow(run_id))
 
 
 @app.command("cancel")
@@ -58,4 +64,4 @@ def cancel(run_id: RunId, target: Target = TARGET) -> None:
     """Asks a run to stop."""
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         run = olo.runs.cancel(run_id)
-    print(f"{run.run_id}: {_state(run)}")
+    print(f"{run.run_id}: {state_of(run)}")

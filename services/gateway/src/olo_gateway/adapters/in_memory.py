@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from olo.common.v1.common_pb2 import ModelType
@@ -15,34 +15,47 @@ from olo.gateway.v1.run_pb2 import (
     ChatRequest,
     ChatResponse,
     Run,
+    RunProgress,
 )
+from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
+from olo.router.v1 import router_service_pb2 as router
 from olo_gateway.errors import DeadlineExceeded, ModelNotFound, RequestIdConflict, RunNotFound
-from olo_gateway.ports import Chunks
+from olo_gateway.ports import Hear
 from olo_gateway.streaming.events import Chunk
 
 Answering = Callable[[str, ChatRequest], Awaitable[ChatResponse]]
 
 
 class InMemoryTokenStreams:
-    """Delivers what is said to whoever listens."""
+    """Delivers what is said to whoever listens, and keeps it for who comes later."""
 
     def __init__(self) -> None:
-        self._listening: dict[str, list[Chunks]] = {}
+        self._listening: dict[str, list[Hear]] = {}
+        self._said: dict[str, list[Chunk]] = {}
 
     def say(self, run_id: str, chunk: Chunk) -> None:
         """Delivers a chunk."""
-        for chunks in self._listening.get(run_id, ()):
-            chunks.put_nowait(chunk)
+        self._said.setdefault(run_id, []).append(chunk)
+        for hear in self._listening.get(run_id, ()):
+            hear(chunk)
+
+    def keep(self, run_id: str, chunk: Chunk) -> None:
+        """Has a chunk be known that nobody hears."""
+        self._said.setdefault(run_id, []).append(chunk)
 
     @asynccontextmanager
-    async def listen(self, run_id: str) -> AsyncIterator[Chunks]:
+    async def listen(self, run_id: str, hear: Hear) -> AsyncIterator[None]:
         """See `ports.TokenStreams`."""
-        chunks: Chunks = asyncio.Queue()
-        self._listening.setdefault(run_id, []).append(chunks)
+        self._listening.setdefault(run_id, []).append(hear)
         try:
-            yield chunks
+            yield
         finally:
-            self._listening[run_id].remove(chunks)
+            self._listening[run_id].remove(hear)
+
+    async def history(self, run_id: str) -> AsyncGenerator[Chunk, None]:
+        """See `ports.TokenStreams`."""
+        for chunk in list(self._said.get(run_id, ())):
+            yield chunk
 
 
 class InMemoryRuns:
@@ -57,6 +70,7 @@ class InMemoryRuns:
         self._tasks: dict[str, asyncio.Task[ChatResponse]] = {}
         self._fingerprints: dict[str, str] = {}
         self.started: list[tuple[str, ChatRequest]] = []
+        self.busy_with: dict[str, RunProgress] = {}
 
     async def start(self, run_id: str, request: ChatRequest, fingerprint: str) -> None:
         """See `ports.Runs`."""
@@ -88,6 +102,17 @@ class InMemoryRuns:
             return Run(run_id=run_id, state=RUN_STATE_CANCELLED)
         return Run(run_id=run_id, state=RUN_STATE_COMPLETED, response=task.result())
 
+    async def progress(self, run_id: str) -> RunProgress:
+        """See `ports.Runs`."""
+        return self.busy_with.get(run_id, RunProgress())
+
+    async def request(self, run_id: str) -> ChatRequest:
+        """See `ports.Runs`."""
+        for started, request in self.started:
+            if started == run_id:
+                return request
+        raise RunNotFound
+
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """See `ports.Runs`. Knows no pages."""
         return [await self.get(run_id) for run_id in self._tasks], ""
@@ -117,3 +142,31 @@ class InMemoryCatalogue:
             if model.model_id == model_id:
                 return model
         raise ModelNotFound
+
+
+class InMemoryRouting:
+    """A router that knows what it was given."""
+
+    def __init__(
+        self,
+        rankings: router.ListRankingsResponse | None = None,
+        status: router.GetStatusResponse | None = None,
+        syncs: Sequence[BenchmarkSource] | None = None,
+    ) -> None:
+        self._rankings = rankings or router.ListRankingsResponse()
+        self._status = status or router.GetStatusResponse()
+        self._syncs = syncs
+        self.asked: list[router.ListRankingsRequest] = []
+
+    async def rankings(self, request: router.ListRankingsRequest) -> router.ListRankingsResponse:
+        """See `ports.Routing`."""
+        self.asked.append(request)
+        return self._rankings
+
+    async def status(self) -> router.GetStatusResponse:
+        """See `ports.Routing`."""
+        return self._status
+
+    async def syncs(self) -> Sequence[BenchmarkSource] | None:
+        """See `ports.Routing`."""
+        return self._syncs

@@ -14,6 +14,7 @@ from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.router.v1.router_service_pb2 import SelectModelsRequest, SelectModelsResponse
 from olo_common.errors import InvalidField
 from olo_common.grpc_client import call, open_channel
+from olo_contracts.identifiers import DEFAULT_TENANT
 
 if TYPE_CHECKING:  # these classes exist for type checkers alone
     from olo.router.v1.router_service_pb2_grpc import RouterServiceAsyncStub
@@ -37,7 +38,9 @@ class RoutedEmbedding:
             raise InvalidField("texts", f"1 to {MAX_TEXTS} texts are allowed")
         selection: SelectModelsResponse = await call(
             self._router.SelectModels,
-            SelectModelsRequest(model_type=MODEL_TYPE_EMBEDDING, model=request.model, max_candidates=1),
+            SelectModelsRequest(
+                model_type=MODEL_TYPE_EMBEDDING, model=request.model, max_candidates=1, tenant=DEFAULT_TENANT
+            ),
             peer="the router",
             timeout=_SELECT_SECONDS,
         )

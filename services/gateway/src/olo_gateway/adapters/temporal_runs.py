@@ -8,17 +8,26 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowFailureError, WorkflowHandle
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import CancelledError, TerminatedError, WorkflowAlreadyStartedError
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionDescription,
+    WorkflowFailureError,
+    WorkflowHandle,
+)
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from olo.gateway.v1.run_pb2 import RUN_STATE_COMPLETED, RUN_STATE_RUNNING, ChatRequest, ChatResponse, Run, RunError
+from olo.gateway.v1.run_pb2 import RUN_STATE_RUNNING, ChatRequest, ChatResponse, Run, RunError, RunProgress
 from olo_common.errors import InvalidField, OloError, RemoteError, Unavailable
-from olo_common.temporal import from_failure
+from olo_common.failures import from_failure
 from olo_contracts.queues import CHAT_QUEUE, CHAT_WORKFLOW
 from olo_gateway.adapters.page_tokens import unwrapped, wrapped
+from olo_gateway.adapters.places_in_line import show_place
+from olo_gateway.adapters.run_accounts import account_of, parked, post_mortem_of, progress_of
 from olo_gateway.adapters.run_states import run_of
+from olo_gateway.convert import priority_of
 from olo_gateway.errors import DeadlineExceeded, Overloaded, RequestIdConflict, RunCancelled, RunNotFound
 
 EXECUTION_GRACE: Final = timedelta(seconds=5)
@@ -62,6 +71,8 @@ class TemporalRuns:
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     memo={_MEMO_KEY: fingerprint},
+                    # Its activities inherit it: model queues give out tasks by urgency, and fairly among tenants.
+                    priority=Priority(priority_key=priority_of(request.priority).value, fairness_key=request.tenant),
                     request_eager_start=self._eager,
                     rpc_timeout=timedelta(seconds=RPC_SECONDS),
                 )
@@ -73,6 +84,13 @@ class TemporalRuns:
         """See `ports.Runs`. Outages of Temporal are waited out: the run goes on when it is back."""
         handle: _Handle = self._client.get_workflow_handle(run_id, result_type=ChatResponse)
         try:
+            return await self._outcome(handle, timeout)
+        except WorkflowFailureError as failure:
+            raise _error_of(failure) from failure
+
+    async def _outcome(self, handle: _Handle, timeout: float) -> ChatResponse:
+        """Raises WorkflowFailureError where the run has failed, and OloErrors where nobody can say."""
+        try:
             async with asyncio.timeout(timeout):
                 while True:
                     try:
@@ -80,14 +98,15 @@ class TemporalRuns:
                     except RPCError as error:
                         if error.status is RPCStatusCode.NOT_FOUND:
                             raise RunNotFound from error
+                    except ApplicationError as error:
+                        # The answer is stored apart from its run, and cannot be read.
+                        raise from_failure(error) from error
                     except RuntimeError:
                         # The lazy client has not been able to connect.
                         pass
                     await asyncio.sleep(_ASK_AGAIN_SECONDS)
-        except WorkflowFailureError as failure:
-            raise _error_of(failure) from failure
         except TimeoutError as error:
-            raise DeadlineExceeded("the run has not ended in time", metadata={"run_id": run_id}) from error
+            raise DeadlineExceeded("the run has not ended in time", metadata={"run_id": handle.id}) from error
 
     async def cancel(self, run_id: str) -> Run:
         """See `ports.Runs`."""
@@ -100,18 +119,40 @@ class TemporalRuns:
 
     async def get(self, run_id: str) -> Run:
         """See `ports.Runs`."""
-        run = run_of(await self._describe(run_id))
+        description = await self._describe(run_id)
+        run = run_of(description)
+        handle: _Handle = self._client.get_workflow_handle(run_id, result_type=ChatResponse)
         if run.state == RUN_STATE_RUNNING:
-            return run
+            await show_place(self._client, description, run)
+            return await _running(run, handle, description)
         try:
-            response = await self.result(run_id, RPC_SECONDS)
-        except OloError as error:
-            if run.state == RUN_STATE_COMPLETED:
-                raise
+            run.response.CopyFrom(await self._outcome(handle, RPC_SECONDS))
+        except WorkflowFailureError as failure:
+            error = _error_of(failure)
             run.error.CopyFrom(RunError(reason=error.reason, message=error.message))
-        else:
-            run.response.CopyFrom(response)
+            run.details.CopyFrom(post_mortem_of(failure) or (await account_of(handle)).details)
         return run
+
+    async def progress(self, run_id: str) -> RunProgress:
+        """See `ports.Runs`."""
+        description = await self._describe(run_id)
+        if run_of(description).state != RUN_STATE_RUNNING:
+            return RunProgress()
+        return await progress_of(description) or RunProgress()
+
+    async def request(self, run_id: str) -> ChatRequest:
+        """See `ports.Runs`."""
+        await self._describe(run_id)
+        events = self._client.get_workflow_handle(run_id).fetch_history_events(
+            page_size=1, rpc_timeout=timedelta(seconds=RPC_SECONDS)
+        )
+        with _temporal_errors():
+            async with asyncio.timeout(RPC_SECONDS):
+                first = await anext(events)
+                payloads = first.workflow_execution_started_event_attributes.input.payloads
+                (request,) = await self._client.data_converter.decode(payloads[:1], [ChatRequest])
+        asked: ChatRequest = request
+        return asked
 
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """See `ports.Runs`."""
@@ -124,7 +165,8 @@ class TemporalRuns:
         with _temporal_errors():
             async with asyncio.timeout(RPC_SECONDS):
                 await pages.fetch_next_page()
-        return [run_of(execution) for execution in pages.current_page or ()], wrapped(pages.next_page_token)
+        runs = [await _listed(execution) for execution in pages.current_page or ()]
+        return runs, wrapped(pages.next_page_token)
 
     async def _memo(self, run_id: str) -> object:
         return await (await self._describe(run_id)).memo_value(_MEMO_KEY, None)
@@ -137,6 +179,23 @@ class TemporalRuns:
         if description.workflow_type != CHAT_WORKFLOW:
             raise RunNotFound
         return description
+
+
+async def _running(run: Run, handle: _Handle, description: WorkflowExecutionDescription) -> Run:
+    """Adds what a running run is busy with, and what it has done."""
+    account = await account_of(handle)
+    run.details.CopyFrom(account.details)
+    run.progress.CopyFrom(account.progress)
+    # Whether a worker has begun is known to the server alone, and it tells also where the run itself cannot.
+    run.progress.MergeFrom(await progress_of(description) or RunProgress())
+    return run
+
+
+async def _listed(execution: WorkflowExecution) -> Run:
+    run = run_of(execution)
+    if run.state == RUN_STATE_RUNNING and (told := await parked(execution)) is not None:
+        run.progress.CopyFrom(told)
+    return run
 
 
 def _error_of(failure: WorkflowFailureError) -> OloError:
@@ -173,6 +232,9 @@ def _temporal_errors() -> Iterator[None]:
                 raise Overloaded("the workflow service is overloaded", retry_after=_RETRY_AFTER) from error
             case _:
                 raise _away() from error
+    except ApplicationError as error:
+        # The request is too large for the history, and cannot be stored beside it.
+        raise from_failure(error) from error
     except (RuntimeError, TimeoutError) as error:
         raise _away() from error
 

@@ -12,16 +12,33 @@ from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2 import ModelSummary
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, FinishReason
-from olo.router.v1.router_service_pb2 import SelectionReason
-from olo_gateway.convert import seconds_of
+from olo.router.v1.router_service_pb2 import ScoreComponent, SelectionReason
+from olo_contracts.identifiers import REQUEST_ID, is_valid
+from olo_gateway.convert import cause_name, seconds_of
+from olo_gateway.errors import RunNotFound
 from olo_gateway.http import schemas
 
 _SCORE_DIGITS: Final = 4
 
 
+_COMPLETION: Final = "chatcmpl-"
+
+
 def completion_id(run_id: str) -> str:
     """The id of an answer, spelled as clients expect it."""
-    return f"chatcmpl-{run_id}"
+    return _COMPLETION + run_id
+
+
+def run_id_of(completion_id: str) -> str:
+    """The run whose answer has this id.
+
+    Raises:
+        RunNotFound: No answer has such an id.
+    """
+    run_id = completion_id.removeprefix(_COMPLETION)
+    if run_id == completion_id or not is_valid(REQUEST_ID, run_id):
+        raise RunNotFound
+    return run_id
 
 
 def completion_of(response: ChatResponse, created: int) -> schemas.ChatCompletion:
@@ -54,12 +71,15 @@ def details_of(response: ChatResponse) -> schemas.RunDetails:
             select=_milliseconds(timings.select),
             generate=_milliseconds(timings.generate),
             total=_milliseconds(timings.total),
+            queue=_milliseconds(timings.queue),
+            parked=_milliseconds(timings.parked),
         ),
         attempts=[
             schemas.Attempt(
                 candidate=attempt.candidate,
                 model_id=attempt.model_id,
                 failure_reason=attempt.failure_reason or None,
+                cause=cause_name(attempt.cause) if attempt.cause else None,
                 duration=_milliseconds(attempt.duration),
             )
             for attempt in response.attempts
@@ -111,6 +131,7 @@ def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
                 reason=SelectionReason.Name(candidate.reason).removeprefix("SELECTION_REASON_").lower(),
                 explanation=candidate.explanation,
                 at_capacity=candidate.at_capacity,
+                components=[component_of(part) for part in candidate.components],
             )
             for candidate in selection.candidates
         ],
@@ -118,6 +139,20 @@ def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
             schemas.Rejection(model_id=rejection.model_id, filter=rejection.filter, detail=rejection.detail)
             for rejection in selection.rejections
         ],
+        profile=selection.profile,
+        snapshot_version=selection.snapshot_version,
+        alias=selection.alias or None,
+        complexity=round(selection.complexity.score, _SCORE_DIGITS) if selection.HasField("complexity") else None,
+    )
+
+
+def component_of(part: ScoreComponent) -> schemas.ScoreComponent:
+    """A part of a score."""
+    return schemas.ScoreComponent(
+        name=part.name,
+        value=round(part.value, _SCORE_DIGITS),
+        weight=round(part.weight, _SCORE_DIGITS),
+        detail=part.detail,
     )
 
 

@@ -13,20 +13,23 @@ from olo_gateway.http.body import BodyLimit
 from olo_gateway.http.chat_routes import chat_routes
 from olo_gateway.http.model_routes import model_routes
 from olo_gateway.http.request_ids import RequestIds
+from olo_gateway.http.routing_routes import routing_routes
 from olo_gateway.http.schemas import HealthAnswer
-from olo_gateway.ports import Catalogue
+from olo_gateway.http.streaming import StreamPace
+from olo_gateway.ports import Catalogue, Routing
 
 _DESCRIPTION = "Durable answers from self-hosted models, for the clients that you already use."
 
 
-def http_app(chats: Chats, catalogue: Catalogue, health: Health, *, keep_alive_seconds: float) -> FastAPI:
+def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Health, pace: StreamPace) -> FastAPI:
     """The application.
 
     Args:
         chats: Answers.
         catalogue: The models.
+        routing: What the router knows.
         health: What must hold for the gateway to serve.
-        keep_alive_seconds: Silence after which a stream sends a comment.
+        pace: When streams fill a silence, and give a client up.
     """
     app = FastAPI(
         title="Open LLM Orchestrator",
@@ -37,8 +40,9 @@ def http_app(chats: Chats, catalogue: Catalogue, health: Health, *, keep_alive_s
     )
     errors.install(app)
     docs.install(app)
-    app.include_router(chat_routes(chats, keep_alive_seconds))
+    app.include_router(chat_routes(chats, pace))
     app.include_router(model_routes(catalogue))
+    app.include_router(routing_routes(routing))
 
     @app.get(
         "/healthz",

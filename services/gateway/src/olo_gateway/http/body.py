@@ -14,7 +14,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_BODY_BYTES: Final = 1024 * 1024
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+"""Twice the most text that a gateway can be set to take: JSON escapes some letters."""
 
 
 class StrictRequest(Request):

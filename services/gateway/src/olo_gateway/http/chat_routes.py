@@ -1,36 +1,42 @@
-"""POST /v1/chat/completions."""
+"""POST /v1/chat/completions, and GET of what has become of one."""
 
 from __future__ import annotations
 
 import time
-from typing import Annotated, Final
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from olo_gateway.chats import Chats, Started
-from olo_gateway.http.answers import completion_of
+from olo_gateway.chats import Chats
+from olo_gateway.following import ChatEvent, Completed, Started
+from olo_gateway.http.answers import completion_of, run_id_of
 from olo_gateway.http.body import StrictRoute
-from olo_gateway.http.hang_up import EventStream, until_hang_up
-from olo_gateway.http.orders import order_of
+from olo_gateway.http.event_ids import LastEventId, point_of
+from olo_gateway.http.hang_up import until_hang_up
+from olo_gateway.http.orders import order_of, with_headers
 from olo_gateway.http.schemas import ChatCompletion, ChatCompletionRequest, ErrorAnswer
-from olo_gateway.http.streaming import ChunkEncoder, sse, with_silences
-from olo_gateway.runs.order import ChatOrder
-
-RUN_ID_HEADER: Final = "x-olo-run-id"
+from olo_gateway.http.streaming import RUN_ID_HEADER, ChunkEncoder, StreamPace, streamed
 
 _ERRORS: Final = {
     400: "A field is wrong; `param` names it.",
-    404: "The model or the collection does not exist.",
+    404: "The model, the collection or the run does not exist.",
     409: "The Idempotency-Key was used for another request.",
     413: "The body is too large.",
+    416: "The answer has no such place as Last-Event-ID says.",
     429: "Too many requests are in flight; see Retry-After.",
     503: "No model answers now, or a part of the system is away; see Retry-After.",
     504: "The run has not ended in time.",
 }
+_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    **{status: {"model": ErrorAnswer, "description": text} for status, text in _ERRORS.items()},
+}
 
 
-def chat_routes(chats: Chats, keep_alive_seconds: float) -> APIRouter:
+def chat_routes(chats: Chats, pace: StreamPace) -> APIRouter:
     """The routes of chat completions."""
     router = APIRouter(route_class=StrictRoute, tags=["chat"])
 
@@ -41,43 +47,73 @@ def chat_routes(chats: Chats, keep_alive_seconds: float) -> APIRouter:
         description=(
             "Runs the request durably and answers. With `stream`, the answer comes as server-sent events of "
             "`chat.completion.chunk` objects; the last one carries `finish_reason` and `olo`. An event with "
-            "`olo.reset` means that the answer starts again."
+            "`olo.reset` means that the answer starts again. While a run with `wait_for_model` has no text yet, "
+            "comments say what it is busy with: `: parked`, `: queued`, `: generating`. "
+            "A stream that has broken goes on where the same request "
+            "is made with its Idempotency-Key and Last-Event-ID."
         ),
-        responses={
-            200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-            **{status: {"model": ErrorAnswer, "description": text} for status, text in _ERRORS.items()},
-        },
+        responses=_RESPONSES,
     )
     async def create(
         body: ChatCompletionRequest,
         request: Request,
+        *,
         idempotency_key: Annotated[
             str | None, Header(description="The same key returns the same run, for as long as runs are kept.")
         ] = None,
+        last_event_id: LastEventId = None,
+        x_request_priority: Annotated[
+            str | None, Header(description="`interactive`, `normal` (the default) or `batch`.")
+        ] = None,
+        x_request_timeout: Annotated[
+            float | None, Header(description="Seconds that the caller waits: the run gets no more.")
+        ] = None,
     ) -> Response:
-        order = order_of(body, idempotency_key)
-        created = int(time.time())
+        order = with_headers(order_of(body, idempotency_key), x_request_priority, x_request_timeout)
         if body.stream:
             usage = bool(body.stream_options and body.stream_options.include_usage)
-            return await until_hang_up(request, _streamed(order, created, usage))
+            events = chats.stream(order, point_of(last_event_id))
+            return await until_hang_up(request, streamed(events, ChunkEncoder(order.model or "auto", usage), pace))
         response = await until_hang_up(request, chats.answer(order))
-        completion = completion_of(response, created)
-        return JSONResponse(completion.model_dump(), headers={RUN_ID_HEADER: response.run_id})
+        return _answered(Completed(response), int(time.time()))
 
-    async def _streamed(order: ChatOrder, created: int, include_usage: bool) -> Response:
-        """The response, once there is a first piece of the answer; an error until then has its own status."""
-        events = with_silences(chats.stream(order), keep_alive_seconds)
-        run_id, first = "", None
-        try:
-            while not run_id or isinstance(first, Started):
-                first = await anext(events)
-                run_id = first.run_id if isinstance(first, Started) else run_id
-                if first is None and run_id:
-                    break
-        except BaseException:
-            await events.aclose()
-            raise
-        encoder = ChunkEncoder(run_id, order.model or "auto", created, include_usage)
-        return EventStream(sse(first, events, encoder), {RUN_ID_HEADER: run_id})
+    @router.get(
+        "/v1/chat/completions/{completion_id}",
+        response_model=ChatCompletion,
+        summary="Retrieve an answer",
+        description=(
+            "Waits for the answer of a run that was started before, on whichever instance of the gateway; with "
+            "`stream`, gives it as it comes into being, after Last-Event-ID where there is one."
+        ),
+        responses=_RESPONSES,
+    )
+    async def retrieve(
+        completion_id: str,
+        request: Request,
+        stream: Annotated[bool, Query(description="Whether the answer comes as server-sent events.")] = False,
+        last_event_id: LastEventId = None,
+    ) -> Response:
+        events = chats.follow(run_id_of(completion_id), point_of(last_event_id))
+        if stream:
+            return await until_hang_up(request, streamed(events, ChunkEncoder("auto", include_usage=False), pace))
+        return await until_hang_up(request, _ended(events))
 
     return router
+
+
+async def _ended(events: AsyncGenerator[ChatEvent, None]) -> Response:
+    """The response once the run has ended."""
+    created = 0
+    async with aclosing(events):
+        async for event in events:
+            match event:
+                case Started(_, created):
+                    pass
+                case Completed():
+                    return _answered(event, created)
+    raise AssertionError("a run ends with an answer or an error")
+
+
+def _answered(event: Completed, created: int) -> Response:
+    completion = completion_of(event.response, created)
+    return JSONResponse(completion.model_dump(), headers={RUN_ID_HEADER: event.response.run_id})

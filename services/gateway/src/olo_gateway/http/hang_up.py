@@ -1,4 +1,4 @@
-"""What happens when a caller hangs up: the work that was done for it is cancelled."""
+"""What happens when a caller hangs up, or reads no more: the work that was done for it is cancelled."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import Any, TypeVar
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
+
+from olo_common.logs import logger
+from olo_gateway.errors import ClientTooSlow
 
 T = TypeVar("T")
 
@@ -34,27 +37,48 @@ async def until_hang_up(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events, ended at once when the caller hangs up, and not only at the next thing to be sent."""
+    """Server-sent events, ended at once when the caller hangs up, and not only at the next thing to be sent.
+
+    Args:
+        content: The events.
+        headers: Further headers.
+        patience: Seconds that the caller may take to read before it counts as gone.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, content: AsyncGenerator[bytes, None], headers: dict[str, str]) -> None:
+    def __init__(self, content: AsyncGenerator[bytes, None], headers: dict[str, str], patience: float) -> None:
         super().__init__(content, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **headers})
         self._content = content
+        self._patience = patience
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends."""
-        sending = asyncio.create_task(self.stream_response(send))
+
+        async def send_soon(message: Message) -> None:
+            # Returns once there is room again between here and the caller.
+            async with asyncio.timeout(self._patience):
+                await send(message)
+
+        sending = asyncio.create_task(self.stream_response(send_soon))
         watch = asyncio.create_task(_disconnected(receive))
         try:
             await asyncio.wait({sending, watch}, return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
                 with contextlib.suppress(OSError):
-                    sending.result()
+                    _result(sending)
         finally:
             await _end(sending)
             await _end(watch)
             await self._content.aclose()
+
+
+def _result(sending: asyncio.Task[None]) -> None:
+    try:
+        sending.result()
+    except TimeoutError:
+        # Nobody is there to be told.
+        logger(__name__).info("stream_closed", reason=ClientTooSlow.reason)
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from olo_common.errors import InvalidField
-from olo_gateway.http.schemas import ChatCompletionRequest, ChatMessage
-from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
+from olo_gateway.http.schemas import ChatCompletionRequest, ChatMessage, RoutingConstraints
+from olo_gateway.runs.admission.priority import Priority
+from olo_gateway.runs.order import ChatOrder, Constraints, Rag, Role, Sampling, Turn
 
 _UNSUPPORTED: Final = "unsupported_parameter"
 
@@ -35,9 +37,34 @@ def order_of(body: ChatCompletionRequest, idempotency_key: str | None) -> ChatOr
         ),
         rag=Rag(body.rag.collection, body.rag.top_k) if body.rag else None,
         timeout=body.timeout,
+        wait_for_model=body.wait_for_model,
         allow_fallback=bool(body.allow_fallback),
         request_id=idempotency_key or "",
+        store=bool(body.store),
+        profile=body.routing_profile or "",
+        constraints=_constraints(body.constraints) if body.constraints else None,
+        conversation_id=body.conversation_id or "",
     )
+
+
+def with_headers(order: ChatOrder, priority: str | None, timeout: float | None) -> ChatOrder:
+    """The order with what the caller says of it beside the body.
+
+    Args:
+        order: The order.
+        priority: `interactive`, `normal` or `batch`.
+        timeout: Seconds that the caller waits; the run gets no more.
+
+    Raises:
+        InvalidField: A header has another value.
+    """
+    if priority is not None:
+        if priority.upper() not in Priority.__members__:
+            raise InvalidField("X-Request-Priority", "must be interactive, normal or batch")
+        order = replace(order, priority=Priority[priority.upper()])
+    if timeout is not None and not timeout > 0:
+        raise InvalidField("X-Request-Timeout", "must be a number of seconds above 0")
+    return order.within(timeout)
 
 
 def refuse_unsupported(body: ChatCompletionRequest) -> None:
@@ -65,6 +92,18 @@ def refuse_unsupported(body: ChatCompletionRequest) -> None:
     for name, refused in meant.items():
         if refused:
             raise InvalidField(name, "this value is not supported", reason=_UNSUPPORTED)
+
+
+def _constraints(given: RoutingConstraints) -> Constraints:
+    return Constraints(
+        min_quality=given.min_quality,
+        max_latency=given.max_latency,
+        max_cost_per_1k_tokens=given.max_cost_per_1k_tokens,
+        min_context=given.min_context or 0,
+        hardware=given.hardware or "",
+        labels=tuple(sorted((given.labels or {}).items())),
+        capabilities=tuple(given.capabilities or ()),
+    )
 
 
 def _turn(position: int, message: ChatMessage) -> Turn:

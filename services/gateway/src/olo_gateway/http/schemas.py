@@ -41,6 +41,23 @@ class RagOptions(_Request):
     """How many passages."""
 
 
+class RoutingConstraints(_Request):
+    """What the model must offer. A quality or cost that is not known does not meet a constraint."""
+
+    min_quality: float | None = None
+    """0 to 1."""
+    max_latency: float | None = None
+    """Seconds that the whole answer may be expected to take."""
+    max_cost_per_1k_tokens: float | None = None
+    """US dollars, a quarter of the tokens of the answer."""
+    min_context: Annotated[int, Field(ge=0)] | None = None
+    """Tokens."""
+    hardware: Literal["cpu", "gpu"] | None = None
+    labels: dict[str, str] | None = None
+    capabilities: list[str] | None = None
+    """Such as `tools` or `json`."""
+
+
 class ChatCompletionRequest(_Request):
     messages: list[ChatMessage]
     model: str | None = None
@@ -60,8 +77,18 @@ class ChatCompletionRequest(_Request):
     """Ask for an answer from the passages of a collection."""
     timeout: float | None = None
     """Seconds that the whole run may take."""
+    wait_for_model: float | None = None
+    """Seconds that the run may wait for a model to become available; without it, there is an error at once."""
     allow_fallback: bool | None = None
     """Whether another model may answer where the named one cannot."""
+    store: bool | None = None
+    """Let the run go on when the caller hangs up; its answer can be retrieved later."""
+    routing_profile: str | None = None
+    """What the choice of a model weighs: `quality`, `balanced`, `speed`, `budget`, `long_context` or one that the
+    operator has made; `auto` goes by the complexity of the prompt."""
+    constraints: RoutingConstraints | None = None
+    conversation_id: str | None = None
+    """Requests with the same one stay with one model while that can answer."""
     n: int | None = None
     """Only 1 is supported."""
     tools: list[Any] | None = None
@@ -116,13 +143,23 @@ class Choice(_Answer):
     finish_reason: Literal["stop", "length"]
 
 
+class ScoreComponent(_Answer):
+    name: str
+    value: float
+    """0 to 1."""
+    weight: float
+    detail: str
+
+
 class Candidate(_Answer):
     model_id: str
     score: float
     reason: str
-    """Which step of the order put it in its place: `requested`, `default`, `priority`, `available`."""
+    """What put it in its place: `requested`, `conversation`, `default`, `priority`, `available`, `profile`."""
     explanation: str
     at_capacity: bool
+    components: list[ScoreComponent]
+    """Of the score under a profile."""
 
 
 class Rejection(_Answer):
@@ -136,6 +173,13 @@ class Selection(_Answer):
     """Position in `candidates` of the one that answered."""
     candidates: list[Candidate]
     rejections: list[Rejection]
+    profile: str
+    snapshot_version: int
+    """Of the router's view of the models."""
+    alias: str | None
+    """The alias that was asked for."""
+    complexity: float | None
+    """0 to 1, complex from 0.5 on; where the profile was chosen by it."""
 
 
 class Citation(_Answer):
@@ -159,6 +203,10 @@ class Timings(_Answer):
     generate: float
     """Waiting for a free slot included."""
     total: float
+    queue: float
+    """The part of `generate` that was spent in queues, as far as it is known."""
+    parked: float
+    """Waiting for a model to become available."""
 
 
 class Attempt(_Answer):
@@ -166,6 +214,8 @@ class Attempt(_Answer):
     """Number of the candidate, from 1."""
     model_id: str
     failure_reason: str | None
+    cause: str | None
+    """What kind of failure it was, such as `heartbeat`, `overloaded`, `bad_output`."""
     duration: float
     """Milliseconds."""
 

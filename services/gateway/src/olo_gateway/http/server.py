@@ -17,6 +17,7 @@ from olo_common.logs import logger
 
 _MAX_HEADER_BYTES = 16 * 1024
 _BACKLOG = 2048
+_UNSENT_BYTES = 128 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -30,14 +31,18 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def http_server(
-    app: ASGIApp, host: str, port: int, grace_seconds: float, lifetime: Lifetime
+    app: ASGIApp, host: str, port: int, grace_seconds: float, lifetime: Lifetime, *, client_patience: float
 ) -> AsyncIterator[str]:
     """Serves while entered; gives `host:port`. Leaving it lets running requests finish within the grace.
+
+    A client that reads nothing for `client_patience` seconds loses its connection, and never has more than some hundred
+    kilobytes waiting for it.
 
     Raises:
         StartupError: The port is taken.
     """
     listener = _listener(host, port)
+    _bound_writes(listener, client_patience)
     address = f"{host}:{listener.getsockname()[1]}"
     config = uvicorn.Config(
         app,
@@ -76,6 +81,14 @@ def _listener(host: str, port: int) -> socket.socket:
         ) from None
     listener.setblocking(False)
     return listener
+
+
+def _bound_writes(listener: socket.socket, client_patience: float) -> None:
+    """Its connections inherit it. Where the system has no such options its own limits hold, which are wider."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(client_patience * 1000))
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
 
 
 def _report(task: asyncio.Task[None], lifetime: Lifetime) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -13,13 +11,26 @@ import orjson
 
 from olo_common.errors import OloError
 from olo_common.logs import logger
-from olo_gateway.chats import ChatEvent, Completed, Started
+from olo_gateway.convert import phase_name
+from olo_gateway.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.http.answers import completion_id, details_of, finish_reason_of, usage_of
 from olo_gateway.http.errors import answer_of
+from olo_gateway.http.event_ids import event_id
+from olo_gateway.http.hang_up import EventStream
 from olo_gateway.streaming.events import Delta, Reset
+from olo_gateway.streaming.silences import with_silences
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 DONE: Final = b"data: [DONE]\n\n"
+RUN_ID_HEADER: Final = "x-olo-run-id"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPace:
+    """How long a stream may be silent, and its client deaf, in seconds."""
+
+    keep_alive: float
+    client_patience: float
 
 
 @dataclass
@@ -27,27 +38,30 @@ class ChunkEncoder:
     """Encodes the events of one run.
 
     Args:
-        run_id: The run.
         model: What the caller has asked for; the model that answers is known at the end.
-        created: Seconds since the epoch.
         include_usage: Whether the caller wants the usage.
     """
 
-    run_id: str
     model: str
-    created: int
     include_usage: bool
+    run_id: str = field(default="", init=False)
+    _created: int = field(default=0, init=False)
     _begun: bool = field(default=False, init=False)
 
     def encode(self, event: ChatEvent) -> list[bytes]:
         """The chunks of one event."""
         match event:
-            case Started():
+            case Started(run_id, created):
+                self.run_id, self._created = run_id, created
                 return []
-            case Delta(text):
-                return [*self._role(), self._chunk({"content": text})]
+            case Progress(progress):
+                # A comment: clients of the dialect know no such event.
+                return [f": {phase_name(progress.phase)}\n\n".encode()]
+            case Delta(text, offset, checksum):
+                place = event_id(offset + len(text.encode()), checksum)
+                return [*self._role(), place + self._chunk({"content": text})]
             case Reset(reason):
-                return [self._chunk({}, olo={"reset": reason})]
+                return [event_id(0, 0) + self._chunk({}, olo={"reset": reason})]
             case Completed(response):
                 self.model = response.model
                 reason = finish_reason_of(response.finish_reason)
@@ -73,11 +87,30 @@ class ChunkEncoder:
         chunk = {
             "id": completion_id(self.run_id),
             "object": "chat.completion.chunk",
-            "created": self.created,
+            "created": self._created,
             "model": self.model,
             **fields,
         }
         return b"data: " + orjson.dumps(chunk) + b"\n\n"
+
+
+async def streamed(told: AsyncGenerator[ChatEvent, None], encoder: ChunkEncoder, pace: StreamPace) -> EventStream:
+    """The response to a streaming call, once there is a first piece of the answer, or a silence.
+
+    Raises:
+        OloError: What happened instead: until then an error has a status of its own.
+    """
+    events = with_silences(told, pace.keep_alive)
+    first: ChatEvent | None = None
+    try:
+        while not encoder.run_id or isinstance(first, Started):
+            first = await anext(events)
+            if isinstance(first, Started):
+                encoder.encode(first)
+    except BaseException:
+        await events.aclose()
+        raise
+    return EventStream(sse(first, events, encoder), {RUN_ID_HEADER: encoder.run_id}, pace.client_patience)
 
 
 async def sse(
@@ -106,34 +139,3 @@ async def sse(
 
 def _encoded(event: ChatEvent | None, encoder: ChunkEncoder) -> list[bytes]:
     return [KEEP_ALIVE] if event is None else encoder.encode(event)
-
-
-async def with_silences(
-    events: AsyncGenerator[ChatEvent, None], seconds: float
-) -> AsyncGenerator[ChatEvent | None, None]:
-    """The events, and None after each `seconds` without one."""
-    pending: asyncio.Task[ChatEvent] | None = None
-    try:
-        while True:
-            if pending is None:
-                pending = asyncio.create_task(_next(events))
-            done, _ = await asyncio.wait({pending}, timeout=seconds)
-            if not done:
-                yield None
-                continue
-            task, pending = pending, None
-            try:
-                event = task.result()
-            except StopAsyncIteration:
-                return
-            yield event
-    finally:
-        if pending is not None:
-            pending.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await pending
-        await events.aclose()
-
-
-async def _next(events: AsyncGenerator[ChatEvent, None]) -> ChatEvent:
-    return await anext(events)

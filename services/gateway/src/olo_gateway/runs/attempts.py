@@ -14,6 +14,15 @@ RETRY_AFTER_SECONDS: Final = 2.0
 CONTEXT_TOO_LONG: Final = "context_too_long"
 NOT_TAKEN: Final = "schedule_to_start_timeout"
 WORKER_LOST: Final = "heartbeat_timeout"
+ENGINE_LOST: Final = "engine_lost"
+PAYLOAD_REASONS: Final = ("payload_missing", "payload_corrupt", "payload_not_stored")
+RESUMABLE: Final = (WORKER_LOST, ENGINE_LOST)
+"""Reasons after which another instance of the model can go on with what was begun."""
+NOBODY_THERE: Final = (NoModelAvailable.reason, ModelUnavailable.reason)
+"""Reasons that end when a model becomes available."""
+
+LOSSES: Final = frozenset({WORKER_LOST, "engine_lost", "worker_stopping"})
+"""Reasons that tell of a process that ended, and not of a busy one."""
 
 NOT_AGAIN_ON_THE_SAME_MODEL: Final = (
     "field_invalid",
@@ -26,12 +35,34 @@ NOT_AGAIN_ON_THE_SAME_MODEL: Final = (
     "aborted",
     "deadline_exceeded",
     "TemporalTimeout:Heartbeat",
+    "PayloadsTooLarge",
+    ENGINE_LOST,
+    *PAYLOAD_REASONS,
 )
-"""Reasons that a second attempt on the same model's queue would only repeat. A lost worker is the run's own business:
-Temporal would wait for another instance as long as for the first, and would not count whom a request has killed."""
+"""Reasons that a second attempt on the same model's queue would only repeat. A lost worker or engine is the run's own
+business: Temporal would wait for another instance as long as for the first, and would not count what a request kills. A
+payload that could not be stored is no reason to generate it again."""
 
-MAX_WORKERS_LOST: Final = 2
-"""A request that has lost so many workers is taken for their death and gets no further one."""
+MAX_ATTEMPTS: Final = 6
+"""Attempts of one run, of all its candidates together, unless the settings say otherwise."""
+MAX_LOST: Final = 2
+"""A request that has cost so many workers or engines is taken for their death and gets no further one."""
+
+
+class Cause(Enum):
+    """Why an attempt has failed."""
+
+    SCHEDULE_TO_START = "schedule_to_start"
+    HEARTBEAT = "heartbeat"
+    ENGINE_LOST = "engine_lost"
+    TIMEOUT = "timeout"
+    OVERLOADED = "overloaded"
+    UNAVAILABLE = "unavailable"
+    BAD_OUTPUT = "bad_output"
+    BAD_INPUT = "bad_input"
+    PAYLOAD = "payload"
+    STOPPED = "stopped"
+    INTERNAL = "internal"
 
 
 class Verdict(Enum):
@@ -45,24 +76,55 @@ class Verdict(Enum):
     """Another model may do better, and so may the same one a little later."""
 
 
+_BY_REASON: Final = {
+    NOT_TAKEN: Cause.SCHEDULE_TO_START,
+    WORKER_LOST: Cause.HEARTBEAT,
+    ENGINE_LOST: Cause.ENGINE_LOST,
+    CONTEXT_TOO_LONG: Cause.BAD_INPUT,
+    "empty_output": Cause.BAD_OUTPUT,
+    "output_invalid": Cause.BAD_OUTPUT,
+    "aborted": Cause.STOPPED,
+    **dict.fromkeys(PAYLOAD_REASONS, Cause.PAYLOAD),
+}
+_BY_CODE: Final = {
+    ErrorCode.INVALID_ARGUMENT: Cause.BAD_INPUT,
+    ErrorCode.OUT_OF_RANGE: Cause.BAD_INPUT,
+    ErrorCode.DEADLINE_EXCEEDED: Cause.TIMEOUT,
+    ErrorCode.CANCELLED: Cause.STOPPED,
+    ErrorCode.RESOURCE_EXHAUSTED: Cause.OVERLOADED,
+    ErrorCode.UNAVAILABLE: Cause.UNAVAILABLE,
+    ErrorCode.ABORTED: Cause.UNAVAILABLE,
+}
+_VERDICTS: Final = {
+    Cause.SCHEDULE_TO_START: Verdict.NEXT_OR_AGAIN,
+    Cause.HEARTBEAT: Verdict.NEXT_OR_AGAIN,
+    Cause.ENGINE_LOST: Verdict.NEXT_OR_AGAIN,
+    Cause.TIMEOUT: Verdict.GIVE_UP,
+    Cause.OVERLOADED: Verdict.NEXT_OR_AGAIN,
+    Cause.UNAVAILABLE: Verdict.NEXT_OR_AGAIN,
+    Cause.BAD_OUTPUT: Verdict.NEXT_OR_AGAIN,
+    Cause.BAD_INPUT: Verdict.GIVE_UP,
+    Cause.PAYLOAD: Verdict.GIVE_UP,
+    Cause.STOPPED: Verdict.GIVE_UP,
+    Cause.INTERNAL: Verdict.NEXT,
+}
+
+
+def cause_of(failure: OloError) -> Cause:
+    """Classifies the failure of one attempt: by its reason where that says more, else by its code."""
+    return _BY_REASON.get(failure.reason) or _BY_CODE.get(failure.code, Cause.INTERNAL)
+
+
 def verdict(failure: OloError, *, other_models: bool) -> Verdict:
-    """Classifies the failure of one attempt.
+    """What the failure of one attempt means for the run.
 
     Args:
         failure: Why it failed.
         other_models: Whether the caller lets other models answer.
     """
-    if failure.reason == CONTEXT_TOO_LONG:
-        return Verdict.NEXT if other_models else Verdict.GIVE_UP
-    if failure.reason in ("aborted", "deadline_exceeded"):
-        return Verdict.GIVE_UP
-    match failure.code:
-        case ErrorCode.INVALID_ARGUMENT | ErrorCode.OUT_OF_RANGE | ErrorCode.CANCELLED | ErrorCode.DEADLINE_EXCEEDED:
-            return Verdict.GIVE_UP
-        case ErrorCode.UNAVAILABLE | ErrorCode.RESOURCE_EXHAUSTED | ErrorCode.ABORTED:
-            return Verdict.NEXT_OR_AGAIN
-        case _:
-            return Verdict.NEXT
+    if failure.reason == CONTEXT_TOO_LONG and other_models:
+        return Verdict.NEXT
+    return _VERDICTS[cause_of(failure)]
 
 
 def worth_another_round(failures: Sequence[OloError]) -> bool:
@@ -77,7 +139,7 @@ def conclusion(failures: Sequence[OloError], *, named: bool) -> OloError:
     """
     if failures and all(failure.reason == CONTEXT_TOO_LONG for failure in failures):
         return failures[-1]
-    telling = [f for f in failures if f.reason not in (CONTEXT_TOO_LONG, NOT_TAKEN, WORKER_LOST)]
+    telling = [f for f in failures if f.reason not in (CONTEXT_TOO_LONG, NOT_TAKEN, WORKER_LOST, ENGINE_LOST)]
     if telling:
         return telling[-1]
     if named:

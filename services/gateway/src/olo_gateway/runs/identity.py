@@ -23,8 +23,9 @@ def run_id_of(request_id: str) -> str:
 
 
 def fingerprint(order: ChatOrder) -> str:
-    """A hash of what is asked. How long the caller waits is no part of it: it differs from retry to retry."""
+    """A hash of what is asked. How long, how urgently and where the caller waits is no part of it: retries differ."""
     asked = asdict(replace(order, request_id="", timeout=None))
+    del asked["wait_for_model"], asked["store"], asked["priority"]
     text = json.dumps(
         asked, sort_keys=True, default=lambda value: value.value if isinstance(value, Enum) else str(value)
     )

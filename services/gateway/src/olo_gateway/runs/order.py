@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from olo_gateway.runs.admission.priority import Priority
+
 
 class Role(Enum):
     """Who speaks."""
@@ -45,6 +47,35 @@ class Rag:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraints:
+    """What the model must offer; what is None, empty or 0 does not matter."""
+
+    min_quality: float | None = None
+    """0 to 1."""
+    max_latency: float | None = None
+    """Seconds for the whole answer."""
+    max_cost_per_1k_tokens: float | None = None
+    """US dollars."""
+    min_context: int = 0
+    hardware: str = ""
+    """`cpu` or `gpu`."""
+    labels: tuple[tuple[str, str], ...] = ()
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPassage:
+    """A passage as an earlier run has found it."""
+
+    document_id: str
+    title: str
+    source: str
+    chunk_id: str
+    score: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatOrder:
     """A request for one answer."""
 
@@ -54,8 +85,19 @@ class ChatOrder:
     rag: Rag | None = None
     timeout: float | None = None
     """Seconds that the run may take; None: the default."""
+    wait_for_model: float | None = None
+    """Seconds that the run may wait for a model to become available; None: it fails where there is none."""
     allow_fallback: bool = False
+    priority: Priority = Priority.NORMAL
     request_id: str = ""
+    store: bool = False
+    """Whether the run goes on when its caller hangs up."""
+    profile: str = ""
+    """Name of a routing profile; empty: the router's default."""
+    constraints: Constraints | None = None
+    conversation_id: str = ""
+    passages: tuple[RecordedPassage, ...] = ()
+    """Put before the model in the place of a search."""
 
     def within(self, seconds: float | None) -> ChatOrder:
         """The order with no more time than the caller's transport will wait."""

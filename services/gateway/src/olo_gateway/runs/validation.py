@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
 from olo_common.errors import InvalidField
 from olo_contracts.identifiers import AUTO_MODEL, COLLECTION, MODEL_ID, REQUEST_ID, is_valid
+from olo_gateway.runs.attempts import MAX_ATTEMPTS
+from olo_gateway.runs.constraints import check_constraints
 from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
 
-MAX_CONTENT_BYTES: Final = 256 * 1024
+INLINE_CONTENT_BYTES: Final = 256 * 1024
+"""Messages that fit the history of a run, whatever is added to them."""
 MAX_MESSAGES: Final = 1024
 MAX_TOP_K: Final = 50
 DEFAULT_TOP_K: Final = 4
 MAX_TOKENS: Final = 1_048_576
 MAX_STOPS: Final = 16
 MAX_STOP_LENGTH: Final = 256
+_PROFILE: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
-class TimeLimits:
-    """Seconds that a run takes by default and at most."""
+class RunLimits:
+    """What a run may use."""
 
     default: float
+    """Seconds that it takes where its caller says nothing."""
     maximum: float
+    """Seconds that it takes at most."""
+    attempts: int = MAX_ATTEMPTS
+    """Attempts that it makes at most."""
+    content_bytes: int = INLINE_CONTENT_BYTES
+    """UTF-8 bytes that its messages have together at most."""
 
 
-def accepted(order: ChatOrder, limits: TimeLimits) -> ChatOrder:
+def accepted(order: ChatOrder, limits: RunLimits) -> ChatOrder:
     """The order as it is run.
 
     Raises:
@@ -38,13 +49,20 @@ def accepted(order: ChatOrder, limits: TimeLimits) -> ChatOrder:
     model = "" if order.model == AUTO_MODEL else order.model
     if model and not is_valid(MODEL_ID, model):
         raise InvalidField("model", "1 to 128 letters, digits and ._:/- are allowed, beginning with a letter or digit")
-    _check_turns(order.turns)
+    if order.profile and not is_valid(_PROFILE, order.profile):
+        raise InvalidField("profile", "1 to 32 of a-z, 0-9, _ and - are allowed, beginning with a letter")
+    if order.conversation_id and not is_valid(REQUEST_ID, order.conversation_id):
+        raise InvalidField("conversation_id", "1 to 128 letters, digits and ._:- are allowed")
+    if order.constraints is not None:
+        check_constraints(order.constraints)
+    _check_turns(order.turns, limits.content_bytes)
     _check_sampling(order.sampling)
     rag = None if order.rag is None else _accepted_rag(order.rag, order.turns)
-    return replace(order, model=model, rag=rag, timeout=_accepted_timeout(order.timeout, limits))
+    _check_wait(order.wait_for_model, limits)
+    return replace(order, model=model, rag=rag, timeout=_accepted_timeout(order, limits))
 
 
-def _check_turns(turns: tuple[Turn, ...]) -> None:
+def _check_turns(turns: tuple[Turn, ...], max_bytes: int) -> None:
     if not turns:
         raise InvalidField("messages", "at least one message is needed", reason="messages_missing")
     if len(turns) > MAX_MESSAGES:
@@ -56,10 +74,8 @@ def _check_turns(turns: tuple[Turn, ...]) -> None:
         if turn.role is not Role.ASSISTANT and not turn.content.strip():
             raise InvalidField(f"messages[{position}].content", "the text is empty")
         size += _utf8_length(f"messages[{position}].content", turn.content)
-    if size > MAX_CONTENT_BYTES:
-        raise InvalidField(
-            "messages", f"together the messages hold {size} bytes; at most {MAX_CONTENT_BYTES} are allowed"
-        )
+    if size > max_bytes:
+        raise InvalidField("messages", f"together the messages hold {size} bytes; at most {max_bytes} are allowed")
 
 
 def _utf8_length(field: str, text: str) -> int:
@@ -101,9 +117,15 @@ def _accepted_rag(rag: Rag, turns: tuple[Turn, ...]) -> Rag:
     return replace(rag, top_k=rag.top_k or DEFAULT_TOP_K)
 
 
-def _accepted_timeout(timeout: float | None, limits: TimeLimits) -> float:
-    if timeout is None:
-        return limits.default
-    if not (math.isfinite(timeout) and 0 < timeout <= limits.maximum):
+def _check_wait(wait: float | None, limits: RunLimits) -> None:
+    if wait is not None and not (math.isfinite(wait) and 0 < wait <= limits.maximum):
+        raise InvalidField("wait_for_model", f"must be above 0 and at most {limits.maximum:g} seconds")
+
+
+def _accepted_timeout(order: ChatOrder, limits: RunLimits) -> float:
+    """Who waits for a model and says no more has the usual time on top of that."""
+    if order.timeout is None:
+        return min(limits.default + (order.wait_for_model or 0.0), limits.maximum)
+    if not (math.isfinite(order.timeout) and 0 < order.timeout <= limits.maximum):
         raise InvalidField("timeout", f"must be above 0 and at most {limits.maximum:g} seconds")
-    return timeout
+    return order.timeout

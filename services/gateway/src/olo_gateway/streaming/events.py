@@ -1,4 +1,4 @@
-"""What goes into the assembler and what comes out of it."""
+"""What goes into an answer that is being assembled, and what its readers get."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Delta:
     text: str
     offset: int
     """Position of the text in the answer, in UTF-8 bytes."""
+    checksum: int
+    """CRC-32 of the answer up to the end of the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +36,15 @@ class Reset:
 
 
 StreamEvent: TypeAlias = Delta | Reset
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """How far a reader had come before it lost its stream."""
+
+    offset: int
+    """UTF-8 bytes of the answer that it has."""
+    checksum: int | None = None
+    """CRC-32 of these bytes; None: the reader is believed."""
+    field: str = "resume_offset"
+    """The field of the request that says so."""

@@ -32,20 +32,21 @@ class UpstreamActivities:
     @activity.defn(name=GENERATE_ACTIVITY)
     async def generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         """Relays an answer."""
-        async with attempting(request, self._identity, self._publisher):
+        async with attempting(request, self._identity, self._publisher) as outcome:
             attempt = activity.info().attempt
+            said_by = pb.GenerateProgress(attempt=attempt, instance_id=self._identity.instance_id)
             said = Answering.of(request, self._identity, attempt)
             wanted = to_request(request, said.request_id, timeout=time_left(request))
-            async with self._desk.answer(wanted) as answer, beside(_heartbeat(attempt)):
+            async with self._desk.answer(wanted) as answer, beside(_heartbeat(said_by)):
                 if not request.stream:
-                    return said.response(await answer.result())
+                    return outcome.succeeded(said.response(await answer.result()))
                 pieces = (said.chunk(piece) async for piece in answer.pieces())
                 async with published(pieces, self._publisher):
-                    return said.response(await answer.result())
+                    return outcome.succeeded(said.response(await answer.result()))
 
 
-async def _heartbeat(attempt: int) -> None:
+async def _heartbeat(said_by: pb.GenerateProgress) -> None:
     """Says that the worker lives. How long the upstream may be silent is bounded by its own setting."""
     while True:
-        activity.heartbeat(pb.GenerateProgress(attempt=attempt))
+        activity.heartbeat(said_by)
         await asyncio.sleep(HEARTBEAT_SECONDS)

@@ -18,8 +18,10 @@ from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
 from olo_common.nats_bus import nats_bus
+from olo_common.nats_streams import StreamKeeper
 from olo_common.settings import is_loopback
 from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
+from olo_contracts.streams import CHUNK_STREAM
 from olo_llm_worker.membership import advertisement_of, generate_worker, identity_of
 from olo_llm_worker.upstream.activities import UpstreamActivities
 from olo_llm_worker.upstream.adapters.anthropic import VERSION, AnthropicEngine
@@ -48,6 +50,7 @@ async def running_upstream(settings: LlmWorkerSettings, lifetime: Lifetime) -> A
     identity, health = identity_of(settings), Health([UPSTREAM_CONDITION, TEMPORAL_CONDITION])
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(nats_bus(settings.nats, identity.instance_id))
+        StreamKeeper(bus, CHUNK_STREAM)
         client = await temporal_client(settings.temporal, identity.instance_id)
         engine = open_engine(settings)
         stack.push_async_callback(engine.close)
@@ -60,7 +63,8 @@ async def running_upstream(settings: LlmWorkerSettings, lifetime: Lifetime) -> A
             max_tokens_default=settings.max_tokens_default,
         )
         stack.push_async_callback(desk.close)
-        await stack.enter_async_context(
+        polling = await stack.enter_async_context(AsyncExitStack())
+        await polling.enter_async_context(
             temporal_worker(
                 client,
                 lambda: generate_worker(client, settings, UpstreamActivities(desk, identity, bus).generate),
@@ -84,10 +88,12 @@ async def running_upstream(settings: LlmWorkerSettings, lifetime: Lifetime) -> A
                 address,
                 context_limit=settings.upstream.context_limit,
                 hardware=settings.upstream.hardware,
+                capabilities=engine.facts.capabilities,
             ),
             in_flight=lambda: desk.running,
             able=lambda: not health.missing,
             heartbeat_seconds=settings.heartbeat_seconds,
+            stop_taking=polling.aclose,
         )
         await stack.enter_async_context(present(presence, bus, lifetime))
         yield address

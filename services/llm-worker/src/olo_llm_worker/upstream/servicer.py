@@ -63,14 +63,12 @@ class UpstreamServicer(rpc.InferenceServiceServicer):
     async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
         """Describes the model. What the other server computes it with is not known."""
         facts = self._desk.facts
-        able = {"tools": True, "json_object": facts.json_object, "json_schema": facts.json_schema}
-        able["logprobs"] = "logprobs" in facts.options
         response = introduction(self._identity, self._hardware)
         known = pb.GetModelInfoResponse(
             family=facts.family,
             context_limit=facts.context_limit,
             loaded=True,
-            capabilities=[name for name, holds in able.items() if holds],
+            capabilities=facts.capabilities,
         )
         response.MergeFrom(known)
         return response

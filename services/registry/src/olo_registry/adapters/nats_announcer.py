@@ -19,6 +19,11 @@ class NatsAnnouncer:
         event = olo_events.InstancesRequested(requester=self._requester)
         await self._bus.publish(subject_of(event), bytes(event))
 
+    async def request_drain(self, instance_id: str, model_id: str) -> None:
+        """Asks one instance to finish its work and take nothing new."""
+        event = olo_events.InstanceDrainRequested(instance_id=instance_id, model_id=model_id)
+        await self._bus.publish(subject_of(event), bytes(event))
+
     async def model_changed(self, model_id: str, version: int, registry_epoch: str) -> None:
         """Says that the registry's view of a model has changed."""
         event = olo_events.ModelChanged(model_id=model_id, version=version, registry_epoch=registry_epoch)

@@ -111,6 +111,9 @@ def announcement_of(event: olo_events.InstanceAnnounced) -> Announcement:
         task_queue=event.task_queue,
         embedding_dimension=event.embedding_dimension,
         in_flight=event.in_flight,
+        draining=event.draining,
+        capabilities=tuple(sorted(event.capabilities)),
+        labels=dict(event.labels),
     )
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from olo_common.errors import Unavailable
-from olo_common.sql import Database, open_database
-from olo_registry.adapters.schema import MODELS
+from olo_common.sql import Database
+from olo_registry.adapters.database import utc
+from olo_registry.adapters.schema import ALIAS_TARGETS, MODELS
+from olo_registry.catalogue.alias import Alias, Target
 from olo_registry.catalogue.entry import Entry
 from olo_registry.types import HardwareType, ModelType
 
 
 class SqlCatalogueStore:
-    """Keeps entries in the table `models`."""
+    """Keeps entries in the table `models`, aliases in `alias_targets`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -50,22 +50,34 @@ class SqlCatalogueStore:
             # Another registry has written meanwhile; what it wrote is not undone.
             raise Unavailable("the catalogue was changed by another registry", retry_after=1.0) from error
 
+    async def load_aliases(self) -> list[Alias]:
+        """Every alias that was saved."""
+        async with self._database.read() as connection:
+            rows = (await connection.execute(select(ALIAS_TARGETS).order_by(ALIAS_TARGETS.c.model_id))).all()
+        targets: dict[str, list[Target]] = {}
+        for alias, model_id, weight in rows:
+            targets.setdefault(alias, []).append(Target(model_id, weight))
+        return [Alias(name, tuple(found)) for name, found in targets.items()]
 
-@asynccontextmanager
-async def sql_store(url: str) -> AsyncIterator[SqlCatalogueStore]:
-    """The store, its database created and migrated.
+    async def save_alias(self, alias: Alias) -> None:
+        """Saves an alias with its targets, in one transaction.
 
-    Raises:
-        StartupError: The database cannot be reached, written or migrated.
-    """
-    async with open_database(
-        url,
-        name="the catalogue's database",
-        variable="OLO_REGISTRY_DATABASE_URL",
-        migrations="olo_registry:migrations",
-        must_answer=True,
-    ) as database:
-        yield SqlCatalogueStore(database)
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        rows = [{"alias": alias.name, "model_id": t.model_id, "weight": t.weight} for t in alias.targets]
+        async with self._database.write() as connection:
+            await connection.execute(delete(ALIAS_TARGETS).where(ALIAS_TARGETS.c.alias == alias.name))
+            await connection.execute(insert(ALIAS_TARGETS), rows)
+
+    async def delete_alias(self, name: str) -> None:
+        """Deletes an alias.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        async with self._database.write() as connection:
+            await connection.execute(delete(ALIAS_TARGETS).where(ALIAS_TARGETS.c.alias == name))
 
 
 def _values(entry: Entry) -> dict[str, Any]:
@@ -81,6 +93,12 @@ def _values(entry: Entry) -> dict[str, Any]:
         "embedding_dimension": entry.embedding_dimension,
         "create_time": entry.create_time,
         "update_time": entry.update_time,
+        "quality_score": entry.quality_score,
+        "cost_per_1k_input_tokens": entry.cost_per_1k_input_tokens,
+        "cost_per_1k_output_tokens": entry.cost_per_1k_output_tokens,
+        "labels": dict(entry.labels),
+        "capabilities": list(entry.capabilities),
+        "allowed_tenants": list(entry.allowed_tenants),
     }
 
 
@@ -91,12 +109,9 @@ def _entry(row: RowMapping) -> Entry:
             **values,
             "model_type": ModelType(values["model_type"]),
             "hardware_type": HardwareType(values["hardware_type"]),
-            "create_time": _utc(values["create_time"]),
-            "update_time": _utc(values["update_time"]),
+            "create_time": utc(values["create_time"]),
+            "update_time": utc(values["update_time"]),
+            "capabilities": tuple(values["capabilities"]),
+            "allowed_tenants": tuple(values["allowed_tenants"]),
         }
     )
-
-
-def _utc(time: datetime) -> datetime:
-    # SQLite keeps no zone; what was written was UTC.
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

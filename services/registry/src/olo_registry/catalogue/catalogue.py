@@ -6,6 +6,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from olo_registry.catalogue.entry import Entry, PolicyChange
 from olo_registry.catalogue.validation import validate_change
@@ -99,13 +100,7 @@ class Catalogue:
         """
         validate_change(change)
         known = self.get(model_id)
-        changed = replace(
-            known,
-            model_name=known.model_name if change.model_name is None else change.model_name,
-            priority=known.priority if change.priority is None else change.priority,
-            default_flag=known.default_flag if change.default_flag is None else change.default_flag,
-            enabled=known.enabled if change.enabled is None else change.enabled,
-        )
+        changed = _changed(known, change)
         if changed == known:
             return []
         former = self._default_of(known.model_type, other_than=model_id) if changed.default_flag else None
@@ -124,3 +119,8 @@ class Catalogue:
             if entry.default_flag and entry.model_type is model_type and entry.model_id != other_than:
                 return entry
         return None
+
+
+def _changed(known: Entry, change: PolicyChange) -> Entry:
+    values: dict[str, Any] = change.values()
+    return replace(known, **values)

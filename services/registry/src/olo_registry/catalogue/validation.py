@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from olo_common.errors import InvalidField
 from olo_contracts.identifiers import MODEL_ID, is_valid
-from olo_registry.catalogue.entry import MAX_PRIORITY, PolicyChange, task_queue_of
+from olo_registry.catalogue.entry import MAX_PRIORITY, UNSET, PolicyChange, Unset, task_queue_of
 from olo_registry.types import Announcement, HardwareType, ModelType, Stamp
 
 INSTANCE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
@@ -16,6 +18,13 @@ _HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}|\[[0-9A-Fa-f:.]{2,4
 _MAX_NAME: Final = 256
 _MAX_COUNTER: Final = 2**63 - 1
 _MAX_IN_FLIGHT: Final = 1_000_000
+_MAX_COST: Final = 1000.0
+_CAPABILITY: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
+_LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
+_TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_MAX_CAPABILITIES: Final = 32
+_MAX_LABELS: Final = 32
+_MAX_TENANTS: Final = 1000
 
 
 def validate_announcement(announcement: Announcement) -> tuple[ModelType, HardwareType]:
@@ -42,6 +51,8 @@ def validate_announcement(announcement: Announcement) -> tuple[ModelType, Hardwa
     if said.task_queue != (expected := task_queue_of(said.model_id, said.model_type)):
         raise InvalidField("task_queue", f"must be {expected}")
     _validate_address(said.address)
+    _validate_capabilities("capabilities", said.capabilities)
+    _validate_labels("labels", said.labels)
     return said.model_type, said.hardware_type
 
 
@@ -75,15 +86,51 @@ def validate_change(change: PolicyChange) -> None:
     Raises:
         InvalidField: Naming the first field that is out of range.
     """
-    if change.priority is not None:
+    if change.priority is not UNSET:
         _within("model.priority", change.priority, 0, MAX_PRIORITY)
-    if change.model_name is not None:
+    if change.model_name is not UNSET:
         _validate_name("model.model_name", change.model_name)
+    _number("model.quality_score", change.quality_score, 1.0)
+    _number("model.cost_per_1k_input_tokens", change.cost_per_1k_input_tokens, _MAX_COST)
+    _number("model.cost_per_1k_output_tokens", change.cost_per_1k_output_tokens, _MAX_COST)
+    if change.labels is not UNSET:
+        _validate_labels("model.labels", change.labels)
+    if change.capabilities is not UNSET:
+        _validate_capabilities("model.capabilities", change.capabilities)
+    if change.allowed_tenants is not UNSET:
+        _validate_all("model.allowed_tenants", change.allowed_tenants, _TENANT, _MAX_TENANTS)
 
 
 def _within(field: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
         raise InvalidField(field, f"must be {low} to {high}")
+
+
+def _number(field: str, value: float | Unset | None, high: float) -> None:
+    if isinstance(value, Unset) or value is None:
+        return
+    if not (math.isfinite(value) and 0 <= value <= high):
+        raise InvalidField(field, f"must be 0 to {high:g}")
+
+
+def _validate_capabilities(field: str, capabilities: Collection[str]) -> None:
+    _validate_all(field, capabilities, _CAPABILITY, _MAX_CAPABILITIES)
+
+
+def _validate_labels(field: str, labels: Mapping[str, str]) -> None:
+    _validate_all(field, labels, _LABEL, _MAX_LABELS)
+    for value in labels.values():
+        if value:
+            _validate_name(field, value)
+
+
+def _validate_all(field: str, values: Collection[str], spelling: re.Pattern[str], most: int) -> None:
+    if len(values) > most:
+        raise InvalidField(field, f"must be at most {most}")
+    if len(set(values)) < len(values):
+        raise InvalidField(field, "must hold each only once")
+    if not all(spelling.fullmatch(value) for value in values):
+        raise InvalidField(field, f"must be spelled {spelling.pattern}")
 
 
 def _validate_name(field: str, name: str) -> None:

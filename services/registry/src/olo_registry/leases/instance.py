@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from olo_registry.types import Announcement, HardwareType, ModelType, Stamp
@@ -25,16 +26,31 @@ class Instance:
     stamp: Stamp
     in_flight: int
     draining: bool
+    capabilities: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def facts(self) -> tuple[ModelType, int, int]:
-        """What all live instances of one model have in common."""
-        return self.model_type, self.context_limit, self.embedding_dimension
+    def facts(self) -> dict[str, str]:
+        """What all live instances of one model have in common, by field."""
+        return {
+            "model_type": self.model_type.value,
+            "context_limit": str(self.context_limit),
+            "embedding_dimension": str(self.embedding_dimension),
+        }
 
     @property
     def lasting(self) -> tuple[object, ...]:
         """What heartbeats do not change all the time; a difference is worth telling."""
-        return (*self.facts, self.model_id, self.address, self.max_concurrency, self.hardware_type, self.draining)
+        return (
+            self.facts,
+            self.model_id,
+            self.address,
+            self.max_concurrency,
+            self.hardware_type,
+            self.draining,
+            self.capabilities,
+            self.labels,
+        )
 
 
 def instance_of(said: Announcement, types: tuple[ModelType, HardwareType], now: datetime) -> Instance:
@@ -53,4 +69,6 @@ def instance_of(said: Announcement, types: tuple[ModelType, HardwareType], now: 
         stamp=said.stamp,
         in_flight=said.in_flight,
         draining=said.draining,
+        capabilities=said.capabilities,
+        labels=said.labels,
     )

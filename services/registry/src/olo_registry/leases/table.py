@@ -62,6 +62,11 @@ class Leases:
         leases = self._of_model.get(model_id, {})
         return [leases[instance_id].instance for instance_id in sorted(leases)]
 
+    def sibling(self, model_id: str, instance_id: str) -> Instance | None:
+        """Some other live instance of the model. All of one model have the same facts, so one speaks for all."""
+        others = (lease.instance for known, lease in self._of_model.get(model_id, {}).items() if known != instance_id)
+        return next(others, None)
+
     def is_stale(self, instance_id: str, stamp: Stamp) -> bool:
         """Whether something as new as this is known already."""
         if (lease := self._live.get(instance_id)) is not None:
@@ -74,17 +79,18 @@ class Leases:
         if self.is_stale(instance.instance_id, instance.stamp):
             return Outcome.STALE
         former = self.get(instance.instance_id)
+        # Another start of the process is another instance, whatever it has in common with the one before.
+        same = former is not None and (former.lasting, former.stamp.epoch) == (instance.lasting, instance.stamp.epoch)
         if former is not None:
             # Somebody who only says the same again was announced when it said it first.
-            if former.lasting == instance.lasting and former.stamp.epoch == instance.stamp.epoch:
+            if same:
                 instance = replace(instance, announce_time=former.announce_time)
             self._drop(former)
         self._ended.pop(instance.instance_id, None)
         lease = _Lease(instance, now + self.lease_seconds)
         self._live[instance.instance_id] = lease
         self._of_model.setdefault(instance.model_id, {})[instance.instance_id] = lease
-        unchanged = former is not None and former.lasting == instance.lasting
-        return Outcome.RENEWED if unchanged else Outcome.CHANGED
+        return Outcome.RENEWED if same else Outcome.CHANGED
 
     def beat(self, heartbeat: Heartbeat, now: float) -> Outcome:
         """Renews a lease. A heartbeat of another epoch or model than the one announced is of an unknown instance."""

@@ -14,7 +14,7 @@ from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo_common.logs import logger
 from olo_common.occasional_log import OccasionalWarning
 from olo_router.ports import Fed
-from olo_router.types import CatalogueUpdate, Instance, Model, ModelType, Stamp
+from olo_router.types import Alias, CatalogueUpdate, Instance, Model, ModelType, Stamp
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 1.0
@@ -23,6 +23,7 @@ _MODEL_TYPES = {
     common_pb2.MODEL_TYPE_LLM: ModelType.LLM,
     common_pb2.MODEL_TYPE_EMBEDDING: ModelType.EMBEDDING,
 }
+_HARDWARE = {common_pb2.HARDWARE_TYPE_CPU: "cpu", common_pb2.HARDWARE_TYPE_GPU: "gpu"}
 
 
 async def follow_registry(channel: grpc.aio.Channel, fed: Fed, scatter: Callable[[], float] = random.random) -> None:
@@ -30,12 +31,14 @@ async def follow_registry(channel: grpc.aio.Channel, fed: Fed, scatter: Callable
     stub = RegistryServiceStub(channel)
     pause = _FIRST_PAUSE_SECONDS
     away = OccasionalWarning("registry_away")
+    known = pb.WatchModelsRequest()
     while True:
-        stream = stub.WatchModels(pb.WatchModelsRequest())
+        stream = stub.WatchModels(known)
         problem = "the stream has ended"
         try:
             async for message in stream:
                 await fed.updated(update_of(message))
+                known = pb.WatchModelsRequest(registry_epoch=message.registry_epoch, version=message.version)
                 if message.snapshot:
                     logger(__name__).info("snapshot_received", version=message.version, models=len(message.models))
                 pause = _FIRST_PAUSE_SECONDS
@@ -61,6 +64,8 @@ def update_of(message: pb.WatchModelsResponse) -> CatalogueUpdate:
             if model.model_type in _MODEL_TYPES
         ),
         removed_model_ids=tuple(message.removed_model_ids),
+        aliases=tuple(_alias(alias) for alias in message.aliases),
+        removed_aliases=tuple(message.removed_aliases),
     )
 
 
@@ -74,7 +79,18 @@ def _model(message: pb.Model) -> Model:
         context_limit=message.context_limit,
         task_queue=message.task_queue,
         embedding_dimension=message.embedding_dimension,
+        hardware=_HARDWARE.get(message.hardware_type, ""),
+        quality=message.quality_score if message.HasField("quality_score") else None,
+        input_cost=message.cost_per_1k_input_tokens if message.HasField("cost_per_1k_input_tokens") else None,
+        output_cost=message.cost_per_1k_output_tokens if message.HasField("cost_per_1k_output_tokens") else None,
+        labels=frozenset(message.labels.items()),
+        capabilities=frozenset(message.capabilities),
+        allowed_tenants=frozenset(message.allowed_tenants),
     )
+
+
+def _alias(message: pb.Alias) -> Alias:
+    return Alias(message.alias, tuple((target.model_id, target.weight) for target in message.targets))
 
 
 def _instance(message: pb.Instance) -> Instance:
@@ -86,4 +102,5 @@ def _instance(message: pb.Instance) -> Instance:
         max_concurrency=message.max_concurrency,
         in_flight=message.in_flight,
         draining=message.state == pb.INSTANCE_STATE_DRAINING,
+        quarantined=message.state == pb.INSTANCE_STATE_QUARANTINED,
     )

@@ -1,21 +1,19 @@
 """The fleet: catalogue and instances, ready to be chosen from at any moment.
 
-Changes only mark what they concern; the next choice brings loads and rankings up to date. So a thousand heartbeats a
-second cost a choice no more than the models that have changed since the last one.
+Changes only mark what they concern; the next choice brings loads up to date. So a thousand heartbeats a second cost a
+choice no more than the models that have changed since the last one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 
 from olo_common.attention import Attention
 from olo_common.errors import Unavailable
 from olo_router.errors import NoModelAvailable
+from olo_router.fleet.member import Member
 from olo_router.fleet.members import Members
-from olo_router.selection.ranking import Ranking, rank
-from olo_router.selection.request import Request, Selection
-from olo_router.selection.select import select
-from olo_router.types import CatalogueUpdate, Departure, Heartbeat, Load, Model, ModelType
+from olo_router.types import Alias, Attempt, CatalogueUpdate, Departure, Heartbeat, Load, Model
 
 _IDLE = Load()
 
@@ -30,21 +28,39 @@ class Fleet:
 
     def __init__(self, lease_seconds: float, max_snapshot_age_seconds: float) -> None:
         self.lease_seconds = lease_seconds
-        self._max_age = max_snapshot_age_seconds
+        self.max_age = max_snapshot_age_seconds
+        self.version = 0
+        """Of the registry's last update."""
+        self.registry_epoch = ""
+        self.structure = 0
+        """Grows whenever rankings must be built anew: policy has changed, or who is served at all."""
         self._models: dict[str, Model] = {}
+        self._aliases: dict[str, Alias] = {}
         self._members = Members(lease_seconds)
         self._attention = Attention(lease_seconds / 2)
         self._loads: dict[str, Load] = {}
-        self._rankings: dict[ModelType, Ranking] = {}
         self._concerned: set[str] = set()
-        self._version = 0
-        self._has_snapshot = False
         self._contact_lost_at: float | None = None
 
     @property
-    def version(self) -> int:
-        """Version of the registry's last update."""
-        return self._version
+    def models(self) -> Mapping[str, Model]:
+        """The catalogue by id."""
+        return self._models
+
+    @property
+    def aliases(self) -> Mapping[str, Alias]:
+        """What other names stand for."""
+        return self._aliases
+
+    @property
+    def members(self) -> Iterator[Member]:
+        """All instances that are known."""
+        return iter(self._members)
+
+    @property
+    def size(self) -> int:
+        """How many instances are known."""
+        return len(self._members)
 
     def age(self, now: float) -> float:
         """Seconds since the registry was there; 0 while it is."""
@@ -52,21 +68,25 @@ class Fleet:
 
     def update(self, update: CatalogueUpdate, now: float) -> None:
         """Takes the registry's word."""
-        self._contact_lost_at, self._version, self._has_snapshot = None, update.version, True
+        self._contact_lost_at = None
+        self.version, self.registry_epoch = update.version, update.registry_epoch
         removed = set(update.removed_model_ids)
         if update.snapshot:
             removed |= self._models.keys() - {model.model_id for model, _ in update.models}
+            self._aliases.clear()
         for model_id in removed & self._models.keys():
             del self._models[model_id]
             self._members.drop_model(model_id)
             self._concerned.add(model_id)
+            self.structure += 1
         for model, instances in update.models:
             if self._models.get(model.model_id) != model:
                 self._models[model.model_id] = model
-                self._rankings.clear()
+                self.structure += 1
             self._concerned |= self._members.list(model.model_id, instances, update.registry_epoch, now)
-        if removed:
-            self._rankings.clear()
+        for name in update.removed_aliases:
+            self._aliases.pop(name, None)
+        self._aliases.update((alias.name, alias) for alias in update.aliases)
 
     def registry_lost(self, now: float) -> None:
         """The registry is away; what is known stays in use for a while."""
@@ -81,9 +101,20 @@ class Fleet:
         """An instance has ended."""
         self._concerned |= self._members.leave(departure)
 
-    def finish(self, instance_id: str) -> None:
-        """A request has ended at an instance."""
-        self._concerned |= self._members.finish(instance_id)
+    def finish(self, attempt: Attempt) -> bool:
+        """A request has ended at an instance; False where no such instance is known."""
+        if not self._members.knows(attempt.instance_id, attempt.model_id):
+            return False
+        self._concerned |= self._members.finish(attempt.instance_id)
+        return True
+
+    def hand_out(self, instance_id: str, now: float) -> None:
+        """A request is on its way to an instance, until that tells its end."""
+        self._concerned |= self._members.hand_out(instance_id, now)
+
+    def hold_broken(self, instance_ids: set[str]) -> None:
+        """Keeps out the instances whose circuit breaker is open."""
+        self._concerned |= self._members.hold_broken(instance_ids)
 
     def sweep(self, now: float, *, connected: bool) -> None:
         """Ends the leases that have run out; silence counts only while the bus could be heard."""
@@ -92,39 +123,32 @@ class Fleet:
         else:
             self._concerned |= self._members.renew_all(now)
 
-    def select(self, request: Request, now: float) -> Selection:
-        """Decides, and counts a request for text as on its way to the first candidate, until that tells its end.
+    def check(self, now: float) -> None:
+        """Whether anything may be chosen.
 
         Raises:
-            OloError: As `selection.select`; NoModelAvailable also while nothing recent is known; Unavailable
-                while nothing is known yet.
+            Unavailable: Nothing is known yet.
+            NoModelAvailable: Nothing recent is known.
         """
-        if not self._has_snapshot:
+        if not self.registry_epoch:
             raise Unavailable("the router does not know the models yet", retry_after=1.0)
-        if self.age(now) > self._max_age:
+        if self.age(now) > self.max_age:
             raise NoModelAvailable("the registry has been away for too long")
-        self._refresh(self._concerned)
-        selection = select(self._models, self._ranking(request.model_type), self._loads, request)
-        if request.model_type is ModelType.LLM:
-            first = selection.candidates[0]
-            self._concerned |= self._members.hand_out(first.load.best_instance_id, now)
-        return selection
 
-    def _refresh(self, concerned: Iterable[str]) -> None:
-        for model_id in concerned:
-            known = model_id in self._models
+    def loads(self) -> Mapping[str, Load]:
+        """How busy each model is, up to date."""
+        for model_id in self._concerned:
             before = self._loads.get(model_id, _IDLE)
-            load = self._members.load_of(model_id) if known else _IDLE
-            self._loads[model_id] = load
-            if (before.ready > 0, before.draining > 0) != (load.ready > 0, load.draining > 0):
-                self._rankings.clear()
-            if not known:
-                del self._loads[model_id]
-        self._concerned = set()
+            if model_id not in self._models:
+                self._loads.pop(model_id, None)
+                continue
+            load = self._loads[model_id] = self._members.load_of(model_id)
+            if _standing(before) != _standing(load):
+                self.structure += 1
+        self._concerned.clear()
+        return self._loads
 
-    def _ranking(self, model_type: ModelType) -> Ranking:
-        ranking = self._rankings.get(model_type)
-        if ranking is None:
-            ranking = rank(self._models.values(), self._loads, model_type)
-            self._rankings[model_type] = ranking
-        return ranking
+
+def _standing(load: Load) -> tuple[bool, bool, bool]:
+    """What a ranking goes by."""
+    return load.ready > 0, load.draining > 0, load.held > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
@@ -9,10 +10,18 @@ from olo_router.fleet.member import Member, Presence
 from olo_router.types import Load
 
 
+class _Standing(Enum):
+    """Whether a live member takes work."""
+
+    READY = "ready"
+    DRAINING = "draining"
+    HELD = "held"
+
+
 class _Counted(NamedTuple):
     """How a member stands in the sums."""
 
-    ready: bool
+    standing: _Standing
     slots: int
     busy: int
 
@@ -23,7 +32,8 @@ class Group:
     def __init__(self) -> None:
         self.members: dict[str, Member] = {}
         self._counted: dict[str, _Counted] = {}
-        self._ready = self._draining = self._capacity = self._in_flight = 0
+        self._numbers = dict.fromkeys(_Standing, 0)
+        self._capacity = self._in_flight = 0
         # Entries are (-free slots, id); those that no longer tell the truth are dropped when they come to the top.
         self._freest: list[tuple[int, str]] = []
 
@@ -44,11 +54,11 @@ class Group:
         if member.presence is not Presence.LIVE:
             return
         slots, busy = member.facts.max_concurrency, member.in_flight + member.pending
-        self._counted[instance_id] = _Counted(not member.draining, slots, busy)
-        if member.draining:
-            self._draining += 1
+        standing = _standing(member)
+        self._counted[instance_id] = _Counted(standing, slots, busy)
+        self._numbers[standing] += 1
+        if standing is not _Standing.READY:
             return
-        self._ready += 1
         self._capacity += slots
         self._in_flight += busy
         heappush(self._freest, (busy - slots, instance_id))
@@ -59,27 +69,35 @@ class Group:
         """How busy the model is."""
         while self._freest and not self._is_true(self._freest[0]):
             heappop(self._freest)
+        ready, draining, held = self._numbers.values()
         if not self._freest:
-            return Load(draining=self._draining)
+            return Load(draining=draining, held=held)
         best = self._freest[0][1]
         address = self.members[best].facts.address
-        return Load(self._ready, self._draining, self._capacity, self._in_flight, best, address)
+        return Load(ready, draining, held, self._capacity, self._in_flight, best, address)
 
     def _uncount(self, instance_id: str) -> None:
         counted = self._counted.pop(instance_id, None)
         if counted is None:
             return
-        if not counted.ready:
-            self._draining -= 1
+        self._numbers[counted.standing] -= 1
+        if counted.standing is not _Standing.READY:
             return
-        self._ready -= 1
         self._capacity -= counted.slots
         self._in_flight -= counted.busy
 
     def _is_true(self, entry: tuple[int, str]) -> bool:
         counted = self._counted.get(entry[1])
-        return counted is not None and counted.ready and counted.busy - counted.slots == entry[0]
+        return counted is not None and counted.standing is _Standing.READY and counted.busy - counted.slots == entry[0]
 
     def _compact(self) -> None:
-        self._freest = [(each.busy - each.slots, key) for key, each in self._counted.items() if each.ready]
+        self._freest = [
+            (each.busy - each.slots, key) for key, each in self._counted.items() if each.standing is _Standing.READY
+        ]
         heapify(self._freest)
+
+
+def _standing(member: Member) -> _Standing:
+    if member.is_held:
+        return _Standing.HELD
+    return _Standing.DRAINING if member.takes_nothing_new else _Standing.READY

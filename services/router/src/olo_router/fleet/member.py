@@ -35,6 +35,29 @@ class Member:
     presence: Presence = Presence.LIVE
     pending: int = 0
     pending_since: float = 0.0
+    broken: bool = False
+    """Its circuit breaker is open."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is kept out by others, whatever it says itself."""
+        return self.broken or self.facts.quarantined
+
+    @property
+    def takes_nothing_new(self) -> bool:
+        """Whether it drains, by its own word or by the operator's."""
+        return self.draining or self.facts.draining
+
+    @property
+    def state(self) -> str:
+        """In one word."""
+        if self.presence is not Presence.LIVE:
+            return "silent" if self.presence is Presence.SILENT else "left"
+        if self.facts.quarantined:
+            return "quarantined"
+        if self.broken:
+            return "broken"
+        return "draining" if self.takes_nothing_new else "ready"
 
     def list(self, facts: Instance, registry_epoch: str, now: float) -> None:
         """Takes the registry's word; its load counts only where it is newer than the instance's own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from olo_router.fleet.group import Group
 from olo_router.fleet.member import Member, Presence, joining
@@ -23,6 +23,7 @@ class Members:
         self._all: dict[str, Member] = {}
         self._groups: dict[str, Group] = {}
         self._registry_epoch = ""
+        self._broken: set[str] = set()
 
     def list(self, model_id: str, instances: Iterable[Instance], registry_epoch: str, now: float) -> set[str]:
         """Takes the registry's list of one model's instances.
@@ -103,6 +104,28 @@ class Members:
             return set()
         member.finish()
         return self._changed(member)
+
+    def hold_broken(self, broken: set[str]) -> set[str]:
+        """Keeps out those whose circuit breaker is open, and no others."""
+        concerned: set[str] = set()
+        for instance_id in (broken | self._broken) & self._all.keys():
+            member = self._all[instance_id]
+            if member.broken != (instance_id in broken):
+                member.broken = instance_id in broken
+                concerned |= self._changed(member)
+        self._broken = broken
+        return concerned
+
+    def knows(self, instance_id: str, model_id: str) -> bool:
+        """Whether this instance serves this model."""
+        member = self._all.get(instance_id)
+        return member is not None and member.facts.model_id == model_id
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(self._all.values())
 
     def load_of(self, model_id: str) -> Load:
         """How busy a model is."""

@@ -1,29 +1,29 @@
-"""The order: the model asked for, the default, the highest priority, then the rest; full models after free ones."""
+"""The order: the model asked for, the default, the highest priority, then the rest; full models after free ones.
+
+A profile puts its score in the place of default flag and priority.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from olo_common.errors import InvalidField
-from olo_contracts.identifiers import AUTO_MODEL
-from olo_router.errors import ContextTooLong, ModelNotFound, ModelUnavailable, NoModelAvailable
-from olo_router.selection import filters
+from olo_common.errors import OloError
+from olo_router.errors import ConstraintsUnmet, ContextTooLong, ModelUnavailable, NoModelAvailable
+from olo_router.selection import constraints, filters
 from olo_router.selection.explanation import explain
+from olo_router.selection.names import named
+from olo_router.selection.picker import Pick, Picking, pick
 from olo_router.selection.ranking import Ranking
 from olo_router.selection.request import Candidate, Reason, Rejection, Request, Selection
 from olo_router.selection.scorer import score
-from olo_router.types import Load, Model
+from olo_router.selection.snapshot import Snapshot
+from olo_router.types import Model
 
-_LATEST = ":latest"
 
-
-def select(models: Mapping[str, Model], ranking: Ranking, loads: Mapping[str, Load], request: Request) -> Selection:
+def select(snapshot: Snapshot, ranking: Ranking, request: Request) -> Selection:
     """Decides.
 
     Args:
-        models: The whole catalogue, by id.
-        ranking: The ranking of that catalogue for the type that is asked for.
-        loads: How busy each ranked model is.
+        snapshot: What is known.
+        ranking: The ranking of that catalogue for requests of this kind.
         request: What is asked.
 
     Raises:
@@ -31,101 +31,79 @@ def select(models: Mapping[str, Model], ranking: Ranking, loads: Mapping[str, Lo
         InvalidField: The model that was asked for does something else.
         ModelUnavailable: It cannot answer now, and no other may.
         ContextTooLong: Neither it, nor any other that may, can hold so many tokens.
+        ConstraintsUnmet: Neither it, nor any other that may, offers what is wanted.
         NoModelAvailable: No model can answer now.
     """
-    named = _named(models, request)
-    if named is not None and not request.allow_fallback:
-        return _only(named, ranking, loads, request)
-    picked, too_small = _pick(named, ranking, loads, request)
-    if not picked:
-        if request.min_context > ranking.largest_context > 0:
-            raise ContextTooLong(request.min_context, ranking.largest_context)
-        raise NoModelAvailable(_why_none(ranking))
-    absent = named.model_id if named is not None and not _can_answer(named, ranking, request) else ""
-    candidates = tuple(
-        _candidate(model, loads[model.model_id], reason, first=model is picked[0], stands_in_for=absent)
-        for model, reason in _with_reasons(picked, named)
-    )
-    return Selection(candidates, ranking.rejections + tuple(too_small))
-
-
-def _named(models: Mapping[str, Model], request: Request) -> Model | None:
-    name = request.model
-    if name in ("", AUTO_MODEL):
-        return None
-    # Ollama's clients write `name:latest` for `name`.
-    model = models.get(name) or models.get(name.removesuffix(_LATEST))
-    if model is None:
-        raise ModelNotFound(name)
-    if model.model_type is not request.model_type:
-        raise InvalidField("model", f"{model.model_id} is not a model for {request.model_type.value}")
-    return model
-
-
-def _only(named: Model, ranking: Ranking, loads: Mapping[str, Load], request: Request) -> Selection:
-    if named.context_limit < request.min_context:
-        raise ContextTooLong(request.min_context, named.context_limit)
-    if (rejection := ranking.rejection_of.get(named.model_id)) is not None:
-        raise ModelUnavailable(named.model_id, rejection.detail)
-    candidate = _candidate(named, loads[named.model_id], Reason.REQUESTED)
-    return Selection((candidate,), ranking.rejections)
-
-
-def _pick(
-    named: Model | None, ranking: Ranking, loads: Mapping[str, Load], request: Request
-) -> tuple[list[Model], list[Rejection]]:
-    """The first models of the order, those with a free slot before those without, and those that are too small."""
-    free: list[Model] = []
-    full: list[Model] = []
-    too_small: list[Rejection] = []
-    wanted, needed = request.max_candidates, request.min_context
-    all_fit = needed <= ranking.smallest_context
-    ordered = ranking.ordered
-    if named is not None and named.model_id not in ranking.rejection_of:
-        ordered = (named, *(model for model in ordered if model.model_id != named.model_id))
-    for model in ordered:
-        if not all_fit and (detail := filters.context(model, needed)) is not None:
-            too_small.append(Rejection(model.model_id, filters.CONTEXT, detail))
-        elif loads[model.model_id].at_capacity:
-            if len(full) < wanted:
-                full.append(model)
-        elif len(free) < wanted:
-            free.append(model)
-            if all_fit and len(free) == wanted:
-                break
-    return [*free, *full][:wanted], too_small
-
-
-def _with_reasons(picked: list[Model], named: Model | None) -> list[tuple[Model, Reason]]:
-    reasoned: list[tuple[Model, Reason]] = []
+    asked, alias = named(snapshot, ranking, request)
+    picking = pick(asked, snapshot, ranking, request)
+    if not picking.picks:
+        if asked and not request.allow_fallback:
+            raise _why_not(asked[0], snapshot, ranking, request)
+        raise _why_none(snapshot, ranking, picking, request)
+    absent = ""
+    if asked and picking.picks[0].reason is not Reason.REQUESTED and not _can_answer(asked[0], ranking, picking):
+        absent = asked[0].model_id
+    candidates: list[Candidate] = []
     by_priority = Reason.PRIORITY
-    for model in picked:
-        if named is not None and model.model_id == named.model_id:
-            reasoned.append((model, Reason.REQUESTED))
-        elif model.default_flag:
-            reasoned.append((model, Reason.DEFAULT))
-        else:
-            reasoned.append((model, by_priority))
+    for each in picking.picks:
+        reason = each.reason or (Reason.DEFAULT if each.model.default_flag else by_priority)
+        if reason is Reason.PRIORITY:
             by_priority = Reason.AVAILABLE
-    return reasoned
+        candidates.append(_candidate(each, reason, snapshot, request, first=not candidates, stands_in_for=absent))
+    return Selection(tuple(candidates), ranking.rejections + tuple(picking.rejections), alias)
 
 
-def _candidate(model: Model, load: Load, reason: Reason, *, first: bool = True, stands_in_for: str = "") -> Candidate:
-    worth = score(model, requested=reason is Reason.REQUESTED, at_capacity=load.at_capacity)
-    words = explain(model, load, reason, first=first, stands_in_for=stands_in_for)
-    return Candidate(model, load, worth, reason, words)
+def _candidate(
+    each: Pick, reason: Reason, snapshot: Snapshot, request: Request, *, first: bool, stands_in_for: str
+) -> Candidate:
+    load = snapshot.load(each.model)
+    profile = "" if request.profile is None else request.profile.name
+    wait = snapshot.wait(each.model, request)
+    words = explain(each.model, load, reason, first=first, stands_in_for=stands_in_for, profile=profile, wait=wait)
+    worth = score(each.worth, at_capacity=load.at_capacity)
+    return Candidate(each.model, load, worth, reason, words, each.components, wait)
 
 
-def _can_answer(named: Model, ranking: Ranking, request: Request) -> bool:
-    return named.model_id not in ranking.rejection_of and named.context_limit >= request.min_context
+def _can_answer(model: Model, ranking: Ranking, picking: Picking) -> bool:
+    rejected = {rejection.model_id for rejection in picking.rejections}
+    return model.model_id not in ranking.rejection_of and model.model_id not in rejected
 
 
-def _why_none(ranking: Ranking) -> str:
+def _needed(request: Request) -> int:
+    return max(request.min_context, request.constraints.min_context)
+
+
+def _why_not(model: Model, snapshot: Snapshot, ranking: Ranking, request: Request) -> OloError:
+    """Why the model that was asked for, and no other, cannot answer."""
+    if model.context_limit < _needed(request):
+        return ContextTooLong(_needed(request), model.context_limit)
+    rejection = ranking.rejection_of.get(model.model_id)
+    if rejection is not None and _is_constraint(rejection):
+        return ConstraintsUnmet(rejection.filter, f"{model.model_id}: {rejection.detail}")
+    if rejection is not None:
+        return ModelUnavailable(model.model_id, rejection.detail)
+    gate = snapshot.gates.get(model.model_id)
+    detail = filters.circuit_breaker(gate, first=True) if gate is not None else None
+    return ModelUnavailable(model.model_id, detail or "it cannot answer", gate.open_for if gate is not None else 0.0)
+
+
+def _why_none(snapshot: Snapshot, ranking: Ranking, picking: Picking, request: Request) -> OloError:
+    if _needed(request) > ranking.largest_context > 0:
+        return ContextTooLong(_needed(request), ranking.largest_context)
+    for rejection in picking.rejections:
+        if rejection.filter == filters.CIRCUIT_BREAKER:
+            pause = min(gate.open_for for gate in snapshot.gates.values())
+            return NoModelAvailable(f"{rejection.model_id}: {rejection.detail}", pause)
     if ranking.ordered:
-        return "those that can hold the request are away"
+        return NoModelAvailable("those that can hold the request are away")
     # The most telling reason is that of a model which would answer otherwise.
-    for name in ("live_instance", "enabled"):
+    for telling in (filters.LIVE_INSTANCE, constraints.PREFIX, filters.ENABLED):
         for rejection in ranking.rejections:
-            if rejection.filter == name:
-                return f"{rejection.model_id}: {rejection.detail}"
-    return "none of this type is in the catalogue"
+            if rejection.filter.startswith(telling):
+                why = f"{rejection.model_id}: {rejection.detail}"
+                return ConstraintsUnmet(rejection.filter, why) if _is_constraint(rejection) else NoModelAvailable(why)
+    return NoModelAvailable("none of this type is in the catalogue")
+
+
+def _is_constraint(rejection: Rejection) -> bool:
+    return rejection.filter.startswith(constraints.PREFIX)

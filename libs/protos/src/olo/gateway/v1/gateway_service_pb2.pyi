@@ -13,22 +13,30 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ChatStreamRequest(_message.Message):
-    __slots__ = ("request",)
+    __slots__ = ("request", "run_id", "resume_offset", "resume_checksum")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    RESUME_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    RESUME_CHECKSUM_FIELD_NUMBER: _ClassVar[int]
     request: _run_pb2.ChatRequest
-    def __init__(self, request: _Optional[_Union[_run_pb2.ChatRequest, _Mapping]] = ...) -> None: ...
+    run_id: str
+    resume_offset: int
+    resume_checksum: int
+    def __init__(self, request: _Optional[_Union[_run_pb2.ChatRequest, _Mapping]] = ..., run_id: _Optional[str] = ..., resume_offset: _Optional[int] = ..., resume_checksum: _Optional[int] = ...) -> None: ...
 
 class ChatStreamResponse(_message.Message):
-    __slots__ = ("started", "delta", "reset", "completed")
+    __slots__ = ("started", "delta", "reset", "completed", "progress")
     STARTED_FIELD_NUMBER: _ClassVar[int]
     DELTA_FIELD_NUMBER: _ClassVar[int]
     RESET_FIELD_NUMBER: _ClassVar[int]
     COMPLETED_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
     started: RunStarted
     delta: TextDelta
     reset: TextReset
     completed: _run_pb2.ChatResponse
-    def __init__(self, started: _Optional[_Union[RunStarted, _Mapping]] = ..., delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reset: _Optional[_Union[TextReset, _Mapping]] = ..., completed: _Optional[_Union[_run_pb2.ChatResponse, _Mapping]] = ...) -> None: ...
+    progress: _run_pb2.RunProgress
+    def __init__(self, started: _Optional[_Union[RunStarted, _Mapping]] = ..., delta: _Optional[_Union[TextDelta, _Mapping]] = ..., reset: _Optional[_Union[TextReset, _Mapping]] = ..., completed: _Optional[_Union[_run_pb2.ChatResponse, _Mapping]] = ..., progress: _Optional[_Union[_run_pb2.RunProgress, _Mapping]] = ...) -> None: ...
 
 class RunStarted(_message.Message):
     __slots__ = ("run_id",)
@@ -37,12 +45,14 @@ class RunStarted(_message.Message):
     def __init__(self, run_id: _Optional[str] = ...) -> None: ...
 
 class TextDelta(_message.Message):
-    __slots__ = ("text", "offset")
+    __slots__ = ("text", "offset", "checksum")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
+    CHECKSUM_FIELD_NUMBER: _ClassVar[int]
     text: str
     offset: int
-    def __init__(self, text: _Optional[str] = ..., offset: _Optional[int] = ...) -> None: ...
+    checksum: int
+    def __init__(self, text: _Optional[str] = ..., offset: _Optional[int] = ..., checksum: _Optional[int] = ...) -> None: ...
 
 class TextReset(_message.Message):
     __slots__ = ("reason",)
@@ -89,6 +99,24 @@ class CancelRunResponse(_message.Message):
     RUN_FIELD_NUMBER: _ClassVar[int]
     run: _run_pb2.Run
     def __init__(self, run: _Optional[_Union[_run_pb2.Run, _Mapping]] = ...) -> None: ...
+
+class ReplayRunRequest(_message.Message):
+    __slots__ = ("run_id", "model", "profile")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    model: str
+    profile: str
+    def __init__(self, run_id: _Optional[str] = ..., model: _Optional[str] = ..., profile: _Optional[str] = ...) -> None: ...
+
+class ReplayRunResponse(_message.Message):
+    __slots__ = ("original", "replay")
+    ORIGINAL_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
+    original: _run_pb2.ChatResponse
+    replay: _run_pb2.ChatResponse
+    def __init__(self, original: _Optional[_Union[_run_pb2.ChatResponse, _Mapping]] = ..., replay: _Optional[_Union[_run_pb2.ChatResponse, _Mapping]] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ("page_size", "page_token", "model_type")

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 
 class GatewayServiceStub:
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService.
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
     """
 
     def __init__(self, channel):
@@ -61,6 +62,11 @@ class GatewayServiceStub:
                 request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunRequest.SerializeToString,
                 response_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunResponse.FromString,
                 _registered_method=True)
+        self.ReplayRun = channel.unary_unary(
+                '/olo.gateway.v1.GatewayService/ReplayRun',
+                request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunRequest.SerializeToString,
+                response_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/olo.gateway.v1.GatewayService/ListModels',
                 request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ListModelsRequest.SerializeToString,
@@ -74,20 +80,25 @@ class GatewayServiceStub:
 
 
 class GatewayServiceServicer:
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService.
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
     """
 
     def Chat(self, request, context):
         """Chat runs a request and waits for its answer. Fails with INVALID_ARGUMENT, NOT_FOUND (model, collection),
         UNAVAILABLE (no model, with RetryInfo), RESOURCE_EXHAUSTED (too many at once, with RetryInfo),
-        ALREADY_EXISTS (the request_id was used for another request), DEADLINE_EXCEEDED.
+        ALREADY_EXISTS (the request_id was used for another request), FAILED_PRECONDITION (constraints that no model meets),
+        DEADLINE_EXCEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ChatStream(self, request, context):
-        """ChatStream runs a request and sends its answer as it comes into being. Fails as Chat does.
+        """ChatStream runs a request and sends its answer as it comes into being; or follows a run, on any instance of the
+        gateway, while it runs and after it has ended, from the place on that the caller has reached. Fails as Chat does, and
+        with OUT_OF_RANGE (`resume_offset` is past the end, or inside a character), CANCELLED (`client_too_slow`: the caller
+        does not read).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +120,14 @@ class GatewayServiceServicer:
 
     def CancelRun(self, request, context):
         """CancelRun asks a run to stop; one that has ended is left as it is. Fails with NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayRun(self, request, context):
+        """ReplayRun runs the request of an earlier run anew, with the passages that were found then, and perhaps another model.
+        Fails with NOT_FOUND (run), FAILED_PRECONDITION (it has no answer), and as Chat does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,6 +175,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     request_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunRequest.FromString,
                     response_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunResponse.SerializeToString,
             ),
+            'ReplayRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayRun,
+                    request_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunRequest.FromString,
+                    response_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunResponse.SerializeToString,
+            ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
                     request_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ListModelsRequest.FromString,
@@ -175,7 +199,8 @@ def add_GatewayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GatewayService:
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService.
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
     """
 
     @staticmethod
@@ -303,6 +328,33 @@ class GatewayService:
             '/olo.gateway.v1.GatewayService/CancelRun',
             olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunRequest.SerializeToString,
             olo_dot_gateway_dot_v1_dot_gateway__service__pb2.CancelRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.gateway.v1.GatewayService/ReplayRun',
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunRequest.SerializeToString,
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,7 +28,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GatewayServiceStub:
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService."""
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,16 +39,25 @@ class GatewayServiceStub:
     Chat: _grpc.UnaryUnaryMultiCallable[_run_pb2.ChatRequest, _run_pb2.ChatResponse]
     """Chat runs a request and waits for its answer. Fails with INVALID_ARGUMENT, NOT_FOUND (model, collection),
     UNAVAILABLE (no model, with RetryInfo), RESOURCE_EXHAUSTED (too many at once, with RetryInfo),
-    ALREADY_EXISTS (the request_id was used for another request), DEADLINE_EXCEEDED.
+    ALREADY_EXISTS (the request_id was used for another request), FAILED_PRECONDITION (constraints that no model meets),
+    DEADLINE_EXCEEDED.
     """
     ChatStream: _grpc.UnaryStreamMultiCallable[_gateway_service_pb2.ChatStreamRequest, _gateway_service_pb2.ChatStreamResponse]
-    """ChatStream runs a request and sends its answer as it comes into being. Fails as Chat does."""
+    """ChatStream runs a request and sends its answer as it comes into being; or follows a run, on any instance of the
+    gateway, while it runs and after it has ended, from the place on that the caller has reached. Fails as Chat does, and
+    with OUT_OF_RANGE (`resume_offset` is past the end, or inside a character), CANCELLED (`client_too_slow`: the caller
+    does not read).
+    """
     GetRun: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.GetRunRequest, _gateway_service_pb2.GetRunResponse]
     """GetRun returns one run. Fails with NOT_FOUND."""
     ListRuns: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ListRunsRequest, _gateway_service_pb2.ListRunsResponse]
     """ListRuns lists runs, newest first."""
     CancelRun: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.CancelRunRequest, _gateway_service_pb2.CancelRunResponse]
     """CancelRun asks a run to stop; one that has ended is left as it is. Fails with NOT_FOUND."""
+    ReplayRun: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ReplayRunRequest, _gateway_service_pb2.ReplayRunResponse]
+    """ReplayRun runs the request of an earlier run anew, with the passages that were found then, and perhaps another model.
+    Fails with NOT_FOUND (run), FAILED_PRECONDITION (it has no answer), and as Chat does.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ListModelsRequest, _gateway_service_pb2.ListModelsResponse]
     """ListModels lists the models that can be asked for."""
     Embed: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.EmbedRequest, _gateway_service_pb2.EmbedResponse]
@@ -54,29 +65,42 @@ class GatewayServiceStub:
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService."""
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Chat: _aio.UnaryUnaryMultiCallable[_run_pb2.ChatRequest, _run_pb2.ChatResponse]  # type: ignore[assignment]
     """Chat runs a request and waits for its answer. Fails with INVALID_ARGUMENT, NOT_FOUND (model, collection),
     UNAVAILABLE (no model, with RetryInfo), RESOURCE_EXHAUSTED (too many at once, with RetryInfo),
-    ALREADY_EXISTS (the request_id was used for another request), DEADLINE_EXCEEDED.
+    ALREADY_EXISTS (the request_id was used for another request), FAILED_PRECONDITION (constraints that no model meets),
+    DEADLINE_EXCEEDED.
     """
     ChatStream: _aio.UnaryStreamMultiCallable[_gateway_service_pb2.ChatStreamRequest, _gateway_service_pb2.ChatStreamResponse]  # type: ignore[assignment]
-    """ChatStream runs a request and sends its answer as it comes into being. Fails as Chat does."""
+    """ChatStream runs a request and sends its answer as it comes into being; or follows a run, on any instance of the
+    gateway, while it runs and after it has ended, from the place on that the caller has reached. Fails as Chat does, and
+    with OUT_OF_RANGE (`resume_offset` is past the end, or inside a character), CANCELLED (`client_too_slow`: the caller
+    does not read).
+    """
     GetRun: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.GetRunRequest, _gateway_service_pb2.GetRunResponse]  # type: ignore[assignment]
     """GetRun returns one run. Fails with NOT_FOUND."""
     ListRuns: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ListRunsRequest, _gateway_service_pb2.ListRunsResponse]  # type: ignore[assignment]
     """ListRuns lists runs, newest first."""
     CancelRun: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.CancelRunRequest, _gateway_service_pb2.CancelRunResponse]  # type: ignore[assignment]
     """CancelRun asks a run to stop; one that has ended is left as it is. Fails with NOT_FOUND."""
+    ReplayRun: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ReplayRunRequest, _gateway_service_pb2.ReplayRunResponse]  # type: ignore[assignment]
+    """ReplayRun runs the request of an earlier run anew, with the passages that were found then, and perhaps another model.
+    Fails with NOT_FOUND (run), FAILED_PRECONDITION (it has no answer), and as Chat does.
+    """
     ListModels: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ListModelsRequest, _gateway_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """ListModels lists the models that can be asked for."""
     Embed: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.EmbedRequest, _gateway_service_pb2.EmbedResponse]  # type: ignore[assignment]
     """Embed returns one vector for each text. Fails with INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
-    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService."""
+    """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
+    of olo.registry.v1, BenchmarkService and what operators need of RegistryService.
+    """
 
     @_abc_1.abstractmethod
     def Chat(
@@ -86,7 +110,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_run_pb2.ChatResponse, _abc.Awaitable[_run_pb2.ChatResponse]]:
         """Chat runs a request and waits for its answer. Fails with INVALID_ARGUMENT, NOT_FOUND (model, collection),
         UNAVAILABLE (no model, with RetryInfo), RESOURCE_EXHAUSTED (too many at once, with RetryInfo),
-        ALREADY_EXISTS (the request_id was used for another request), DEADLINE_EXCEEDED.
+        ALREADY_EXISTS (the request_id was used for another request), FAILED_PRECONDITION (constraints that no model meets),
+        DEADLINE_EXCEEDED.
         """
 
     @_abc_1.abstractmethod
@@ -95,7 +120,11 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_service_pb2.ChatStreamRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_service_pb2.ChatStreamResponse], _abc.AsyncIterator[_gateway_service_pb2.ChatStreamResponse]]:
-        """ChatStream runs a request and sends its answer as it comes into being. Fails as Chat does."""
+        """ChatStream runs a request and sends its answer as it comes into being; or follows a run, on any instance of the
+        gateway, while it runs and after it has ended, from the place on that the caller has reached. Fails as Chat does, and
+        with OUT_OF_RANGE (`resume_offset` is past the end, or inside a character), CANCELLED (`client_too_slow`: the caller
+        does not read).
+        """
 
     @_abc_1.abstractmethod
     def GetRun(
@@ -120,6 +149,16 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.CancelRunResponse, _abc.Awaitable[_gateway_service_pb2.CancelRunResponse]]:
         """CancelRun asks a run to stop; one that has ended is left as it is. Fails with NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ReplayRun(
+        self,
+        request: _gateway_service_pb2.ReplayRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.ReplayRunResponse, _abc.Awaitable[_gateway_service_pb2.ReplayRunResponse]]:
+        """ReplayRun runs the request of an earlier run anew, with the passages that were found then, and perhaps another model.
+        Fails with NOT_FOUND (run), FAILED_PRECONDITION (it has no answer), and as Chat does.
+        """
 
     @_abc_1.abstractmethod
     def ListModels(

@@ -22,28 +22,113 @@ class RunState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RUN_STATE_FAILED: _ClassVar[RunState]
     RUN_STATE_CANCELLED: _ClassVar[RunState]
     RUN_STATE_TIMED_OUT: _ClassVar[RunState]
+
+class RunPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RUN_PHASE_UNSPECIFIED: _ClassVar[RunPhase]
+    RUN_PHASE_RETRIEVING: _ClassVar[RunPhase]
+    RUN_PHASE_SELECTING: _ClassVar[RunPhase]
+    RUN_PHASE_PARKED: _ClassVar[RunPhase]
+    RUN_PHASE_QUEUED: _ClassVar[RunPhase]
+    RUN_PHASE_GENERATING: _ClassVar[RunPhase]
+
+class AttemptCause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ATTEMPT_CAUSE_UNSPECIFIED: _ClassVar[AttemptCause]
+    ATTEMPT_CAUSE_SCHEDULE_TO_START: _ClassVar[AttemptCause]
+    ATTEMPT_CAUSE_HEARTBEAT: _ClassVar[AttemptCause]
+    ATTEMPT_CAUSE_ENGINE_LOST: _ClassVar[AttemptCause]
+    ATTEMPT_CAUSE_TIMEOUT: _ClassVar[AttemptCause]
+    ATTEMPT_CAUSE_OVERLOADED: _ClassVar[AttemptCause]
+    ATTEMPT_CAUSE_UNAVAILABLE: _ClassVar[AttemptCause]
+    ATTEMPT_CAUSE_BAD_OUTPUT: _ClassVar[AttemptCause]
+    ATTEMPT_CAUSE_BAD_INPUT: _ClassVar[AttemptCause]
+    ATTEMPT_CAUSE_PAYLOAD: _ClassVar[AttemptCause]
+    ATTEMPT_CAUSE_STOPPED: _ClassVar[AttemptCause]
+    ATTEMPT_CAUSE_INTERNAL: _ClassVar[AttemptCause]
+
+class RequestPriority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REQUEST_PRIORITY_UNSPECIFIED: _ClassVar[RequestPriority]
+    REQUEST_PRIORITY_INTERACTIVE: _ClassVar[RequestPriority]
+    REQUEST_PRIORITY_NORMAL: _ClassVar[RequestPriority]
+    REQUEST_PRIORITY_BATCH: _ClassVar[RequestPriority]
 RUN_STATE_UNSPECIFIED: RunState
 RUN_STATE_RUNNING: RunState
 RUN_STATE_COMPLETED: RunState
 RUN_STATE_FAILED: RunState
 RUN_STATE_CANCELLED: RunState
 RUN_STATE_TIMED_OUT: RunState
+RUN_PHASE_UNSPECIFIED: RunPhase
+RUN_PHASE_RETRIEVING: RunPhase
+RUN_PHASE_SELECTING: RunPhase
+RUN_PHASE_PARKED: RunPhase
+RUN_PHASE_QUEUED: RunPhase
+RUN_PHASE_GENERATING: RunPhase
+ATTEMPT_CAUSE_UNSPECIFIED: AttemptCause
+ATTEMPT_CAUSE_SCHEDULE_TO_START: AttemptCause
+ATTEMPT_CAUSE_HEARTBEAT: AttemptCause
+ATTEMPT_CAUSE_ENGINE_LOST: AttemptCause
+ATTEMPT_CAUSE_TIMEOUT: AttemptCause
+ATTEMPT_CAUSE_OVERLOADED: AttemptCause
+ATTEMPT_CAUSE_UNAVAILABLE: AttemptCause
+ATTEMPT_CAUSE_BAD_OUTPUT: AttemptCause
+ATTEMPT_CAUSE_BAD_INPUT: AttemptCause
+ATTEMPT_CAUSE_PAYLOAD: AttemptCause
+ATTEMPT_CAUSE_STOPPED: AttemptCause
+ATTEMPT_CAUSE_INTERNAL: AttemptCause
+REQUEST_PRIORITY_UNSPECIFIED: RequestPriority
+REQUEST_PRIORITY_INTERACTIVE: RequestPriority
+REQUEST_PRIORITY_NORMAL: RequestPriority
+REQUEST_PRIORITY_BATCH: RequestPriority
 
 class Run(_message.Message):
-    __slots__ = ("run_id", "state", "create_time", "end_time", "response", "error")
+    __slots__ = ("run_id", "state", "create_time", "end_time", "response", "error", "progress", "details", "queue_position", "estimated_wait")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     END_TIME_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    DETAILS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_WAIT_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     state: RunState
     create_time: _timestamp_pb2.Timestamp
     end_time: _timestamp_pb2.Timestamp
     response: ChatResponse
     error: RunError
-    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., response: _Optional[_Union[ChatResponse, _Mapping]] = ..., error: _Optional[_Union[RunError, _Mapping]] = ...) -> None: ...
+    progress: RunProgress
+    details: RunDetails
+    queue_position: int
+    estimated_wait: _duration_pb2.Duration
+    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., response: _Optional[_Union[ChatResponse, _Mapping]] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., progress: _Optional[_Union[RunProgress, _Mapping]] = ..., details: _Optional[_Union[RunDetails, _Mapping]] = ..., queue_position: _Optional[int] = ..., estimated_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class RunProgress(_message.Message):
+    __slots__ = ("phase", "since_time", "parked_until_time", "model_id")
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PARKED_UNTIL_TIME_FIELD_NUMBER: _ClassVar[int]
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    phase: RunPhase
+    since_time: _timestamp_pb2.Timestamp
+    parked_until_time: _timestamp_pb2.Timestamp
+    model_id: str
+    def __init__(self, phase: _Optional[_Union[RunPhase, str]] = ..., since_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_until_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., model_id: _Optional[str] = ...) -> None: ...
+
+class RunDetails(_message.Message):
+    __slots__ = ("selection", "attempts", "citations", "timings")
+    SELECTION_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    CITATIONS_FIELD_NUMBER: _ClassVar[int]
+    TIMINGS_FIELD_NUMBER: _ClassVar[int]
+    selection: Selection
+    attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
+    citations: _containers.RepeatedCompositeFieldContainer[Citation]
+    timings: RunTimings
+    def __init__(self, selection: _Optional[_Union[Selection, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., timings: _Optional[_Union[RunTimings, _Mapping]] = ...) -> None: ...
 
 class RunError(_message.Message):
     __slots__ = ("reason", "message")
@@ -62,7 +147,7 @@ class RagOptions(_message.Message):
     def __init__(self, collection: _Optional[str] = ..., top_k: _Optional[int] = ...) -> None: ...
 
 class ChatRequest(_message.Message):
-    __slots__ = ("request_id", "model", "messages", "sampling", "rag", "timeout", "allow_fallback", "stream", "tenant")
+    __slots__ = ("request_id", "model", "messages", "sampling", "rag", "timeout", "allow_fallback", "stream", "tenant", "wait_for_model", "max_attempts", "store", "priority", "profile", "constraints", "conversation_id", "recorded_passages")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +157,14 @@ class ChatRequest(_message.Message):
     ALLOW_FALLBACK_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FOR_MODEL_FIELD_NUMBER: _ClassVar[int]
+    MAX_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
+    CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_PASSAGES_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[_inference_service_pb2.ChatMessage]
@@ -81,7 +174,15 @@ class ChatRequest(_message.Message):
     allow_fallback: bool
     stream: bool
     tenant: str
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., rag: _Optional[_Union[RagOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., allow_fallback: _Optional[bool] = ..., stream: _Optional[bool] = ..., tenant: _Optional[str] = ...) -> None: ...
+    wait_for_model: _duration_pb2.Duration
+    max_attempts: int
+    store: bool
+    priority: RequestPriority
+    profile: str
+    constraints: _router_service_pb2.Constraints
+    conversation_id: str
+    recorded_passages: _containers.RepeatedCompositeFieldContainer[Citation]
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., rag: _Optional[_Union[RagOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., allow_fallback: _Optional[bool] = ..., stream: _Optional[bool] = ..., tenant: _Optional[str] = ..., wait_for_model: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_attempts: _Optional[int] = ..., store: _Optional[bool] = ..., priority: _Optional[_Union[RequestPriority, str]] = ..., profile: _Optional[str] = ..., constraints: _Optional[_Union[_router_service_pb2.Constraints, _Mapping]] = ..., conversation_id: _Optional[str] = ..., recorded_passages: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ...) -> None: ...
 
 class ChatResponse(_message.Message):
     __slots__ = ("run_id", "model", "message", "finish_reason", "usage", "selection", "citations", "timings", "attempts")
@@ -106,26 +207,42 @@ class ChatResponse(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., model: _Optional[str] = ..., message: _Optional[_Union[_inference_service_pb2.ChatMessage, _Mapping]] = ..., finish_reason: _Optional[_Union[_inference_service_pb2.FinishReason, str]] = ..., usage: _Optional[_Union[_common_pb2.TokenUsage, _Mapping]] = ..., selection: _Optional[_Union[Selection, _Mapping]] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., timings: _Optional[_Union[RunTimings, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ...) -> None: ...
 
 class Selection(_message.Message):
-    __slots__ = ("candidates", "rejections", "chosen_index")
+    __slots__ = ("candidates", "rejections", "chosen_index", "snapshot_version", "snapshot_age", "profile", "complexity", "alias", "rejection_count")
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     CHOSEN_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_AGE_FIELD_NUMBER: _ClassVar[int]
+    PROFILE_FIELD_NUMBER: _ClassVar[int]
+    COMPLEXITY_FIELD_NUMBER: _ClassVar[int]
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_COUNT_FIELD_NUMBER: _ClassVar[int]
     candidates: _containers.RepeatedCompositeFieldContainer[_router_service_pb2.Candidate]
     rejections: _containers.RepeatedCompositeFieldContainer[_router_service_pb2.Rejection]
     chosen_index: int
-    def __init__(self, candidates: _Optional[_Iterable[_Union[_router_service_pb2.Candidate, _Mapping]]] = ..., rejections: _Optional[_Iterable[_Union[_router_service_pb2.Rejection, _Mapping]]] = ..., chosen_index: _Optional[int] = ...) -> None: ...
+    snapshot_version: int
+    snapshot_age: _duration_pb2.Duration
+    profile: str
+    complexity: _router_service_pb2.Complexity
+    alias: str
+    rejection_count: int
+    def __init__(self, candidates: _Optional[_Iterable[_Union[_router_service_pb2.Candidate, _Mapping]]] = ..., rejections: _Optional[_Iterable[_Union[_router_service_pb2.Rejection, _Mapping]]] = ..., chosen_index: _Optional[int] = ..., snapshot_version: _Optional[int] = ..., snapshot_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., profile: _Optional[str] = ..., complexity: _Optional[_Union[_router_service_pb2.Complexity, _Mapping]] = ..., alias: _Optional[str] = ..., rejection_count: _Optional[int] = ...) -> None: ...
 
 class Attempt(_message.Message):
-    __slots__ = ("candidate", "model_id", "failure_reason", "duration")
+    __slots__ = ("candidate", "model_id", "failure_reason", "duration", "cause", "queue")
     CANDIDATE_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     FAILURE_REASON_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
     candidate: int
     model_id: str
     failure_reason: str
     duration: _duration_pb2.Duration
-    def __init__(self, candidate: _Optional[int] = ..., model_id: _Optional[str] = ..., failure_reason: _Optional[str] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    cause: AttemptCause
+    queue: _duration_pb2.Duration
+    def __init__(self, candidate: _Optional[int] = ..., model_id: _Optional[str] = ..., failure_reason: _Optional[str] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cause: _Optional[_Union[AttemptCause, str]] = ..., queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Citation(_message.Message):
     __slots__ = ("index", "document_id", "title", "source", "chunk_id", "score", "text", "cited")
@@ -148,13 +265,17 @@ class Citation(_message.Message):
     def __init__(self, index: _Optional[int] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., chunk_id: _Optional[str] = ..., score: _Optional[float] = ..., text: _Optional[str] = ..., cited: _Optional[bool] = ...) -> None: ...
 
 class RunTimings(_message.Message):
-    __slots__ = ("retrieve", "select", "generate", "total")
+    __slots__ = ("retrieve", "select", "generate", "total", "queue", "parked")
     RETRIEVE_FIELD_NUMBER: _ClassVar[int]
     SELECT_FIELD_NUMBER: _ClassVar[int]
     GENERATE_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    PARKED_FIELD_NUMBER: _ClassVar[int]
     retrieve: _duration_pb2.Duration
     select: _duration_pb2.Duration
     generate: _duration_pb2.Duration
     total: _duration_pb2.Duration
-    def __init__(self, retrieve: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., select: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., generate: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., total: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    queue: _duration_pb2.Duration
+    parked: _duration_pb2.Duration
+    def __init__(self, retrieve: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., select: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., generate: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., total: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., parked: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

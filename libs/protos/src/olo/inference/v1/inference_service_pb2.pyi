@@ -354,9 +354,11 @@ class AbortResponse(_message.Message):
     def __init__(self, aborted: _Optional[bool] = ...) -> None: ...
 
 class GenerateProgress(_message.Message):
-    __slots__ = ("token_ids", "attempt")
+    __slots__ = ("token_ids", "attempt", "instance_id")
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     attempt: int
-    def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., attempt: _Optional[int] = ...) -> None: ...
+    instance_id: str
+    def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., attempt: _Optional[int] = ..., instance_id: _Optional[str] = ...) -> None: ...

@@ -18,12 +18,21 @@ class InstanceState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INSTANCE_STATE_UNSPECIFIED: _ClassVar[InstanceState]
     INSTANCE_STATE_READY: _ClassVar[InstanceState]
     INSTANCE_STATE_DRAINING: _ClassVar[InstanceState]
+    INSTANCE_STATE_QUARANTINED: _ClassVar[InstanceState]
 INSTANCE_STATE_UNSPECIFIED: InstanceState
 INSTANCE_STATE_READY: InstanceState
 INSTANCE_STATE_DRAINING: InstanceState
+INSTANCE_STATE_QUARANTINED: InstanceState
 
 class Instance(_message.Message):
-    __slots__ = ("instance_id", "model_id", "address", "task_queue", "max_concurrency", "in_flight", "context_limit", "hardware_type", "state", "epoch", "seq", "announce_time")
+    __slots__ = ("instance_id", "model_id", "address", "task_queue", "max_concurrency", "in_flight", "context_limit", "hardware_type", "state", "epoch", "seq", "announce_time", "capabilities", "labels", "state_reason")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -36,6 +45,9 @@ class Instance(_message.Message):
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     ANNOUNCE_TIME_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    STATE_REASON_FIELD_NUMBER: _ClassVar[int]
     instance_id: str
     model_id: str
     address: str
@@ -48,10 +60,20 @@ class Instance(_message.Message):
     epoch: int
     seq: int
     announce_time: _timestamp_pb2.Timestamp
-    def __init__(self, instance_id: _Optional[str] = ..., model_id: _Optional[str] = ..., address: _Optional[str] = ..., task_queue: _Optional[str] = ..., max_concurrency: _Optional[int] = ..., in_flight: _Optional[int] = ..., context_limit: _Optional[int] = ..., hardware_type: _Optional[_Union[_common_pb2.HardwareType, str]] = ..., state: _Optional[_Union[InstanceState, str]] = ..., epoch: _Optional[int] = ..., seq: _Optional[int] = ..., announce_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    capabilities: _containers.RepeatedScalarFieldContainer[str]
+    labels: _containers.ScalarMap[str, str]
+    state_reason: str
+    def __init__(self, instance_id: _Optional[str] = ..., model_id: _Optional[str] = ..., address: _Optional[str] = ..., task_queue: _Optional[str] = ..., max_concurrency: _Optional[int] = ..., in_flight: _Optional[int] = ..., context_limit: _Optional[int] = ..., hardware_type: _Optional[_Union[_common_pb2.HardwareType, str]] = ..., state: _Optional[_Union[InstanceState, str]] = ..., epoch: _Optional[int] = ..., seq: _Optional[int] = ..., announce_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., capabilities: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., state_reason: _Optional[str] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("model_id", "model_name", "model_type", "priority", "default_flag", "enabled", "context_limit", "max_concurrency", "hardware_type", "task_queue", "embedding_dimension", "instances", "create_time", "update_time")
+    __slots__ = ("model_id", "model_name", "model_type", "priority", "default_flag", "enabled", "context_limit", "max_concurrency", "hardware_type", "task_queue", "embedding_dimension", "instances", "create_time", "update_time", "quality_score", "cost_per_1k_input_tokens", "cost_per_1k_output_tokens", "labels", "capabilities", "allowed_tenants", "conflicts")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -66,6 +88,13 @@ class Model(_message.Message):
     INSTANCES_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_SCORE_FIELD_NUMBER: _ClassVar[int]
+    COST_PER_1K_INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COST_PER_1K_OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_TENANTS_FIELD_NUMBER: _ClassVar[int]
+    CONFLICTS_FIELD_NUMBER: _ClassVar[int]
     model_id: str
     model_name: str
     model_type: _common_pb2.ModelType
@@ -80,7 +109,42 @@ class Model(_message.Message):
     instances: _containers.RepeatedCompositeFieldContainer[Instance]
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
-    def __init__(self, model_id: _Optional[str] = ..., model_name: _Optional[str] = ..., model_type: _Optional[_Union[_common_pb2.ModelType, str]] = ..., priority: _Optional[int] = ..., default_flag: _Optional[bool] = ..., enabled: _Optional[bool] = ..., context_limit: _Optional[int] = ..., max_concurrency: _Optional[int] = ..., hardware_type: _Optional[_Union[_common_pb2.HardwareType, str]] = ..., task_queue: _Optional[str] = ..., embedding_dimension: _Optional[int] = ..., instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    quality_score: float
+    cost_per_1k_input_tokens: float
+    cost_per_1k_output_tokens: float
+    labels: _containers.ScalarMap[str, str]
+    capabilities: _containers.RepeatedScalarFieldContainer[str]
+    allowed_tenants: _containers.RepeatedScalarFieldContainer[str]
+    conflicts: _containers.RepeatedCompositeFieldContainer[Conflict]
+    def __init__(self, model_id: _Optional[str] = ..., model_name: _Optional[str] = ..., model_type: _Optional[_Union[_common_pb2.ModelType, str]] = ..., priority: _Optional[int] = ..., default_flag: _Optional[bool] = ..., enabled: _Optional[bool] = ..., context_limit: _Optional[int] = ..., max_concurrency: _Optional[int] = ..., hardware_type: _Optional[_Union[_common_pb2.HardwareType, str]] = ..., task_queue: _Optional[str] = ..., embedding_dimension: _Optional[int] = ..., instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., quality_score: _Optional[float] = ..., cost_per_1k_input_tokens: _Optional[float] = ..., cost_per_1k_output_tokens: _Optional[float] = ..., labels: _Optional[_Mapping[str, str]] = ..., capabilities: _Optional[_Iterable[str]] = ..., allowed_tenants: _Optional[_Iterable[str]] = ..., conflicts: _Optional[_Iterable[_Union[Conflict, _Mapping]]] = ...) -> None: ...
+
+class Conflict(_message.Message):
+    __slots__ = ("instance_id", "field", "expected", "announced")
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    ANNOUNCED_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    field: str
+    expected: str
+    announced: str
+    def __init__(self, instance_id: _Optional[str] = ..., field: _Optional[str] = ..., expected: _Optional[str] = ..., announced: _Optional[str] = ...) -> None: ...
+
+class AliasTarget(_message.Message):
+    __slots__ = ("model_id", "weight")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    weight: int
+    def __init__(self, model_id: _Optional[str] = ..., weight: _Optional[int] = ...) -> None: ...
+
+class Alias(_message.Message):
+    __slots__ = ("alias", "targets")
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    TARGETS_FIELD_NUMBER: _ClassVar[int]
+    alias: str
+    targets: _containers.RepeatedCompositeFieldContainer[AliasTarget]
+    def __init__(self, alias: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[AliasTarget, _Mapping]]] = ...) -> None: ...
 
 class InstanceAnnouncement(_message.Message):
     __slots__ = ("instance", "model_name", "model_type", "priority", "default_flag", "embedding_dimension")
@@ -164,20 +228,120 @@ class UpdateModelResponse(_message.Message):
     model: Model
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
-class WatchModelsRequest(_message.Message):
+class DrainInstancesRequest(_message.Message):
+    __slots__ = ("instance_id", "model_id")
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    model_id: str
+    def __init__(self, instance_id: _Optional[str] = ..., model_id: _Optional[str] = ...) -> None: ...
+
+class DrainInstancesResponse(_message.Message):
+    __slots__ = ("instance_ids",)
+    INSTANCE_IDS_FIELD_NUMBER: _ClassVar[int]
+    instance_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, instance_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListAliasesRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class ListAliasesResponse(_message.Message):
+    __slots__ = ("aliases",)
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    aliases: _containers.RepeatedCompositeFieldContainer[Alias]
+    def __init__(self, aliases: _Optional[_Iterable[_Union[Alias, _Mapping]]] = ...) -> None: ...
+
+class SetAliasRequest(_message.Message):
+    __slots__ = ("alias",)
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    alias: Alias
+    def __init__(self, alias: _Optional[_Union[Alias, _Mapping]] = ...) -> None: ...
+
+class SetAliasResponse(_message.Message):
+    __slots__ = ("alias",)
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    alias: Alias
+    def __init__(self, alias: _Optional[_Union[Alias, _Mapping]] = ...) -> None: ...
+
+class DeleteAliasRequest(_message.Message):
+    __slots__ = ("alias",)
+    ALIAS_FIELD_NUMBER: _ClassVar[int]
+    alias: str
+    def __init__(self, alias: _Optional[str] = ...) -> None: ...
+
+class DeleteAliasResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class WatchModelsRequest(_message.Message):
+    __slots__ = ("registry_epoch", "version")
+    REGISTRY_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    registry_epoch: str
+    version: int
+    def __init__(self, registry_epoch: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+
 class WatchModelsResponse(_message.Message):
-    __slots__ = ("version", "registry_epoch", "snapshot", "models", "removed_model_ids")
+    __slots__ = ("version", "registry_epoch", "snapshot", "models", "removed_model_ids", "aliases", "removed_aliases")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     REGISTRY_EPOCH_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
     REMOVED_MODEL_IDS_FIELD_NUMBER: _ClassVar[int]
+    ALIASES_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_ALIASES_FIELD_NUMBER: _ClassVar[int]
     version: int
     registry_epoch: str
     snapshot: bool
     models: _containers.RepeatedCompositeFieldContainer[Model]
     removed_model_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, version: _Optional[int] = ..., registry_epoch: _Optional[str] = ..., snapshot: _Optional[bool] = ..., models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., removed_model_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    aliases: _containers.RepeatedCompositeFieldContainer[Alias]
+    removed_aliases: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, version: _Optional[int] = ..., registry_epoch: _Optional[str] = ..., snapshot: _Optional[bool] = ..., models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ..., removed_model_ids: _Optional[_Iterable[str]] = ..., aliases: _Optional[_Iterable[_Union[Alias, _Mapping]]] = ..., removed_aliases: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Measurement(_message.Message):
+    __slots__ = ("model_id", "instance_id", "prompt_size", "observe_time", "weight", "first_token_seconds", "token_seconds", "error_rate", "throughput", "timed_weight")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROMPT_SIZE_FIELD_NUMBER: _ClassVar[int]
+    OBSERVE_TIME_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TOKEN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_RATE_FIELD_NUMBER: _ClassVar[int]
+    THROUGHPUT_FIELD_NUMBER: _ClassVar[int]
+    TIMED_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    instance_id: str
+    prompt_size: str
+    observe_time: _timestamp_pb2.Timestamp
+    weight: float
+    first_token_seconds: float
+    token_seconds: float
+    error_rate: float
+    throughput: float
+    timed_weight: float
+    def __init__(self, model_id: _Optional[str] = ..., instance_id: _Optional[str] = ..., prompt_size: _Optional[str] = ..., observe_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., weight: _Optional[float] = ..., first_token_seconds: _Optional[float] = ..., token_seconds: _Optional[float] = ..., error_rate: _Optional[float] = ..., throughput: _Optional[float] = ..., timed_weight: _Optional[float] = ...) -> None: ...
+
+class ReportMeasurementsRequest(_message.Message):
+    __slots__ = ("measurements",)
+    MEASUREMENTS_FIELD_NUMBER: _ClassVar[int]
+    measurements: _containers.RepeatedCompositeFieldContainer[Measurement]
+    def __init__(self, measurements: _Optional[_Iterable[_Union[Measurement, _Mapping]]] = ...) -> None: ...
+
+class ReportMeasurementsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListMeasurementsRequest(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+
+class ListMeasurementsResponse(_message.Message):
+    __slots__ = ("measurements",)
+    MEASUREMENTS_FIELD_NUMBER: _ClassVar[int]
+    measurements: _containers.RepeatedCompositeFieldContainer[Measurement]
+    def __init__(self, measurements: _Optional[_Iterable[_Union[Measurement, _Mapping]]] = ...) -> None: ...

@@ -60,10 +60,40 @@ class RegistryServiceStub:
                 request_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.UpdateModelRequest.SerializeToString,
                 response_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.UpdateModelResponse.FromString,
                 _registered_method=True)
+        self.DrainInstances = channel.unary_unary(
+                '/olo.registry.v1.RegistryService/DrainInstances',
+                request_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.DrainInstancesRequest.SerializeToString,
+                response_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.DrainInstancesResponse.FromString,
+                _registered_method=True)
+        self.ListAliases = channel.unary_unary(
+                '/olo.registry.v1.RegistryService/ListAliases',
+                request_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListAliasesRequest.SerializeToString,
+                response_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListAliasesResponse.FromString,
+                _registered_method=True)
+        self.SetAlias = channel.unary_unary(
+                '/olo.registry.v1.RegistryService/SetAlias',
+                request_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.SetAliasRequest.SerializeToString,
+                response_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.SetAliasResponse.FromString,
+                _registered_method=True)
+        self.DeleteAlias = channel.unary_unary(
+                '/olo.registry.v1.RegistryService/DeleteAlias',
+                request_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.DeleteAliasRequest.SerializeToString,
+                response_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.DeleteAliasResponse.FromString,
+                _registered_method=True)
         self.WatchModels = channel.unary_stream(
                 '/olo.registry.v1.RegistryService/WatchModels',
                 request_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsRequest.SerializeToString,
                 response_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsResponse.FromString,
+                _registered_method=True)
+        self.ReportMeasurements = channel.unary_unary(
+                '/olo.registry.v1.RegistryService/ReportMeasurements',
+                request_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsRequest.SerializeToString,
+                response_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsResponse.FromString,
+                _registered_method=True)
+        self.ListMeasurements = channel.unary_unary(
+                '/olo.registry.v1.RegistryService/ListMeasurements',
+                request_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsRequest.SerializeToString,
+                response_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsResponse.FromString,
                 _registered_method=True)
 
 
@@ -107,8 +137,52 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DrainInstances(self, request, context):
+        """DrainInstances has instances finish their work and take nothing new until they are started again. Fails with NOT_FOUND,
+        INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAliases(self, request, context):
+        """ListAliases lists the names that stand for models, in the order of the names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetAlias(self, request, context):
+        """SetAlias makes or replaces an alias. Fails with INVALID_ARGUMENT (name, targets), NOT_FOUND (model), RESOURCE_EXHAUSTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAlias(self, request, context):
+        """DeleteAlias ends an alias. Fails with NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchModels(self, request, context):
-        """WatchModels sends a snapshot, then each change as it happens.
+        """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportMeasurements(self, request, context):
+        """ReportMeasurements stores what a router has measured; of two about the same thing the newer one stays. Fails with
+        INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMeasurements(self, request, context):
+        """ListMeasurements returns what routers have measured, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,10 +216,40 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     request_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.UpdateModelRequest.FromString,
                     response_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.UpdateModelResponse.SerializeToString,
             ),
+            'DrainInstances': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainInstances,
+                    request_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.DrainInstancesRequest.FromString,
+                    response_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.DrainInstancesResponse.SerializeToString,
+            ),
+            'ListAliases': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAliases,
+                    request_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListAliasesRequest.FromString,
+                    response_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListAliasesResponse.SerializeToString,
+            ),
+            'SetAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetAlias,
+                    request_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.SetAliasRequest.FromString,
+                    response_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.SetAliasResponse.SerializeToString,
+            ),
+            'DeleteAlias': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAlias,
+                    request_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.DeleteAliasRequest.FromString,
+                    response_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.DeleteAliasResponse.SerializeToString,
+            ),
             'WatchModels': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchModels,
                     request_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsRequest.FromString,
                     response_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsResponse.SerializeToString,
+            ),
+            'ReportMeasurements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportMeasurements,
+                    request_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsRequest.FromString,
+                    response_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsResponse.SerializeToString,
+            ),
+            'ListMeasurements': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMeasurements,
+                    request_deserializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsRequest.FromString,
+                    response_serializer=olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -295,6 +399,114 @@ class RegistryService:
             _registered_method=True)
 
     @staticmethod
+    def DrainInstances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.registry.v1.RegistryService/DrainInstances',
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.DrainInstancesRequest.SerializeToString,
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.DrainInstancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAliases(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.registry.v1.RegistryService/ListAliases',
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.ListAliasesRequest.SerializeToString,
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.ListAliasesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.registry.v1.RegistryService/SetAlias',
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.SetAliasRequest.SerializeToString,
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.SetAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAlias(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.registry.v1.RegistryService/DeleteAlias',
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.DeleteAliasRequest.SerializeToString,
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.DeleteAliasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WatchModels(request,
             target,
             options=(),
@@ -311,6 +523,60 @@ class RegistryService:
             '/olo.registry.v1.RegistryService/WatchModels',
             olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsRequest.SerializeToString,
             olo_dot_registry_dot_v1_dot_registry__service__pb2.WatchModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportMeasurements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.registry.v1.RegistryService/ReportMeasurements',
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsRequest.SerializeToString,
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.ReportMeasurementsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMeasurements(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.registry.v1.RegistryService/ListMeasurements',
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsRequest.SerializeToString,
+            olo_dot_registry_dot_v1_dot_registry__service__pb2.ListMeasurementsResponse.FromString,
             options,
             channel_credentials,
             insecure,

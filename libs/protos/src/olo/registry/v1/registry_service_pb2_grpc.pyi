@@ -45,8 +45,24 @@ class RegistryServiceStub:
     """GetModel returns one model. Fails with NOT_FOUND."""
     UpdateModel: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.UpdateModelRequest, _registry_service_pb2.UpdateModelResponse]
     """UpdateModel sets the operator's policy. Fails with NOT_FOUND, INVALID_ARGUMENT (mask, values)."""
+    DrainInstances: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DrainInstancesRequest, _registry_service_pb2.DrainInstancesResponse]
+    """DrainInstances has instances finish their work and take nothing new until they are started again. Fails with NOT_FOUND,
+    INVALID_ARGUMENT.
+    """
+    ListAliases: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasesRequest, _registry_service_pb2.ListAliasesResponse]
+    """ListAliases lists the names that stand for models, in the order of the names."""
+    SetAlias: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.SetAliasRequest, _registry_service_pb2.SetAliasResponse]
+    """SetAlias makes or replaces an alias. Fails with INVALID_ARGUMENT (name, targets), NOT_FOUND (model), RESOURCE_EXHAUSTED."""
+    DeleteAlias: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteAliasRequest, _registry_service_pb2.DeleteAliasResponse]
+    """DeleteAlias ends an alias. Fails with NOT_FOUND."""
     WatchModels: _grpc.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelsRequest, _registry_service_pb2.WatchModelsResponse]
-    """WatchModels sends a snapshot, then each change as it happens."""
+    """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens."""
+    ReportMeasurements: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ReportMeasurementsRequest, _registry_service_pb2.ReportMeasurementsResponse]
+    """ReportMeasurements stores what a router has measured; of two about the same thing the newer one stays. Fails with
+    INVALID_ARGUMENT.
+    """
+    ListMeasurements: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListMeasurementsRequest, _registry_service_pb2.ListMeasurementsResponse]
+    """ListMeasurements returns what routers have measured, the newest first."""
 
 @_typing.type_check_only
 class RegistryServiceAsyncStub(RegistryServiceStub):
@@ -65,8 +81,24 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """GetModel returns one model. Fails with NOT_FOUND."""
     UpdateModel: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.UpdateModelRequest, _registry_service_pb2.UpdateModelResponse]  # type: ignore[assignment]
     """UpdateModel sets the operator's policy. Fails with NOT_FOUND, INVALID_ARGUMENT (mask, values)."""
+    DrainInstances: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DrainInstancesRequest, _registry_service_pb2.DrainInstancesResponse]  # type: ignore[assignment]
+    """DrainInstances has instances finish their work and take nothing new until they are started again. Fails with NOT_FOUND,
+    INVALID_ARGUMENT.
+    """
+    ListAliases: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListAliasesRequest, _registry_service_pb2.ListAliasesResponse]  # type: ignore[assignment]
+    """ListAliases lists the names that stand for models, in the order of the names."""
+    SetAlias: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.SetAliasRequest, _registry_service_pb2.SetAliasResponse]  # type: ignore[assignment]
+    """SetAlias makes or replaces an alias. Fails with INVALID_ARGUMENT (name, targets), NOT_FOUND (model), RESOURCE_EXHAUSTED."""
+    DeleteAlias: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeleteAliasRequest, _registry_service_pb2.DeleteAliasResponse]  # type: ignore[assignment]
+    """DeleteAlias ends an alias. Fails with NOT_FOUND."""
     WatchModels: _aio.UnaryStreamMultiCallable[_registry_service_pb2.WatchModelsRequest, _registry_service_pb2.WatchModelsResponse]  # type: ignore[assignment]
-    """WatchModels sends a snapshot, then each change as it happens."""
+    """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens."""
+    ReportMeasurements: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ReportMeasurementsRequest, _registry_service_pb2.ReportMeasurementsResponse]  # type: ignore[assignment]
+    """ReportMeasurements stores what a router has measured; of two about the same thing the newer one stays. Fails with
+    INVALID_ARGUMENT.
+    """
+    ListMeasurements: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListMeasurementsRequest, _registry_service_pb2.ListMeasurementsResponse]  # type: ignore[assignment]
+    """ListMeasurements returns what routers have measured, the newest first."""
 
 class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """RegistryService keeps the catalogue of models and the leases of the instances that serve them."""
@@ -114,11 +146,63 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         """UpdateModel sets the operator's policy. Fails with NOT_FOUND, INVALID_ARGUMENT (mask, values)."""
 
     @_abc_1.abstractmethod
+    def DrainInstances(
+        self,
+        request: _registry_service_pb2.DrainInstancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.DrainInstancesResponse, _abc.Awaitable[_registry_service_pb2.DrainInstancesResponse]]:
+        """DrainInstances has instances finish their work and take nothing new until they are started again. Fails with NOT_FOUND,
+        INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def ListAliases(
+        self,
+        request: _registry_service_pb2.ListAliasesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.ListAliasesResponse, _abc.Awaitable[_registry_service_pb2.ListAliasesResponse]]:
+        """ListAliases lists the names that stand for models, in the order of the names."""
+
+    @_abc_1.abstractmethod
+    def SetAlias(
+        self,
+        request: _registry_service_pb2.SetAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.SetAliasResponse, _abc.Awaitable[_registry_service_pb2.SetAliasResponse]]:
+        """SetAlias makes or replaces an alias. Fails with INVALID_ARGUMENT (name, targets), NOT_FOUND (model), RESOURCE_EXHAUSTED."""
+
+    @_abc_1.abstractmethod
+    def DeleteAlias(
+        self,
+        request: _registry_service_pb2.DeleteAliasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.DeleteAliasResponse, _abc.Awaitable[_registry_service_pb2.DeleteAliasResponse]]:
+        """DeleteAlias ends an alias. Fails with NOT_FOUND."""
+
+    @_abc_1.abstractmethod
     def WatchModels(
         self,
         request: _registry_service_pb2.WatchModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_registry_service_pb2.WatchModelsResponse], _abc.AsyncIterator[_registry_service_pb2.WatchModelsResponse]]:
-        """WatchModels sends a snapshot, then each change as it happens."""
+        """WatchModels sends a snapshot, or what has changed since the version that the caller names, then each change as it happens."""
+
+    @_abc_1.abstractmethod
+    def ReportMeasurements(
+        self,
+        request: _registry_service_pb2.ReportMeasurementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.ReportMeasurementsResponse, _abc.Awaitable[_registry_service_pb2.ReportMeasurementsResponse]]:
+        """ReportMeasurements stores what a router has measured; of two about the same thing the newer one stays. Fails with
+        INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMeasurements(
+        self,
+        request: _registry_service_pb2.ListMeasurementsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.ListMeasurementsResponse, _abc.Awaitable[_registry_service_pb2.ListMeasurementsResponse]]:
+        """ListMeasurements returns what routers have measured, the newest first."""
 
 def add_RegistryServiceServicer_to_server(servicer: RegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,23 +26,59 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from olo.common.v1 import common_pb2 as olo_dot_common_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"olo/router/v1/router_service.proto\x12\rolo.router.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1aolo/common/v1/common.proto\"\x97\x01\n\x13SelectModelsRequest\x12,\n\nmodel_type\x18\x01 \x01(\x0e\x32\x18.olo.common.v1.ModelType\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0bmin_context\x18\x03 \x01(\r\x12\x16\n\x0emax_candidates\x18\x04 \x01(\r\x12\x16\n\x0e\x61llow_fallback\x18\x05 \x01(\x08\"\xbd\x01\n\x14SelectModelsResponse\x12,\n\ncandidates\x18\x01 \x03(\x0b\x32\x18.olo.router.v1.Candidate\x12,\n\nrejections\x18\x02 \x03(\x0b\x32\x18.olo.router.v1.Rejection\x12\x18\n\x10snapshot_version\x18\x03 \x01(\x04\x12/\n\x0csnapshot_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xf3\x01\n\tCandidate\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x12\n\ntask_queue\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x12.\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.olo.router.v1.SelectionReason\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x06 \x01(\t\x12\x15\n\rcontext_limit\x18\x07 \x01(\r\x12\x12\n\nfree_slots\x18\x08 \x01(\r\x12\x1b\n\x13\x65mbedding_dimension\x18\t \x01(\r\x12\x13\n\x0b\x61t_capacity\x18\n \x01(\x08\"=\n\tRejection\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xb0\x01\n\x0fSelectionReason\x12 \n\x1cSELECTION_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSELECTION_REASON_REQUESTED\x10\x01\x12\x1c\n\x18SELECTION_REASON_DEFAULT\x10\x02\x12\x1d\n\x19SELECTION_REASON_PRIORITY\x10\x03\x12\x1e\n\x1aSELECTION_REASON_AVAILABLE\x10\x04\x32h\n\rRouterService\x12W\n\x0cSelectModels\x12\".olo.router.v1.SelectModelsRequest\x1a#.olo.router.v1.SelectModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"olo/router/v1/router_service.proto\x12\rolo.router.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1aolo/common/v1/common.proto\"\xb2\x03\n\x13SelectModelsRequest\x12,\n\nmodel_type\x18\x01 \x01(\x0e\x32\x18.olo.common.v1.ModelType\x12\r\n\x05model\x18\x02 \x01(\t\x12\x13\n\x0bmin_context\x18\x03 \x01(\r\x12\x16\n\x0emax_candidates\x18\x04 \x01(\r\x12\x16\n\x0e\x61llow_fallback\x18\x05 \x01(\x08\x12\x0f\n\x07profile\x18\x06 \x01(\t\x12/\n\x0b\x63onstraints\x18\x07 \x01(\x0b\x32\x1a.olo.router.v1.Constraints\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12%\n\x06prompt\x18\t \x01(\x0b\x32\x15.olo.router.v1.Prompt\x12\x17\n\x0f\x63onversation_id\x18\n \x01(\t\x12\x14\n\x0c\x61\x66\x66inity_key\x18\x0b \x01(\t\x12+\n\x08\x64\x65\x61\x64line\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06tenant\x18\r \x01(\t\x12\x15\n\rprompt_tokens\x18\x0e \x01(\r\x12\x19\n\x11\x63ompletion_tokens\x18\x0f \x01(\r\"\xed\x02\n\x0b\x43onstraints\x12\x18\n\x0bmin_quality\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12.\n\x0bmax_latency\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12#\n\x16max_cost_per_1k_tokens\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x13\n\x0bmin_context\x18\x04 \x01(\r\x12\x32\n\rhardware_type\x18\x05 \x01(\x0e\x32\x1b.olo.common.v1.HardwareType\x12\x36\n\x06labels\x18\x06 \x03(\x0b\x32&.olo.router.v1.Constraints.LabelsEntry\x12\x14\n\x0c\x63\x61pabilities\x18\x07 \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_min_qualityB\x19\n\x17_max_cost_per_1k_tokens\"K\n\x06Prompt\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\ncharacters\x18\x02 \x01(\r\x12\r\n\x05turns\x18\x03 \x01(\r\x12\x10\n\x08grounded\x18\x04 \x01(\x08\"\xa5\x02\n\x14SelectModelsResponse\x12,\n\ncandidates\x18\x01 \x03(\x0b\x32\x18.olo.router.v1.Candidate\x12,\n\nrejections\x18\x02 \x03(\x0b\x32\x18.olo.router.v1.Rejection\x12\x18\n\x10snapshot_version\x18\x03 \x01(\x04\x12/\n\x0csnapshot_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07profile\x18\x05 \x01(\t\x12-\n\ncomplexity\x18\x06 \x01(\x0b\x32\x19.olo.router.v1.Complexity\x12\r\n\x05\x61lias\x18\x07 \x01(\t\x12\x17\n\x0frejection_count\x18\x08 \x01(\r\"V\n\nComplexity\x12\x0f\n\x07\x63omplex\x18\x01 \x01(\x08\x12\r\n\x05score\x18\x02 \x01(\x01\x12(\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32\x16.olo.router.v1.Feature\"<\n\x07\x46\x65\x61ture\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x14\n\x0c\x63ontribution\x18\x03 \x01(\x01\"\xd9\x02\n\tCandidate\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x12\n\ntask_queue\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x12.\n\x06reason\x18\x04 \x01(\x0e\x32\x1e.olo.router.v1.SelectionReason\x12\x13\n\x0b\x65xplanation\x18\x05 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x06 \x01(\t\x12\x15\n\rcontext_limit\x18\x07 \x01(\r\x12\x12\n\nfree_slots\x18\x08 \x01(\r\x12\x1b\n\x13\x65mbedding_dimension\x18\t \x01(\r\x12\x13\n\x0b\x61t_capacity\x18\n \x01(\x08\x12\x31\n\ncomponents\x18\x0b \x03(\x0b\x32\x1d.olo.router.v1.ScoreComponent\x12\x31\n\x0epredicted_wait\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\"M\n\x0eScoreComponent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"=\n\tRejection\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"^\n\x17\x45xplainSelectionRequest\x12\x33\n\x07request\x18\x01 \x01(\x0b\x32\".olo.router.v1.SelectModelsRequest\x12\x0e\n\x06tenant\x18\x02 \x01(\t\"R\n\x18\x45xplainSelectionResponse\x12\x36\n\tselection\x18\x01 \x01(\x0b\x32#.olo.router.v1.SelectModelsResponse\"s\n\x13ListRankingsRequest\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12,\n\nmodel_type\x18\x02 \x01(\x0e\x32\x18.olo.common.v1.ModelType\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x0e\n\x06tenant\x18\x04 \x01(\t\"\xcc\x01\n\x14ListRankingsResponse\x12\x0f\n\x07profile\x18\x01 \x01(\t\x12*\n\x06models\x18\x02 \x03(\x0b\x32\x1a.olo.router.v1.RankedModel\x12,\n\nrejections\x18\x03 \x03(\x0b\x32\x18.olo.router.v1.Rejection\x12\x18\n\x10snapshot_version\x18\x04 \x01(\x04\x12/\n\x0csnapshot_age\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"o\n\x0bRankedModel\x12\x0c\n\x04rank\x18\x01 \x01(\r\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x31\n\ncomponents\x18\x04 \x03(\x0b\x32\x1d.olo.router.v1.ScoreComponent\"\x12\n\x10GetStatusRequest\"\xb3\x03\n\x11GetStatusResponse\x12\x0f\n\x07serving\x18\x01 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x18\n\x10snapshot_version\x18\x03 \x01(\x04\x12/\n\x0csnapshot_age\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x33\n\x10max_snapshot_age\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eregistry_epoch\x18\x06 \x01(\t\x12\x0e\n\x06models\x18\x07 \x01(\r\x12\x30\n\tinstances\x18\x08 \x03(\x0b\x32\x1d.olo.router.v1.InstanceStatus\x12.\n\x08\x62reakers\x18\t \x03(\x0b\x32\x1c.olo.router.v1.BreakerStatus\x12(\n\x08profiles\x18\n \x03(\x0b\x32\x16.olo.router.v1.Profile\x12\x18\n\x10\x65vents_connected\x18\x0b \x01(\x08\x12\x17\n\x0f\x64\x65\x66\x61ult_profile\x18\x0c \x01(\t\x12\x16\n\x0einstance_count\x18\r \x01(\r\"\x9e\x01\n\x0eInstanceStatus\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x17\n\x0fmax_concurrency\x18\x04 \x01(\r\x12\x11\n\tin_flight\x18\x05 \x01(\r\x12*\n\x07silence\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb7\x01\n\rBreakerStatus\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x13\n\x0binstance_id\x18\x02 \x01(\t\x12*\n\x05state\x18\x03 \x01(\x0e\x32\x1b.olo.router.v1.BreakerState\x12\x10\n\x08\x66\x61ilures\x18\x04 \x01(\r\x12+\n\x08open_for\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0clast_failure\x18\x06 \x01(\t\"X\n\x07Profile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07quality\x18\x02 \x01(\x01\x12\x0f\n\x07latency\x18\x03 \x01(\x01\x12\x0c\n\x04\x63ost\x18\x04 \x01(\x01\x12\x0f\n\x07\x63ontext\x18\x05 \x01(\x01*\xf1\x01\n\x0fSelectionReason\x12 \n\x1cSELECTION_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1aSELECTION_REASON_REQUESTED\x10\x01\x12\x1c\n\x18SELECTION_REASON_DEFAULT\x10\x02\x12\x1d\n\x19SELECTION_REASON_PRIORITY\x10\x03\x12\x1e\n\x1aSELECTION_REASON_AVAILABLE\x10\x04\x12\x1c\n\x18SELECTION_REASON_PROFILE\x10\x05\x12!\n\x1dSELECTION_REASON_CONVERSATION\x10\x06*|\n\x0c\x42reakerState\x12\x1d\n\x19\x42REAKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42REAKER_STATE_CLOSED\x10\x01\x12\x16\n\x12\x42REAKER_STATE_OPEN\x10\x02\x12\x1b\n\x17\x42REAKER_STATE_HALF_OPEN\x10\x03\x32\xf6\x02\n\rRouterService\x12W\n\x0cSelectModels\x12\".olo.router.v1.SelectModelsRequest\x1a#.olo.router.v1.SelectModelsResponse\x12\x63\n\x10\x45xplainSelection\x12&.olo.router.v1.ExplainSelectionRequest\x1a\'.olo.router.v1.ExplainSelectionResponse\x12W\n\x0cListRankings\x12\".olo.router.v1.ListRankingsRequest\x1a#.olo.router.v1.ListRankingsResponse\x12N\n\tGetStatus\x12\x1f.olo.router.v1.GetStatusRequest\x1a .olo.router.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'olo.router.v1.router_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SELECTIONREASON']._serialized_start=769
-  _globals['_SELECTIONREASON']._serialized_end=945
+  _globals['_CONSTRAINTS_LABELSENTRY']._loaded_options = None
+  _globals['_CONSTRAINTS_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_SELECTIONREASON']._serialized_start=3444
+  _globals['_SELECTIONREASON']._serialized_end=3685
+  _globals['_BREAKERSTATE']._serialized_start=3687
+  _globals['_BREAKERSTATE']._serialized_end=3811
   _globals['_SELECTMODELSREQUEST']._serialized_start=114
-  _globals['_SELECTMODELSREQUEST']._serialized_end=265
-  _globals['_SELECTMODELSRESPONSE']._serialized_start=268
-  _globals['_SELECTMODELSRESPONSE']._serialized_end=457
-  _globals['_CANDIDATE']._serialized_start=460
-  _globals['_CANDIDATE']._serialized_end=703
-  _globals['_REJECTION']._serialized_start=705
-  _globals['_REJECTION']._serialized_end=766
-  _globals['_ROUTERSERVICE']._serialized_start=947
-  _globals['_ROUTERSERVICE']._serialized_end=1051
+  _globals['_SELECTMODELSREQUEST']._serialized_end=548
+  _globals['_CONSTRAINTS']._serialized_start=551
+  _globals['_CONSTRAINTS']._serialized_end=916
+  _globals['_CONSTRAINTS_LABELSENTRY']._serialized_start=828
+  _globals['_CONSTRAINTS_LABELSENTRY']._serialized_end=873
+  _globals['_PROMPT']._serialized_start=918
+  _globals['_PROMPT']._serialized_end=993
+  _globals['_SELECTMODELSRESPONSE']._serialized_start=996
+  _globals['_SELECTMODELSRESPONSE']._serialized_end=1289
+  _globals['_COMPLEXITY']._serialized_start=1291
+  _globals['_COMPLEXITY']._serialized_end=1377
+  _globals['_FEATURE']._serialized_start=1379
+  _globals['_FEATURE']._serialized_end=1439
+  _globals['_CANDIDATE']._serialized_start=1442
+  _globals['_CANDIDATE']._serialized_end=1787
+  _globals['_SCORECOMPONENT']._serialized_start=1789
+  _globals['_SCORECOMPONENT']._serialized_end=1866
+  _globals['_REJECTION']._serialized_start=1868
+  _globals['_REJECTION']._serialized_end=1929
+  _globals['_EXPLAINSELECTIONREQUEST']._serialized_start=1931
+  _globals['_EXPLAINSELECTIONREQUEST']._serialized_end=2025
+  _globals['_EXPLAINSELECTIONRESPONSE']._serialized_start=2027
+  _globals['_EXPLAINSELECTIONRESPONSE']._serialized_end=2109
+  _globals['_LISTRANKINGSREQUEST']._serialized_start=2111
+  _globals['_LISTRANKINGSREQUEST']._serialized_end=2226
+  _globals['_LISTRANKINGSRESPONSE']._serialized_start=2229
+  _globals['_LISTRANKINGSRESPONSE']._serialized_end=2433
+  _globals['_RANKEDMODEL']._serialized_start=2435
+  _globals['_RANKEDMODEL']._serialized_end=2546
+  _globals['_GETSTATUSREQUEST']._serialized_start=2548
+  _globals['_GETSTATUSREQUEST']._serialized_end=2566
+  _globals['_GETSTATUSRESPONSE']._serialized_start=2569
+  _globals['_GETSTATUSRESPONSE']._serialized_end=3004
+  _globals['_INSTANCESTATUS']._serialized_start=3007
+  _globals['_INSTANCESTATUS']._serialized_end=3165
+  _globals['_BREAKERSTATUS']._serialized_start=3168
+  _globals['_BREAKERSTATUS']._serialized_end=3351
+  _globals['_PROFILE']._serialized_start=3353
+  _globals['_PROFILE']._serialized_end=3441
+  _globals['_ROUTERSERVICE']._serialized_start=3814
+  _globals['_ROUTERSERVICE']._serialized_end=4188
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,21 @@ class RouterServiceStub:
                 request_serializer=olo_dot_router_dot_v1_dot_router__service__pb2.SelectModelsRequest.SerializeToString,
                 response_deserializer=olo_dot_router_dot_v1_dot_router__service__pb2.SelectModelsResponse.FromString,
                 _registered_method=True)
+        self.ExplainSelection = channel.unary_unary(
+                '/olo.router.v1.RouterService/ExplainSelection',
+                request_serializer=olo_dot_router_dot_v1_dot_router__service__pb2.ExplainSelectionRequest.SerializeToString,
+                response_deserializer=olo_dot_router_dot_v1_dot_router__service__pb2.ExplainSelectionResponse.FromString,
+                _registered_method=True)
+        self.ListRankings = channel.unary_unary(
+                '/olo.router.v1.RouterService/ListRankings',
+                request_serializer=olo_dot_router_dot_v1_dot_router__service__pb2.ListRankingsRequest.SerializeToString,
+                response_deserializer=olo_dot_router_dot_v1_dot_router__service__pb2.ListRankingsResponse.FromString,
+                _registered_method=True)
+        self.GetStatus = channel.unary_unary(
+                '/olo.router.v1.RouterService/GetStatus',
+                request_serializer=olo_dot_router_dot_v1_dot_router__service__pb2.GetStatusRequest.SerializeToString,
+                response_deserializer=olo_dot_router_dot_v1_dot_router__service__pb2.GetStatusResponse.FromString,
+                _registered_method=True)
 
 
 class RouterServiceServicer:
@@ -48,7 +63,30 @@ class RouterServiceServicer:
 
     def SelectModels(self, request, context):
         """SelectModels returns the candidates, best first, and what was filtered out. Fails with NOT_FOUND (the named model is
-        not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), INVALID_ARGUMENT.
+        not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), FAILED_PRECONDITION (constraints that no
+        model meets), INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainSelection(self, request, context):
+        """ExplainSelection decides as SelectModels does, but nothing is handed out by it. Fails as SelectModels does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRankings(self, request, context):
+        """ListRankings returns the order of all models under a profile, whatever their load. Fails with INVALID_ARGUMENT
+        (profile).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatus(self, request, context):
+        """GetStatus says what this router knows: snapshot, models, circuit breakers, profiles.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +99,21 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.SelectModels,
                     request_deserializer=olo_dot_router_dot_v1_dot_router__service__pb2.SelectModelsRequest.FromString,
                     response_serializer=olo_dot_router_dot_v1_dot_router__service__pb2.SelectModelsResponse.SerializeToString,
+            ),
+            'ExplainSelection': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainSelection,
+                    request_deserializer=olo_dot_router_dot_v1_dot_router__service__pb2.ExplainSelectionRequest.FromString,
+                    response_serializer=olo_dot_router_dot_v1_dot_router__service__pb2.ExplainSelectionResponse.SerializeToString,
+            ),
+            'ListRankings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRankings,
+                    request_deserializer=olo_dot_router_dot_v1_dot_router__service__pb2.ListRankingsRequest.FromString,
+                    response_serializer=olo_dot_router_dot_v1_dot_router__service__pb2.ListRankingsResponse.SerializeToString,
+            ),
+            'GetStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatus,
+                    request_deserializer=olo_dot_router_dot_v1_dot_router__service__pb2.GetStatusRequest.FromString,
+                    response_serializer=olo_dot_router_dot_v1_dot_router__service__pb2.GetStatusResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +144,87 @@ class RouterService:
             '/olo.router.v1.RouterService/SelectModels',
             olo_dot_router_dot_v1_dot_router__service__pb2.SelectModelsRequest.SerializeToString,
             olo_dot_router_dot_v1_dot_router__service__pb2.SelectModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainSelection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.router.v1.RouterService/ExplainSelection',
+            olo_dot_router_dot_v1_dot_router__service__pb2.ExplainSelectionRequest.SerializeToString,
+            olo_dot_router_dot_v1_dot_router__service__pb2.ExplainSelectionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRankings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.router.v1.RouterService/ListRankings',
+            olo_dot_router_dot_v1_dot_router__service__pb2.ListRankingsRequest.SerializeToString,
+            olo_dot_router_dot_v1_dot_router__service__pb2.ListRankingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.router.v1.RouterService/GetStatus',
+            olo_dot_router_dot_v1_dot_router__service__pb2.GetStatusRequest.SerializeToString,
+            olo_dot_router_dot_v1_dot_router__service__pb2.GetStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,8 +35,17 @@ class RouterServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RouterServiceAsyncStub: ...
     SelectModels: _grpc.UnaryUnaryMultiCallable[_router_service_pb2.SelectModelsRequest, _router_service_pb2.SelectModelsResponse]
     """SelectModels returns the candidates, best first, and what was filtered out. Fails with NOT_FOUND (the named model is
-    not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), INVALID_ARGUMENT.
+    not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), FAILED_PRECONDITION (constraints that no
+    model meets), INVALID_ARGUMENT.
     """
+    ExplainSelection: _grpc.UnaryUnaryMultiCallable[_router_service_pb2.ExplainSelectionRequest, _router_service_pb2.ExplainSelectionResponse]
+    """ExplainSelection decides as SelectModels does, but nothing is handed out by it. Fails as SelectModels does."""
+    ListRankings: _grpc.UnaryUnaryMultiCallable[_router_service_pb2.ListRankingsRequest, _router_service_pb2.ListRankingsResponse]
+    """ListRankings returns the order of all models under a profile, whatever their load. Fails with INVALID_ARGUMENT
+    (profile).
+    """
+    GetStatus: _grpc.UnaryUnaryMultiCallable[_router_service_pb2.GetStatusRequest, _router_service_pb2.GetStatusResponse]
+    """GetStatus says what this router knows: snapshot, models, circuit breakers, profiles."""
 
 @_typing.type_check_only
 class RouterServiceAsyncStub(RouterServiceStub):
@@ -45,8 +54,17 @@ class RouterServiceAsyncStub(RouterServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SelectModels: _aio.UnaryUnaryMultiCallable[_router_service_pb2.SelectModelsRequest, _router_service_pb2.SelectModelsResponse]  # type: ignore[assignment]
     """SelectModels returns the candidates, best first, and what was filtered out. Fails with NOT_FOUND (the named model is
-    not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), INVALID_ARGUMENT.
+    not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), FAILED_PRECONDITION (constraints that no
+    model meets), INVALID_ARGUMENT.
     """
+    ExplainSelection: _aio.UnaryUnaryMultiCallable[_router_service_pb2.ExplainSelectionRequest, _router_service_pb2.ExplainSelectionResponse]  # type: ignore[assignment]
+    """ExplainSelection decides as SelectModels does, but nothing is handed out by it. Fails as SelectModels does."""
+    ListRankings: _aio.UnaryUnaryMultiCallable[_router_service_pb2.ListRankingsRequest, _router_service_pb2.ListRankingsResponse]  # type: ignore[assignment]
+    """ListRankings returns the order of all models under a profile, whatever their load. Fails with INVALID_ARGUMENT
+    (profile).
+    """
+    GetStatus: _aio.UnaryUnaryMultiCallable[_router_service_pb2.GetStatusRequest, _router_service_pb2.GetStatusResponse]  # type: ignore[assignment]
+    """GetStatus says what this router knows: snapshot, models, circuit breakers, profiles."""
 
 class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
     """RouterService decides which models may answer, and in which order."""
@@ -58,7 +76,34 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_service_pb2.SelectModelsResponse, _abc.Awaitable[_router_service_pb2.SelectModelsResponse]]:
         """SelectModels returns the candidates, best first, and what was filtered out. Fails with NOT_FOUND (the named model is
-        not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), INVALID_ARGUMENT.
+        not in the catalogue), UNAVAILABLE (no candidate is left, with RetryInfo), FAILED_PRECONDITION (constraints that no
+        model meets), INVALID_ARGUMENT.
         """
+
+    @_abc_1.abstractmethod
+    def ExplainSelection(
+        self,
+        request: _router_service_pb2.ExplainSelectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_service_pb2.ExplainSelectionResponse, _abc.Awaitable[_router_service_pb2.ExplainSelectionResponse]]:
+        """ExplainSelection decides as SelectModels does, but nothing is handed out by it. Fails as SelectModels does."""
+
+    @_abc_1.abstractmethod
+    def ListRankings(
+        self,
+        request: _router_service_pb2.ListRankingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_service_pb2.ListRankingsResponse, _abc.Awaitable[_router_service_pb2.ListRankingsResponse]]:
+        """ListRankings returns the order of all models under a profile, whatever their load. Fails with INVALID_ARGUMENT
+        (profile).
+        """
+
+    @_abc_1.abstractmethod
+    def GetStatus(
+        self,
+        request: _router_service_pb2.GetStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_service_pb2.GetStatusResponse, _abc.Awaitable[_router_service_pb2.GetStatusResponse]]:
+        """GetStatus says what this router knows: snapshot, models, circuit breakers, profiles."""
 
 def add_RouterServiceServicer_to_server(servicer: RouterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,6 +22,13 @@ class EngineFacts:
     highest_temperature: float = 2.0
     most_stops: int = 16
 
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What it can do beside plain text."""
+        able = {"json_object": self.json_object, "json_schema": self.json_schema, "tools": True}
+        able["logprobs"] = "logprobs" in self.options
+        return tuple(sorted(name for name, holds in able.items() if holds))
+
 
 class TextEngine(Protocol):
     """Generates text somewhere else. Lives on one event loop."""

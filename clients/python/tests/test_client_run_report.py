@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import Any
+
+from olo.gateway.v1 import run_pb2
+from olo.gateway.v1.run_pb2 import Run, RunDetails
+from olo.router.v1 import router_service_pb2 as router
+from olo_client.cli.run_report import write_run
+from olo_client.requests import chat_request, time_for
+
+DETAILS = RunDetails(
+    selection=run_pb2.Selection(
+        candidates=[router.Candidate(model_id="m", explanation="It is the default model.")],
+        rejections=[router.Rejection(model_id="n", filter="enabled", detail="off")],
+    ),
+    attempts=[
+        run_pb2.Attempt(
+            candidate=1,
+            model_id="m",
+            failure_reason="heartbeat_timeout",
+            cause=run_pb2.ATTEMPT_CAUSE_HEARTBEAT,
+            duration={"seconds": 4},
+        )
+    ],
+    citations=[run_pb2.Citation(index=1, title="Nile", score=0.9)],
+    timings=run_pb2.RunTimings(parked={"seconds": 3}, total={"seconds": 9}),
+)
+
+
+def test_a_parked_run_says_until_when_it_waits(capsys: Any) -> None:
+    progress = run_pb2.RunProgress(phase=run_pb2.RUN_PHASE_PARKED, parked_until_time={"seconds": 1})
+    write_run(Run(run_id="r", state=run_pb2.RUN_STATE_RUNNING, progress=progress))
+    written = capsys.readouterr().out
+    assert "r: running (parked)" in written
+    assert "waits for a model until" in written
+
+
+def test_a_failed_run_says_what_was_tried(capsys: Any) -> None:
+    error = run_pb2.RunError(reason="request_poisoned", message="it is not tried again")
+    write_run(Run(run_id="r", state=run_pb2.RUN_STATE_FAILED, error=error, details=DETAILS))
+    written = capsys.readouterr().out
+    for expected in (
+        "request_poisoned: it is not tried again",
+        "It is the default model.",
+        "off",
+        "heartbeat: heartbeat_timeout",
+        "4.00 s",
+        "Nile",
+        "times: parked 3.00 s, total 9.00 s",
+    ):
+        assert expected in written
+
+
+def test_whoever_waits_for_a_model_has_the_usual_time_beside() -> None:
+    options: Any = {"wait_for_model": 30.0}
+    assert time_for(options, None, 60.0) == 90.0
+    assert time_for(options, 5.0, 60.0) == 5.0
+    assert chat_request("hello", options, 90.0).wait_for_model.seconds == 30
+    assert not chat_request("hello", {}, 90.0).HasField("wait_for_model")

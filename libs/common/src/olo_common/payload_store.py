@@ -1,0 +1,57 @@
+"""Where payloads go that are too large for Temporal's history, by the SDK's external storage."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from pathlib import Path
+from typing import Final
+
+from temporalio.converter import DataConverter, ExternalStorage, StorageDriver
+
+from olo_common.errors import StartupError
+from olo_common.logs import logger
+from olo_common.payload_files import PayloadFiles
+from olo_common.settings import PayloadSettings
+
+INLINE_BYTES: Final = 256 * 1024
+"""What is smaller stays in the history."""
+_BUCKET: Final = "s3://"
+_CLEAN_SECONDS: Final = 3600.0
+
+
+def data_converter(settings: PayloadSettings) -> DataConverter:
+    """The converter of every client and worker of a namespace: they must agree, or cannot read each other.
+
+    Raises:
+        StartupError: The store cannot be used.
+    """
+    driver = _driver(settings)
+    if driver is None:
+        return DataConverter.default
+    storage = ExternalStorage(drivers=[driver], payload_size_threshold=INLINE_BYTES)
+    return dataclasses.replace(DataConverter.default, external_storage=storage)
+
+
+async def clean_payloads(settings: PayloadSettings) -> None:
+    """Deletes the files that are older than the retention, now and each hour; returns at once where there are none."""
+    files = _driver(settings)
+    while isinstance(files, PayloadFiles):
+        removed = await asyncio.to_thread(files.remove_old, settings.retention_hours * 3600)
+        logger(__name__).info("payloads_cleaned", removed=removed)
+        await asyncio.sleep(_CLEAN_SECONDS)
+
+
+def _driver(settings: PayloadSettings) -> StorageDriver | None:
+    if not settings.store:
+        return None
+    if settings.store.startswith(_BUCKET):
+        try:
+            from olo_common.payload_objects import PayloadObjects
+        except ImportError as error:
+            raise StartupError("OLO_PAYLOAD_STORE: buckets need the extra olo-common[s3]") from error
+        return PayloadObjects(settings.store.removeprefix(_BUCKET), settings.max_bytes)
+    directory = Path(settings.store)
+    if not directory.is_absolute():
+        raise StartupError("OLO_PAYLOAD_STORE: must be an absolute path, or s3:// and a bucket")
+    return PayloadFiles(directory, settings.max_bytes)

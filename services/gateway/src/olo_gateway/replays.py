@@ -1,0 +1,62 @@
+"""Replays: the request of an earlier run, run anew with the passages that were found then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from olo.gateway.v1.gateway_service_pb2 import ReplayRunResponse
+from olo.gateway.v1.run_pb2 import Citation
+from olo_gateway.chats import Chats
+from olo_gateway.convert import order_of
+from olo_gateway.errors import RunUnanswered
+from olo_gateway.ports import Runs
+from olo_gateway.runs.order import RecordedPassage
+
+
+class Replays:
+    """See the module."""
+
+    def __init__(self, runs: Runs, chats: Chats) -> None:
+        self._runs = runs
+        self._chats = chats
+
+    async def replay(self, run_id: str, *, model: str, profile: str, time_left: float | None) -> ReplayRunResponse:
+        """Runs the request of a run again, as a run of its own.
+
+        Args:
+            run_id: The earlier run.
+            model: Which model instead; empty: as it was, or the router's choice where a profile is given.
+            profile: Which profile instead; empty: as it was.
+            time_left: Seconds that the caller waits; None: as long as it takes.
+
+        Raises:
+            RunNotFound: There is no such run.
+            RunUnanswered: It has given no answer to compare with.
+            OloError: As `Chats.answer`.
+        """
+        original = await self._runs.get(run_id)
+        if not original.HasField("response"):
+            raise RunUnanswered
+        asked = order_of(await self._runs.request(run_id))
+        order = replace(
+            asked,
+            model=model or ("" if profile else asked.model),
+            profile=profile or asked.profile,
+            request_id="",
+            conversation_id="",
+            rag=None,
+            passages=tuple(_recorded(citation) for citation in original.response.citations),
+        )
+        replayed = await self._chats.answer(order.within(time_left))
+        return ReplayRunResponse(original=original.response, replay=replayed)
+
+
+def _recorded(citation: Citation) -> RecordedPassage:
+    return RecordedPassage(
+        document_id=citation.document_id,
+        title=citation.title,
+        source=citation.source,
+        chunk_id=citation.chunk_id,
+        score=citation.score,
+        text=citation.text,
+    )

@@ -1,0 +1,185 @@
+"""Letting the candidates try, one after the other, until one has answered or none is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, RetryState, is_cancelled_exception
+
+from olo.gateway.v1 import run_pb2
+from olo.gateway.v1.run_pb2 import ChatRequest
+from olo.inference.v1.inference_service_pb2 import ChatMessage, GenerateRequest, GenerateResponse
+from olo.router.v1.router_service_pb2 import Candidate, SelectModelsResponse
+from olo_common.errors import OloError
+from olo_common.failures import from_failure
+from olo_contracts.queues import GENERATE_ACTIVITY, SELECT_ACTIVITY
+from olo_gateway.convert import duration_of
+from olo_gateway.routing import select_request
+from olo_gateway.runs.attempts import (
+    NOT_AGAIN_ON_THE_SAME_MODEL,
+    RESUMABLE,
+    Verdict,
+    conclusion,
+    verdict,
+    worth_another_round,
+)
+from olo_gateway.workflows.losses import Losses
+from olo_gateway.workflows.parking import Parking
+from olo_gateway.workflows.record import Record, add
+from olo_gateway.workflows.steps import Deadline, step
+
+MAX_CANDIDATES: Final = 3
+
+FREE_SLOT_TIMEOUT: Final = timedelta(seconds=5)
+"""How long a model that had a free slot may take to begin; then it is taken for dead."""
+RESUME_TIMEOUT: Final = timedelta(seconds=1)
+"""How long another instance may take to resume what a lost one has begun; about the least that Temporal can measure."""
+HEARTBEAT_TIMEOUT: Final = timedelta(seconds=4)
+TRIES: Final = 2
+"""Tries of one candidate: the second resumes what an instance that stops hands over, on another one or on itself after
+a restart."""
+
+
+class Generation:
+    """The attempts of one run."""
+
+    def __init__(self, request: ChatRequest, record: Record, parking: Parking, deadline: Deadline) -> None:
+        self._request = request
+        self._record = record
+        self._parking = parking
+        self._deadline = deadline
+        self._losses = Losses(deadline)
+        self._candidate = 0
+        self._used = 0
+        self._failures: list[OloError] = []
+
+    async def answer(self, messages: Sequence[ChatMessage]) -> GenerateResponse:
+        """Gets an answer, parked in between where no model is there and the caller can wait.
+
+        Raises:
+            OloError: Why there is none.
+        """
+        while True:
+            try:
+                return await self._rounds(messages)
+            except OloError as failure:
+                if self._left() < 1:
+                    raise
+                await self._parking.outlast(failure)
+
+    async def _rounds(self, messages: Sequence[ChatMessage]) -> GenerateResponse:
+        """Asks the router, and once more where all candidates have failed and waiting may help.
+
+        What is dead has lost its lease by then, and what is alive but busy is waited for.
+        """
+        failed_before = len(self._failures)
+        for patient in (False, True):
+            for candidate in await self._select():
+                self._candidate += 1
+                outcome = await self._attempt(candidate, messages, patient=patient)
+                if isinstance(outcome, GenerateResponse):
+                    return outcome
+                if verdict(outcome, other_models=self._others_may_answer) is Verdict.GIVE_UP:
+                    raise outcome
+            if not worth_another_round(self._failures[failed_before:]):
+                break
+        raise self._conclusion()
+
+    async def _select(self) -> list[Candidate]:
+        """Asks the router; gives the candidates.
+
+        Their numbers, by which they supersede each other, are their places in a list that grows over the whole run.
+        """
+        began = workflow.now()
+        self._record.enter(run_pb2.RUN_PHASE_SELECTING)
+        wish = select_request(self._request, self._record.response.run_id, self._deadline.left(), MAX_CANDIDATES)
+        takes_hints = self._parking.takes_hints
+        selected = await step(SELECT_ACTIVITY, [wish, takes_hints], SelectModelsResponse, self._deadline)
+        self._candidate = len(self._record.response.selection.candidates)
+        self._record.selected(selected)
+        add(self._record.response.timings.select, workflow.now() - began)
+        return list(selected.candidates)
+
+    async def _attempt(
+        self, candidate: Candidate, messages: Sequence[ChatMessage], *, patient: bool
+    ) -> GenerateResponse | OloError:
+        """Lets a candidate try; where it loses its worker, another instance of the model goes on with what was begun.
+
+        There may be no other, so that one is not waited for long. It is listed as a candidate of its own, so that its
+        chunks supersede those of the lost one, should that wake up.
+        """
+        busy = patient or candidate.at_capacity or not candidate.free_slots
+        wait = self._deadline.left() if busy else FREE_SLOT_TIMEOUT
+        outcome = await self._try(candidate, messages, wait)
+        if isinstance(outcome, OloError) and outcome.reason in RESUMABLE:
+            self._record.response.selection.candidates.insert(self._candidate, candidate)
+            self._candidate += 1
+            outcome = await self._try(candidate, messages, RESUME_TIMEOUT)
+        return outcome
+
+    async def _try(
+        self, candidate: Candidate, messages: Sequence[ChatMessage], wait: timedelta
+    ) -> GenerateResponse | OloError:
+        """One task for one candidate.
+
+        Raises:
+            OloError: The run has no attempt or no time left, or is poisoned.
+        """
+        if self._left() < 1:
+            raise self._conclusion()
+        number, began, left = self._candidate, workflow.now(), self._deadline.left()
+        tries = min(TRIES, self._left())
+        task = GenerateRequest(
+            request_id=self._record.response.run_id,
+            model_id=candidate.model_id,
+            messages=messages,
+            sampling=self._request.sampling,
+            candidate=number,
+            stream=self._request.stream,
+            timeout=duration_of(left),
+            prefix_token_ids=self._losses.prefix(candidate.model_id),
+        )
+        self._record.enter(run_pb2.RUN_PHASE_QUEUED, candidate.model_id)
+        outcome: GenerateResponse | OloError
+        try:
+            outcome = await workflow.execute_activity(
+                GENERATE_ACTIVITY,
+                task,
+                result_type=GenerateResponse,
+                task_queue=candidate.task_queue,
+                schedule_to_start_timeout=min(wait, left),
+                start_to_close_timeout=left,
+                schedule_to_close_timeout=left,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
+                retry_policy=RetryPolicy(
+                    initial_interval=timedelta(milliseconds=100),
+                    maximum_attempts=tries,
+                    non_retryable_error_types=NOT_AGAIN_ON_THE_SAME_MODEL,
+                ),
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            outcome = from_failure(error)
+            self._losses.take(candidate.model_id, outcome, error.cause)
+            self._used += tries if error.retry_state is RetryState.MAXIMUM_ATTEMPTS_REACHED else 1
+        self._record.attempted(number, candidate, outcome, workflow.now() - began)
+        if isinstance(outcome, OloError):
+            self._failures.append(outcome)
+            await self._losses.quarantine()
+        return outcome
+
+    def _left(self) -> int:
+        """Attempts that are left; runs that began before there was a limit have none."""
+        return self._request.max_attempts - self._used if self._request.max_attempts else TRIES
+
+    def _conclusion(self) -> OloError:
+        return conclusion(self._failures, named=not self._others_may_answer)
+
+    @property
+    def _others_may_answer(self) -> bool:
+        return not self._request.model or self._request.allow_fallback

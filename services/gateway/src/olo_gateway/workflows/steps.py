@@ -1,0 +1,82 @@
+"""Local activities of the chat workflow, tried again while a peer is away, and the time that is left for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, FailureError, TimeoutError, is_cancelled_exception
+
+from olo_common.errors import Unavailable
+from olo_common.failures import from_failure
+from olo_gateway.errors import DeadlineExceeded
+
+STEP_TIMEOUT: Final = timedelta(seconds=6)
+STEPS_TIMEOUT: Final = timedelta(seconds=30)
+"""How long the tries of a step may take together: long enough for a peer that is being restarted on a busy machine."""
+STEP_RETRY: Final = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2), maximum_attempts=0
+)
+STEP_SLOT: Final = timedelta(milliseconds=1)
+"""Longer pauses between tries are timers, and these are all pauses: a run that waits for a peer must not hold a slot of
+the worker meanwhile, or those whose answers are there already cannot end."""
+
+R = TypeVar("R")
+
+
+class Deadline:
+    """When the run's time is over."""
+
+    def __init__(self, at: datetime) -> None:
+        self._at = at
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is over now."""
+        return workflow.now() >= self._at
+
+    @property
+    def remaining(self) -> timedelta:
+        """The time until then; negative afterwards."""
+        return self._at - workflow.now()
+
+    def left(self) -> timedelta:
+        """The time until then.
+
+        Raises:
+            DeadlineExceeded: There is none.
+        """
+        left = self.remaining
+        if left <= timedelta():
+            raise DeadlineExceeded("the run's time is over")
+        return left
+
+
+async def step(name: str, arguments: Sequence[Any], result_type: type[R], deadline: Deadline) -> R:
+    """Runs a local activity.
+
+    Raises:
+        OloError: Why it has failed for good.
+    """
+    try:
+        result: R = await workflow.execute_local_activity(
+            name,
+            args=arguments,
+            result_type=result_type,
+            start_to_close_timeout=STEP_TIMEOUT,
+            schedule_to_close_timeout=min(STEPS_TIMEOUT, deadline.left()),
+            retry_policy=STEP_RETRY,
+            local_retry_threshold=STEP_SLOT,
+        )
+    except FailureError as error:
+        # Whether Temporal wraps the failure of a local activity depends on how it came about.
+        if is_cancelled_exception(error):
+            raise
+        cause = error.cause if isinstance(error, ActivityError) else error
+        if isinstance(cause, TimeoutError) and not deadline.passed:
+            raise Unavailable(f"the step {name} was not answered in time", retry_after=1.0) from error
+        raise from_failure(error) from error
+    return result

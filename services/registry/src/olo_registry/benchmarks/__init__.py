@@ -1,0 +1,1 @@
+"""What others have measured and published about models, and which of ours they mean."""

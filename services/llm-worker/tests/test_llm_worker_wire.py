@@ -76,7 +76,7 @@ FRAMES: st.SearchStrategy[Frame] = st.one_of(
 
 @given(st.lists(FRAMES, max_size=5), st.lists(st.integers(0, 40), max_size=20))
 def test_frames_come_out_as_they_went_in_however_they_are_cut(frames: list[Frame], sizes: list[int]) -> None:
-    data, decoder, found = b"".join(map(encode, frames)), Decoder(), []
+    data, decoder, found = b"".join(map(encode, frames)), Decoder(), list[Frame]()
     for size in [*sizes, len(data)]:
         found += decoder.feed(data[:size])
         data = data[size:]

@@ -99,7 +99,14 @@ class EngineLine(asyncio.Protocol):
         with theirs:
             process = await asyncio.create_subprocess_exec(sys.executable, "-m", _PROCESS, stdin=theirs.fileno())
         # It says nothing before it is spoken to.
-        transport, line = await asyncio.get_running_loop().create_unix_connection(lambda: cls(process), sock=ours)
+        try:
+            transport, line = await asyncio.get_running_loop().create_unix_connection(lambda: cls(process), sock=ours)
+        except BaseException:
+            # A start that is cancelled just here has nobody else to end the process.
+            ours.close()
+            process.kill()
+            await process.wait()
+            raise
         line._transport = transport
         return line
 

@@ -86,6 +86,16 @@ contracts: setup ## Check who may import whom
 bench: setup ## Measure beside floors and peers (ARGS passed on)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: bench-models bench-peers soak
+bench-models: setup ## Measure the model workers beside floors and, where `make bench-peers` has run, peers
+	@$(BIN)/python -m tests.bench llm_throughput llm_limits llm_constrained llm_peers embed_batching vector_hop
+
+bench-peers: ## Install llama.cpp's server and transformers for bench-models into .tools; takes half an hour
+	@sh scripts/bench-peers.sh .tools/peers
+
+soak: setup ## Load the llm-worker's engine for long and show whether memory stays flat (MINUTES=20)
+	@$(BIN)/python -m tests.bench.llm_soak --minutes $(MINUTES)
+
 SEED ?= 1
 MINUTES ?= 30
 

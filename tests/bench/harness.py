@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import os
 import platform
@@ -65,13 +66,21 @@ async def measure(operation: Operation, times: int, clock: CpuClock) -> Round:
     return Round(statistics.median(latencies), (clock.now() - cpu) / times)
 
 
-async def compare(subject: Operation, peer: Operation, *, rounds: int, times: int, clock: CpuClock) -> Comparison:
-    """Alternates rounds of subject and peer, after one of each that does not count."""
+async def compare(
+    subject: Operation, peer: Operation, *, rounds: int, times: int, clock: CpuClock, rest: float = 0.0
+) -> Comparison:
+    """Alternates rounds of subject and peer, after one of each that does not count.
+
+    Before each round `rest` seconds pass: threads of some libraries spin on when their work is done, at the cost of who
+    comes next.
+    """
     await measure(subject, max(3, times // 4), clock)
     await measure(peer, max(3, times // 4), clock)
     subjects, peers = [], []
     for _ in range(rounds):
+        await asyncio.sleep(rest)
         subjects.append(await measure(subject, times, clock))
+        await asyncio.sleep(rest)
         peers.append(await measure(peer, times, clock))
     return Comparison(subjects, peers)
 

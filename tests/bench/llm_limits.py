@@ -18,12 +18,14 @@ from pathlib import Path
 
 import numpy as np
 from tests.bench.harness import write_csv
-from tests.bench.llm_throughput import CHECKPOINT, SENTENCE
+from tests.bench.llm_throughput import CHECKPOINT, SENTENCE, Served
 
+from olo_llm_worker.adapters.child_engine import Placement, start_engine
 from olo_llm_worker.adapters.cores import physical_cores
-from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
+from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.generation.engine import Batch
-from olo_llm_worker.generation.scheduler import Policy, Scheduler
+from olo_llm_worker.generation.policy import Policy
+from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, Sampling
 from olo_llm_worker.model_directory import ModelDirectory, convert
 from olo_testing.checkpoints import random_checkpoint
@@ -57,10 +59,9 @@ def bandwidth(threads: int) -> float:
         return sum(block.nbytes for block in blocks) / (time.perf_counter() - began)
 
 
-def decode(engine: CTranslate2Engine, rows: int, replicas: int) -> float:
+def decode(engine: NativeGenerator, prompt: tuple[int, ...], rows: int, replicas: int) -> float:
     """Tokens a second of batches of this many rows, one on each replica, without reading the prompt."""
-    prompt = tuple(engine.tokenize([Message("user", "When?")]))
-    batch = Batch((prompt,) * rows, Decoding(min_tokens=STEPS), STEPS)
+    batch = Batch((prompt,) * rows, Decoding(min_tokens=STEPS), (STEPS,) * rows)
     counters = [Counter() for _ in range(replicas)]
     with ThreadPoolExecutor(replicas) as pool:
         list(pool.map(lambda counter: engine.generate(batch, counter), counters))
@@ -70,13 +71,16 @@ def decode(engine: CTranslate2Engine, rows: int, replicas: int) -> float:
 
 def roofline(directory: ModelDirectory, replicas: int) -> None:
     weights = directory.file("model.bin").stat().st_size
-    engine = CTranslate2Engine(directory, replicas=replicas)
-    decode(engine, 1, replicas)
+    served = Served.of(directory, replicas)
+    engine, prompt = served.engine, tuple(served.text.tokenize([Message("user", "When?")]))
+    decode(engine, prompt, 1, replicas)
     rows = []
     for number in range(1, ROUNDS + 1):
         bound = bandwidth(replicas) / weights
-        rows.append([number, bound, decode(engine, 1, 1), decode(engine, 1, replicas), decode(engine, 16, 1)])
+        one, each, sixteen = (decode(engine, prompt, *how) for how in ((1, 1), (1, replicas), (16, 1)))
+        rows.append([number, bound, one, each, sixteen])
     engine.close()
+    served.plain.close()
     tell("one row on each replica beside the bound of memory", [row[3] / row[1] for row in rows], 0.65)
     tell("sixteen rows beside one, on one replica", [row[4] / row[2] for row in rows], 6.0)
     write_csv("llm_roofline", ["round", "bound_per_s", "one_per_s", "replicas_per_s", "sixteen_per_s"], rows)
@@ -99,7 +103,7 @@ async def first_token(scheduler: Scheduler, number: int) -> tuple[float, int]:
 
 
 async def prefixes(directory: ModelDirectory, replicas: int) -> None:
-    engines = [CTranslate2Engine(directory, replicas=replicas) for _ in range(2)]
+    engines = [await start_engine(directory, Placement(replicas=replicas)) for _ in range(2)]
     kept, plain = (
         Scheduler(engine, Policy(16, 16, replicas=replicas, window=0.0, max_prefixes=limit))
         for engine, limit in zip(engines, (16, 0), strict=True)
@@ -114,7 +118,7 @@ async def prefixes(directory: ModelDirectory, replicas: int) -> None:
         rows.append([number, with_it, without, cached])
     for scheduler, engine in zip((kept, plain), engines, strict=True):
         await scheduler.close()
-        engine.close()
+        await engine.close()
     tell("first token with the system prompt kept beside without", [row[1] / row[2] for row in rows], 0.6, at_most=True)
     tell("requests that found it kept", [hits / len(rows)], 0.9)
     write_csv("llm_prefixes", ["request", "kept_s", "plain_s", "cached_tokens"], rows)

@@ -29,13 +29,17 @@ from pathlib import Path
 
 from tests.bench.harness import write_csv
 
+from olo_llm_worker.adapters.child_engine import Placement, start_engine
 from olo_llm_worker.adapters.cores import physical_cores
-from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
+from olo_llm_worker.adapters.model_text import ModelText
+from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.generation.batching import Limits
 from olo_llm_worker.generation.engine import END, Batch
-from olo_llm_worker.generation.scheduler import Policy, Scheduler
+from olo_llm_worker.generation.policy import Policy
+from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, Sampling
-from olo_llm_worker.model_directory import convert
+from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory.manifest import TOKENIZER, VOCABULARY
 from olo_testing.checkpoints import random_checkpoint
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "models/demo/checkpoint"
@@ -66,16 +70,16 @@ class Workload:
     arrivals: list[float]
 
     @classmethod
-    def of(cls, engine: CTranslate2Engine, requests: int, rate: float, seed: int) -> Workload:
+    def of(cls, text: ModelText, requests: int, rate: float, seed: int) -> Workload:
         source = random.Random(seed)
         jobs, arrivals, now = [], [], 0.0
         for number in range(requests):
-            text = SENTENCE * source.choice((0, 1, 2, 4, 8, 16)) + f"{number}: when?"
+            question = SENTENCE * source.choice((0, 1, 2, 4, 8, 16)) + f"{number}: when?"
             tokens = source.choice((8, 16, 24, 32))
-            jobs.append(Job(str(number), (Message("user", text),), Sampling(max_tokens=tokens)))
+            jobs.append(Job(str(number), (Message("user", question),), Sampling(max_tokens=tokens)))
             arrivals.append(now)
             now += source.expovariate(rate)
-        prompts = [tuple(engine.tokenize(job.messages)) for job in jobs]
+        prompts = [tuple(text.tokenize(job.messages)) for job in jobs]
         return cls(jobs, prompts, [job.sampling.max_tokens or 0 for job in jobs], arrivals)
 
 
@@ -99,14 +103,14 @@ class Counter:
         return self.counts[number] >= self.limits[row]
 
 
-def generate(engine: CTranslate2Engine, work: Workload, rows: Sequence[int], counters: list[Counter]) -> None:
+def generate(engine: NativeGenerator, work: Workload, rows: Sequence[int], counters: list[Counter]) -> None:
     counter = Counter(rows, [work.answers[row] for row in rows])
     counters.append(counter)
-    batch = Batch(tuple(work.prompts[row] for row in rows), Decoding(), max(counter.limits))
+    batch = Batch(tuple(work.prompts[row] for row in rows), Decoding(), tuple(counter.limits))
     engine.generate(batch, counter)
 
 
-def naive(engine: CTranslate2Engine, work: Workload, size: int) -> Outcome:
+def naive(engine: NativeGenerator, work: Workload, size: int) -> Outcome:
     """Requests in the order of their arrival, up to `size` of those that wait in one batch."""
     waiting: queue.Queue[int | None] = queue.Queue()
     counters: list[Counter] = []
@@ -136,7 +140,7 @@ def naive(engine: CTranslate2Engine, work: Workload, size: int) -> Outcome:
     return outcome(work, counters, began)
 
 
-def ideal(engine: CTranslate2Engine, work: Workload, size: int, replicas: int) -> Outcome:
+def ideal(engine: NativeGenerator, work: Workload, size: int, replicas: int) -> Outcome:
     """Everything is there at once, in full batches of like lengths."""
     batches: list[list[int]] = []
     for number in sorted(range(len(work.jobs)), key=lambda number: len(work.prompts[number])):
@@ -160,8 +164,10 @@ def outcome(work: Workload, counters: Sequence[Counter], began: float) -> Outcom
     return Outcome(sum(sum(counter.counts.values()) for counter in counters), seconds, waits)
 
 
-async def ours(engine: CTranslate2Engine, work: Workload, replicas: int) -> Outcome:
-    """The scheduler of the worker."""
+async def ours(directory: ModelDirectory, work: Workload, replicas: int) -> Outcome:
+    """The worker: its scheduler in this process, its engine in another."""
+    engine = await start_engine(directory, Placement(replicas=replicas))
+    await engine.generate(Batch((work.prompts[0],), Decoding(), (1,)), Deaf())
     policy = Policy(USERS * 2, len(work.jobs), replicas=replicas, limits=Limits(rows=USERS))
     scheduler = Scheduler(engine, policy)
     began = time.perf_counter()
@@ -178,13 +184,42 @@ async def ours(engine: CTranslate2Engine, work: Workload, replicas: int) -> Outc
     answers = await asyncio.gather(*(one(number) for number in range(len(work.jobs))), return_exceptions=True)
     seconds = time.perf_counter() - began
     await scheduler.close()
+    await engine.close()
     good = [answer for answer in answers if not isinstance(answer, BaseException)]
     return Outcome(sum(tokens for tokens, _ in good), seconds, [first for _, first in good])
 
 
+class Deaf:
+    """Hears of a batch that nobody waits for."""
+
+    def began(self, *, cached: bool) -> None: ...
+
+    def tokens(self, tokens: Sequence[tuple[int, int, float]]) -> tuple[int, ...]:
+        return ()
+
+
+@dataclass
+class Served:
+    """A model, its text side, and in this process an engine with replicas, and one with one on all cores."""
+
+    directory: ModelDirectory
+    text: ModelText
+    engine: NativeGenerator
+    plain: NativeGenerator
+
+    @classmethod
+    def of(cls, directory: ModelDirectory, replicas: int) -> Served:
+        text = ModelText(directory)
+        engine, plain = (
+            NativeGenerator(directory.path, VOCABULARY, TOKENIZER, text.stop_ids, replicas=count, intra_threads=threads)
+            for count, threads in ((replicas, 1), (1, replicas))
+        )
+        return cls(directory, text, engine, plain)
+
+
 @contextmanager
-def engines(replicas: int) -> Iterator[dict[str, tuple[CTranslate2Engine, CTranslate2Engine]]]:
-    """The demonstration model, and one of 30 million random weights; each with replicas, and with one on all cores."""
+def engines(replicas: int) -> Iterator[dict[str, Served]]:
+    """The demonstration model, and one of 30 million random weights."""
     with tempfile.TemporaryDirectory() as home:
         random_source = random_checkpoint(
             Path(home) / "random", CHECKPOINT, hidden=512, layers=8, heads=8, inner=1408, context=2048
@@ -193,31 +228,29 @@ def engines(replicas: int) -> Iterator[dict[str, tuple[CTranslate2Engine, CTrans
         built = {}
         for name, source in sources.items():
             directory = convert(source, Path(home) / f"{name}-int8", quantization="int8", name=name)
-            plain = CTranslate2Engine(directory, replicas=1, intra_threads=replicas)
-            built[name] = (CTranslate2Engine(directory, replicas=replicas), plain)
+            built[name] = Served.of(directory, replicas)
         yield built
-        for pair in built.values():
-            for engine in pair:
-                engine.close()
+        for served in built.values():
+            served.engine.close()
+            served.plain.close()
 
 
-def throughput(
-    name: str, engine: CTranslate2Engine, plain: CTranslate2Engine, replicas: int, rounds: int, requests: int
-) -> None:
-    calibration = Workload.of(engine, 8, 1e6, seed=0)
+def throughput(name: str, served: Served, replicas: int, rounds: int, requests: int) -> None:
+    engine, plain = served.engine, served.plain
+    calibration = Workload.of(served.text, 8, 1e6, seed=0)
     roof = ideal(engine, calibration, USERS, replicas).rate
     rows: list[list[object]] = []
     ratios: dict[str, list[float]] = {"fifo": [], "single": [], "ideal": []}
     waits: dict[str, list[float]] = {"ours": [], "fifo": [], "single": []}
     for number in range(1, rounds + 1):
         # Arrivals are faster than anything can serve, so that what is measured is the serving.
-        work = Workload.of(engine, requests, rate=roof / 2, seed=number)
+        work = Workload.of(served.text, requests, rate=roof / 2, seed=number)
         ways: dict[str, Callable[[], Outcome]] = {
             "fifo": partial(naive, plain, work, USERS),
             "single": partial(naive, plain, work, 1),
             "ideal": partial(ideal, engine, work, USERS, replicas),
         }
-        mine = asyncio.run(ours(engine, work, replicas))
+        mine = asyncio.run(ours(served.directory, work, replicas))
         waits["ours"] += mine.first
         rows.append([number, "ours", mine.tokens, mine.seconds, statistics.median(mine.first), p95(mine.first)])
         for way, serve in ways.items():
@@ -247,7 +280,7 @@ def main(rounds: int = 3, requests: int = 24, models: Sequence[str] = ("demo", "
     replicas = physical_cores()
     with engines(replicas) as built:
         for name in models:
-            throughput(name, *built[name], replicas, rounds, requests)
+            throughput(name, built[name], replicas, rounds, requests)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""How long the local stack takes to become ready, how much memory each part holds, and what its start costs.
+"""How long the local stack takes to become ready, what each part holds in memory with its children, and what its start
+costs.
 
 There is no peer for a stack of one's own: the figure beside each part is the time that a bare Python interpreter takes
 to start in the same run.
@@ -38,7 +39,8 @@ def main() -> None:
             print(f"stack ready: {ready:.1f} s, target {TARGET_SECONDS:.0f} s, {verdict}")
             rows.append(["stack", "ready_s", round(ready, 1), ""])
             for child in stack.status()["children"]:
-                memory = psutil.Process(child["pid"]).memory_info().rss / 2**20
+                process = psutil.Process(child["pid"])
+                memory = sum(part.memory_info().rss for part in (process, *process.children(recursive=True))) / 2**20
                 rows.append([child["name"], "resident_mib", round(memory), ""])
                 print(f"{child['name']}: {memory:.0f} MiB resident")
     write_csv("start_up", ["part", "figure", "value", "beside_bare_interpreter"], rows)

@@ -6,6 +6,7 @@ tells who made which part of it, so that spliced, doubled and stale pieces are s
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -77,33 +78,41 @@ class SlowEngine:
     def detokenize(self, token_ids: Sequence[int]) -> str:
         return "".join(word(token) for token in token_ids if token < _BEGIN)
 
-    def generate(self, batch: Batch, listener: Listener) -> None:
+    async def check_schema(self, schema: str, answer: Sequence[int]) -> None:
+        """Never asked: this engine does not say that it masks tokens."""
+        raise NotImplementedError
+
+    async def generate(self, batch: Batch, listener: Listener) -> None:
         listener.began(cached=False)
         rows = {row: self._places([*batch.static_prompt, *prompt]) for row, prompt in enumerate(batch.prompts)}
         for number, _ in rows.values():
             if number >= POISON:
                 # As when a prompt is read. A worker that dies before its first heartbeat was heard is blamed on nobody:
                 # the task may have gone to the open poll of one that was paused.
-                time.sleep(_READING_SECONDS)
+                await asyncio.sleep(_READING_SECONDS)
                 os.write(self._journal, f"K {self._process} {number}\n".encode())
                 os.kill(os.getpid(), signal.SIGKILL)
-        for _ in range(batch.max_tokens):
+        for step in range(max(batch.limits)):
             if not rows:
                 return
-            time.sleep(self._pause)
+            await asyncio.sleep(self._pause)
             for row, (number, places) in list(rows.items()):
                 if not places:
-                    listener.token(row, END, 0.0)
+                    listener.tokens([(row, END, 0.0)])
                     del rows[row]
                     continue
                 place = places.pop(0)
                 os.write(self._journal, f"T {time.time():.3f} {self._process} {number} {place}\n".encode())
-                if listener.token(row, self._process * PLACES + place, 0.0):
+                if listener.tokens([(row, self._process * PLACES + place, 0.0)]) or step + 1 >= batch.limits[row]:
                     del rows[row]
 
     def _places(self, prompt: list[int]) -> tuple[int, list[int]]:
         """The number of the request, and the places of its answer that are still to come."""
         return prompt[0], list(range(len(prompt) - 1 - prompt.index(_BEGIN), length_of(prompt[0])))
 
-    def close(self) -> None:
+    async def lost(self) -> None:
+        """It dies with its process alone."""
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
         os.close(self._journal)

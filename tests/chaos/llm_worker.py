@@ -13,14 +13,14 @@ from olo_llm_worker import app
 from olo_llm_worker.settings import LlmWorkerSettings
 
 
-def load(_: LlmWorkerSettings) -> SlowEngine:
+async def load(_: LlmWorkerSettings) -> SlowEngine:
     """A process name of its own for each life; the lowest bit is that of the model."""
     process = random.SystemRandom().randrange(PROCESSES // 2) * 2 + int(os.environ["CHAOS_MODEL"])
     return SlowEngine(process, float(os.environ["CHAOS_TOKENS_PER_SECOND"]), Path(os.environ["CHAOS_JOURNAL"]))
 
 
 def main() -> None:
-    app._load = load  # type: ignore[assignment]
+    app._load = load
     run_service("llm-worker", LlmWorkerSettings, app.running)
 
 

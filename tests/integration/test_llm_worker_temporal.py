@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import grpc
 import nats
+import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from temporalio import workflow
@@ -186,3 +189,50 @@ async def test_an_unloaded_model_takes_no_work_until_it_is_loaded_again(
         response = await run.result()
         assert (bool(response.text), response.attempt) == (True, 1)
         await until(lambda: announcements() == 2)
+
+
+def engines() -> set[int]:
+    """The engine processes of this one; other tests may have their own."""
+    name = "olo_llm_worker.adapters.engine_process"
+    return {child.pid for child in psutil.Process().children() if name in child.cmdline()}
+
+
+async def test_a_request_survives_the_kill_of_its_engine(
+    model_directory: Path, nats_url: str, temporal_address: str
+) -> None:
+    """The worker stays up, says so, and goes on behind what the dead engine had given."""
+    settings = make_settings(model_directory, nats_url, temporal_address)
+    tokens = 400
+    sampling = pb.SamplingOptions(max_tokens=tokens, min_tokens=tokens)
+    request = pb.GenerateRequest(
+        request_id=uuid.uuid4().hex, model_id=settings.model_id, messages=MESSAGES, sampling=sampling, stream=True
+    )
+    client, others = await Client.connect(temporal_address), engines()
+    async with (
+        hearing(nats_url, stream_subject(request.request_id)) as streamed,
+        hearing(nats_url, pattern_of(olo_events.AttemptFinished)) as attempts,
+        running(settings, Lifetime()) as address,
+        grpc.aio.insecure_channel(address) as channel,
+        Worker(client, task_queue=settings.model_id, workflows=[Ask]),
+    ):
+        health = health_pb2_grpc.HealthStub(channel)
+        run = await client.start_workflow(Ask.run, request, id=request.request_id, task_queue=settings.model_id)
+        await until(lambda: bool(streamed))
+        (engine,) = engines() - others
+        os.kill(engine, signal.SIGKILL)
+        response = await run.result()
+        assert (response.attempt, response.usage.completion_tokens) == (2, tokens)
+
+        def ends() -> list[str]:
+            heard = map(olo_events.AttemptFinished.parse, attempts)
+            return [event.failure_reason for event in heard if event.run_id == request.request_id]
+
+        await until(lambda: len(ends()) == 2)
+        assert ends() == ["engine_lost", ""]
+        await until(lambda: any(pb.TokenChunk.FromString(data).finish_reason for data in streamed))
+        chunks = [pb.TokenChunk.FromString(data) for data in streamed]
+        assert "".join(chunk.text for chunk in chunks if chunk.attempt == 2) == response.text
+        status = await health.Check(health_pb2.HealthCheckRequest())
+        assert status.status == health_pb2.HealthCheckResponse.SERVING
+        (successor,) = engines() - others
+        assert successor != engine

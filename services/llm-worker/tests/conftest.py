@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
+from olo_llm_worker.adapters.child_engine import ChildEngine, Placement, start_engine
 from olo_llm_worker.adapters.fake_engine import FakeEngine
-from olo_llm_worker.convert import Identity
-from olo_llm_worker.generation.scheduler import Policy, Scheduler
+from olo_llm_worker.generation.policy import Policy
+from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.responses import Identity
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +27,11 @@ def demo_directory(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -
     return convert(checkpoint, target, quantization="int8", name="olo-demo", license_name="Apache-2.0")
 
 
-@pytest.fixture(scope="session")
-def demo_engine(demo_directory: ModelDirectory) -> Iterator[CTranslate2Engine]:
-    engine = CTranslate2Engine(demo_directory, replicas=2)
+@pytest_asyncio.fixture(scope="session")
+async def demo_engine(demo_directory: ModelDirectory) -> AsyncIterator[ChildEngine]:
+    engine = await start_engine(demo_directory, Placement(replicas=2))
     yield engine
-    engine.close()
+    await engine.close()
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_llm_worker.activities import GenerateActivities
 from olo_llm_worker.adapters.fake_engine import FakeEngine
-from olo_llm_worker.convert import Identity
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.slot import ModelSlot
+from olo_llm_worker.responses import Identity
 
 Schedule = Callable[..., Scheduler]
 MESSAGES = [pb.ChatMessage(role=pb.ROLE_USER, content="hi")]
@@ -45,13 +45,17 @@ class Wire:
 async def _told(_: bool) -> None: ...
 
 
+async def _never() -> FakeEngine:
+    raise AssertionError("the model is there")
+
+
 class Bench:
     """The activity in Temporal's test environment."""
 
     def __init__(
         self, scheduler: Scheduler, identity: Identity, wire: Wire, *, stall_seconds: float = 20.0, **info: Any
     ) -> None:
-        slot = ModelSlot(lambda: scheduler._engine, scheduler._policy, _told)
+        slot = ModelSlot(_never, scheduler._policy, _told)
         slot._scheduler = scheduler
         self._activities = GenerateActivities(slot, identity, wire, stall_seconds=stall_seconds)
         self.beats: list[pb.GenerateProgress] = []
@@ -136,7 +140,7 @@ async def test_a_later_attempt_resumes_from_the_heartbeat(schedule: Schedule, id
     bench = Bench(schedule(engine), identity, wire, attempt=2, heartbeat_details=[progress])
     response = await bench.run(stream=True, sampling=pb.SamplingOptions(max_tokens=50))
     assert (response.text, response.usage.completion_tokens, response.attempt) == ("Hello there.", 12, 2)
-    assert engine.dispatched[0].max_tokens == 45
+    assert engine.dispatched[0].limits == (45,)
     assert (wire.chunks[0].offset, "".join(chunk.text for chunk in wire.chunks)) == (0, "Hello there.")
 
 
@@ -152,7 +156,7 @@ async def test_a_first_attempt_takes_the_prefix_of_the_request(schedule: Schedul
     engine = FakeEngine("Hello.")
     bench = Bench(schedule(engine), identity, Wire())
     response = await bench.run(prefix_token_ids=list(b"Hel"), sampling=pb.SamplingOptions(max_tokens=10))
-    assert (response.text, engine.dispatched[0].max_tokens) == ("Hello.", 7)
+    assert (response.text, engine.dispatched[0].limits) == ("Hello.", (7,))
 
 
 async def test_it_heartbeats_while_waiting_and_what_was_generated(schedule: Schedule, identity: Identity) -> None:
@@ -184,6 +188,23 @@ async def test_an_engine_that_hangs_is_found_out_and_its_tokens_are_handed_over(
     assert list(bench.beats[-1].token_ids) == list(b"o")
     engine.permit()
     await until(lambda: scheduler.running == 0)
+
+
+async def test_an_engine_that_dies_hands_its_tokens_over_with_the_failure(
+    schedule: Schedule, identity: Identity
+) -> None:
+    engine = FakeEngine("ok", stepwise=True)
+    bench = Bench(schedule(engine), identity, Wire())
+    running = asyncio.create_task(bench.run())
+    engine.permit()
+    await until(lambda: bool(bench.beats) and list(bench.beats[-1].token_ids) == list(b"o"))
+    engine.die()
+    engine.permit()
+    with pytest.raises(ApplicationError) as failed:
+        await running
+    assert (failed.value.type, failed.value.non_retryable) == ("engine_lost", False)
+    _, progress = failed.value.details
+    assert (list(progress.token_ids), progress.instance_id) == (list(b"o"), identity.instance_id)
 
 
 async def test_waiting_for_the_engine_is_no_stall(schedule: Schedule, identity: Identity) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
+from olo_llm_worker.adapters.child_engine import ChildEngine
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Finish, Job, Message, Result, Sampling
 
@@ -27,7 +27,7 @@ async def run(scheduler: Scheduler, job: Job) -> tuple[Result, list[int]]:
         return await generation.result(), generation.token_ids
 
 
-async def test_it_copies_a_sentence_of_the_passages(demo_engine: CTranslate2Engine, schedule: Schedule) -> None:
+async def test_it_copies_a_sentence_of_the_passages(demo_engine: ChildEngine, schedule: Schedule) -> None:
     result, token_ids = await run(schedule(demo_engine), Job("r", MESSAGES))
     assert result.finish is Finish.STOP
     assert any(sentence in result.text for sentence in ("opened in 1932.", "closed on Mondays."))
@@ -36,7 +36,7 @@ async def test_it_copies_a_sentence_of_the_passages(demo_engine: CTranslate2Engi
 
 
 async def test_a_resumed_greedy_answer_equals_the_uninterrupted_one(
-    demo_engine: CTranslate2Engine, schedule: Schedule
+    demo_engine: ChildEngine, schedule: Schedule
 ) -> None:
     scheduler = schedule(demo_engine)
     whole, token_ids = await run(scheduler, Job("r", MESSAGES))
@@ -46,7 +46,7 @@ async def test_a_resumed_greedy_answer_equals_the_uninterrupted_one(
         assert (resumed.finish, resumed.completion_tokens) == (whole.finish, whole.completion_tokens)
 
 
-async def test_length_and_stop_strings(demo_engine: CTranslate2Engine, schedule: Schedule) -> None:
+async def test_length_and_stop_strings(demo_engine: ChildEngine, schedule: Schedule) -> None:
     scheduler = schedule(demo_engine)
     whole, token_ids = await run(scheduler, Job("r", MESSAGES))
     cut, _ = await run(scheduler, Job("r", MESSAGES, Sampling(max_tokens=3)))
@@ -66,14 +66,12 @@ async def test_length_and_stop_strings(demo_engine: CTranslate2Engine, schedule:
         Sampling(temperature=0.8, top_p=0.9, top_k=5, repetition_penalty=1.2, max_tokens=20),
     ],
 )
-async def test_every_kind_of_sampling_answers(
-    demo_engine: CTranslate2Engine, schedule: Schedule, sampling: Sampling
-) -> None:
+async def test_every_kind_of_sampling_answers(demo_engine: ChildEngine, schedule: Schedule, sampling: Sampling) -> None:
     result, _ = await run(schedule(demo_engine), Job("r", MESSAGES, sampling))
     assert result.text
 
 
-async def test_parallel_answers_are_those_given_alone(demo_engine: CTranslate2Engine, schedule: Schedule) -> None:
+async def test_parallel_answers_are_those_given_alone(demo_engine: ChildEngine, schedule: Schedule) -> None:
     scheduler = schedule(demo_engine, max_concurrency=4, max_queue=8)
     jobs = [Job(str(i), (MESSAGES[0], Message("user", f"[1] Room {i} is blue.\nQuestion: Which?"))) for i in range(8)]
     alone = [(await run(scheduler, job))[0].text for job in jobs]

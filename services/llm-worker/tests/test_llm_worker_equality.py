@@ -17,8 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
-from olo_llm_worker.generation.scheduler import Policy, Scheduler
+from olo_llm_worker.adapters.child_engine import ChildEngine, Placement, start_engine
+from olo_llm_worker.generation.policy import Policy
+from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Job, Message, Result, Sampling
 from olo_llm_worker.model_directory import convert
 from olo_testing.checkpoints import random_checkpoint
@@ -56,18 +57,25 @@ ASKED = st.lists(
 )
 
 
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    """One event loop for all examples: the engine lives on it."""
+    with asyncio.Runner() as running:
+        yield running
+
+
 @pytest.fixture(scope="module", params=["demo", "random"])
 def engine(
-    request: pytest.FixtureRequest, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[CTranslate2Engine]:
+    request: pytest.FixtureRequest, runner: asyncio.Runner, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ChildEngine]:
     home = tmp_path_factory.mktemp("exact")
     source = checkpoint
     if request.param == "random":
         source = random_checkpoint(home / "checkpoint", checkpoint, hidden=64, layers=2, heads=2, inner=128)
     directory = convert(source, home / "model", quantization="float32", name=request.param)
-    engine = CTranslate2Engine(directory, compute_type="float32", replicas=2)
+    engine = runner.run(start_engine(directory, Placement(compute_type="float32", replicas=2)))
     yield engine
-    engine.close()
+    runner.run(engine.close())
 
 
 def job(number: int, asked: Asked) -> Job:
@@ -100,7 +108,7 @@ async def together(scheduler: Scheduler, work: Job, gone_after: int | None) -> R
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=ASKED)
 def test_answers_that_share_batches_are_those_given_alone(
-    engine: CTranslate2Engine, quantum: int, asked: list[Asked]
+    engine: ChildEngine, runner: asyncio.Runner, quantum: int, asked: list[Asked]
 ) -> None:
     async def scenario() -> None:
         jobs = [job(number, one) for number, one in enumerate(asked)]
@@ -121,25 +129,31 @@ def test_answers_that_share_batches_are_those_given_alone(
                 assert mine.completion_tokens == theirs.completion_tokens
                 assert len(mine.choices[0].logprobs) == (mine.completion_tokens if one.sampling.logprobs else 0)
 
-    asyncio.run(scenario())
+    runner.run(scenario())
 
 
-async def test_the_prompt_is_never_generated_again(engine: CTranslate2Engine) -> None:
-    scheduler = Scheduler(engine, Policy(1, 4))
-    work = job(0, Asked(0, 6, Sampling(max_tokens=4), None))
-    async with scheduler.generation(work) as generation:
-        result = await generation.result()
-        assert len(generation.token_ids) == result.completion_tokens <= 4 < result.prompt_tokens
-    await scheduler.close()
+def test_the_prompt_is_never_generated_again(engine: ChildEngine, runner: asyncio.Runner) -> None:
+    async def scenario() -> None:
+        scheduler = Scheduler(engine, Policy(1, 4))
+        work = job(0, Asked(0, 6, Sampling(max_tokens=4), None))
+        async with scheduler.generation(work) as generation:
+            result = await generation.result()
+            assert len(generation.token_ids) == result.completion_tokens <= 4 < result.prompt_tokens
+        await scheduler.close()
+
+    runner.run(scenario())
 
 
-async def test_a_static_prompt_that_was_read_is_told(engine: CTranslate2Engine) -> None:
-    scheduler = Scheduler(engine, Policy(1, 4, replicas=2))
-    system = "You help people with trams, ships and the times at which they run in this town."
-    await scheduler.warm([system])
-    work = Job("r", (Message("system", system), Message("user", "When?")), Sampling(max_tokens=2))
-    result = None
-    for _ in range(4):
-        result = await alone(scheduler, work) or result
-    assert result is not None and result.cached_tokens > 16
-    await scheduler.close()
+def test_a_static_prompt_that_was_read_is_told(engine: ChildEngine, runner: asyncio.Runner) -> None:
+    async def scenario() -> None:
+        scheduler = Scheduler(engine, Policy(1, 4, replicas=2))
+        system = "You help people with trams, ships and the times at which they run in this town."
+        await scheduler.warm([system])
+        work = Job("r", (Message("system", system), Message("user", "When?")), Sampling(max_tokens=2))
+        result = None
+        for _ in range(4):
+            result = await alone(scheduler, work) or result
+        assert result is not None and result.cached_tokens > 16
+        await scheduler.close()
+
+    runner.run(scenario())

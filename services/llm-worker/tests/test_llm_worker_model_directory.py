@@ -13,7 +13,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
-from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
+from olo_llm_worker.adapters.model_text import ModelText
+from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.errors import ModelDirectoryError
 from olo_llm_worker.generation.engine import Batch
 from olo_llm_worker.generation.types import Decoding, Message
@@ -132,7 +133,8 @@ def test_an_existing_target_is_never_touched(checkpoint: Path, tmp_path: Path) -
 
 
 def greedy(directory: ModelDirectory) -> list[int]:
-    engine = CTranslate2Engine(directory)
+    text = ModelText(directory)
+    engine = NativeGenerator(directory.path, "vocabulary.json", "tokenizer.json", text.stop_ids)
     tokens: list[int] = []
 
     class Listener:
@@ -142,7 +144,7 @@ def greedy(directory: ModelDirectory) -> list[int]:
             tokens.append(token_id)
             return False
 
-    engine.generate(Batch((tuple(engine.tokenize(USER)),), Decoding(), 40), Listener())
+    engine.generate(Batch((tuple(text.tokenize(USER)),), Decoding(), (40,)), Listener())
     engine.close()
     return tokens
 

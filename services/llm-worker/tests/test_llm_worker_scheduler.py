@@ -20,8 +20,10 @@ from olo_llm_worker.errors import (
     QueueFull,
     WorkerStopping,
 )
+from olo_llm_worker.generation.batching import Limits
 from olo_llm_worker.generation.generation import Generation
-from olo_llm_worker.generation.scheduler import Policy, Scheduler
+from olo_llm_worker.generation.policy import Policy
+from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Chunk, Finish, Job, Message, Result, Sampling
 
 Schedule = Callable[..., Scheduler]
@@ -91,7 +93,13 @@ async def test_a_prefix_is_continued_and_belongs_to_the_answer(schedule: Schedul
     assert result is not None
     assert (result.text, result.completion_tokens, result.finish) == ("Hello th", 8, Finish.LENGTH)
     assert "".join(chunk.text for chunk in chunks) == "Hello th"
-    assert engine.dispatched[0].max_tokens == 2
+    assert engine.dispatched[0].limits == (2,)
+
+
+async def test_a_prefix_counts_for_the_least_length(schedule: Schedule) -> None:
+    engine = FakeEngine("Hello there.")
+    await run(schedule(engine), job(prefix=b"Hello ", min_tokens=8, max_tokens=10))
+    assert (engine.dispatched[0].decoding.min_tokens, engine.dispatched[0].limits) == (2, (4,))
 
 
 async def test_a_prefix_that_is_complete_needs_no_engine(schedule: Schedule) -> None:
@@ -270,6 +278,14 @@ async def test_a_long_answer_makes_place_only_for_those_that_wait(schedule: Sche
     assert [batch.prompts[0] for batch in engine.dispatched[:2]] == [(*b"abcdefgh", 256), (*b"x", 256)]
     assert len(engine.dispatched) == 3
     assert engine.dispatched[2].prompts[0][:9] == (*b"abcdefgh", 256)
+
+
+async def test_a_batch_holds_what_the_memory_of_the_device_does(schedule: Schedule) -> None:
+    for limits, rows in ((Limits(rows=16), [2, 2]), (Limits(rows=16, tokens=100), [4])):
+        engine = FakeEngine("ok", batch_tokens=30)
+        scheduler = schedule(engine, max_concurrency=8, limits=limits)
+        await asyncio.gather(*(run(scheduler, job(str(i), max_tokens=10)) for i in range(4)))
+        assert [len(batch.prompts) for batch in engine.dispatched] == rows
 
 
 async def test_a_system_prompt_that_comes_again_is_kept(schedule: Schedule) -> None:

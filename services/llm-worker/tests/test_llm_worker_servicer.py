@@ -14,9 +14,10 @@ from olo_common.grpc_client import call
 from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor
 from olo_common.rpc_status import from_rpc_error
 from olo_llm_worker.adapters.fake_engine import FakeEngine
-from olo_llm_worker.convert import Identity
-from olo_llm_worker.generation.scheduler import Policy, Scheduler
+from olo_llm_worker.generation.policy import Policy
+from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.slot import ModelSlot
+from olo_llm_worker.responses import Identity
 from olo_llm_worker.servicer import InferenceServicer
 
 Schedule = Callable[..., Scheduler]
@@ -40,7 +41,10 @@ async def served(identity: Identity) -> AsyncIterator[Served]:
     async def changed(loaded: bool) -> None:
         changes.append(loaded)
 
-    slot = ModelSlot(lambda: FakeEngine("Loaded."), Policy(2, 4), changed)
+    async def make() -> FakeEngine:
+        return FakeEngine("Loaded.")
+
+    slot = ModelSlot(make, Policy(2, 4), changed)
     server = grpc.aio.server(interceptors=[RequestIdInterceptor(), ErrorInterceptor()])
     rpc.add_InferenceServiceServicer_to_server(InferenceServicer(slot, identity), server)
     port = server.add_insecure_port("127.0.0.1:0")

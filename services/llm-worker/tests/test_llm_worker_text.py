@@ -83,9 +83,25 @@ def test_broken_bytes_come_out_as_the_whole_would(data: bytes) -> None:
 def test_a_stop_string_across_tokens_and_code_points(stop: str) -> None:
     transcript = Transcript(decode_bytes, [stop])
     text = "Cold wörld é end"
-    out = ""
+    out, place = "", 0
     for byte in text.encode():
-        out += transcript.feed(byte)
+        transcript.feed([byte])
+        piece, place = transcript.text(place)
+        out += piece
         if transcript.stopped:
             break
-    assert out + transcript.finish() == text[: text.index(stop)]
+    transcript.finish()
+    assert out + transcript.text(place)[0] == transcript.text()[0] == text[: text.index(stop)]
+
+
+@given(st.text(max_size=20), st.lists(st.integers(0, 8), max_size=8), st.booleans())
+def test_text_is_the_same_whenever_it_is_asked_for(text: str, sizes: list[int], asked: bool) -> None:
+    transcript, data, pieces, place = Transcript(decode_bytes, []), text.encode(), [], 0
+    for size in [*sizes, len(data)]:
+        transcript.feed(data[:size])
+        data = data[size:]
+        if asked:
+            piece, place = transcript.text(place)
+            pieces.append(piece)
+    transcript.finish()
+    assert "".join([*pieces, transcript.text(place)[0]]) == transcript.text()[0] == text

@@ -27,7 +27,7 @@ from olo_common.grpc_client import call
 from olo_common.lifecycle import Lifetime
 from olo_common.settings import LogSettings, NatsSettings, TemporalSettings
 from olo_llm_worker.app import running
-from olo_llm_worker.convert import Identity
+from olo_llm_worker.responses import Identity
 from olo_llm_worker.settings import LlmWorkerSettings
 from olo_llm_worker.upstream.activities import UpstreamActivities
 from olo_llm_worker.upstream.app import open_engine

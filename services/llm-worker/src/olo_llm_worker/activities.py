@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from datetime import UTC, datetime
-from functools import partial
-from typing import Final
 
-import structlog
 from temporalio import activity
 
 from olo.inference.v1 import inference_service_pb2 as pb
-from olo_common.errors import OloError
-from olo_common.failures import to_application_error
 from olo_contracts.queues import GENERATE_ACTIVITY
-from olo_contracts.subjects import stream_subject, subject_of
-from olo_llm_worker.attempts import Outcome, attempt_finished
-from olo_llm_worker.convert import Answering, Identity, answer_to, shortest, to_job
-from olo_llm_worker.errors import GenerationStalled, WorkerStopping
+from olo_llm_worker.attempts import HEARTBEAT_SECONDS, attempting, beside, published, time_left
+from olo_llm_worker.convert import Answering, to_job
+from olo_llm_worker.errors import EngineLost, GenerationStalled
 from olo_llm_worker.generation.answers import Answer, answering
 from olo_llm_worker.generation.engine import EngineInfo
 from olo_llm_worker.generation.slot import ModelSlot
+from olo_llm_worker.outcomes import Outcome
 from olo_llm_worker.ports import Publisher
-
-HEARTBEAT_SECONDS: Final = 0.4
-_LAST_WORD_SECONDS: Final = 1.0
-"""How long a finished answer waits for its last chunk or event to be published: they are hints, the result is truth."""
+from olo_llm_worker.responses import Identity
 
 
 class GenerateActivities:
@@ -50,81 +40,39 @@ class GenerateActivities:
     @activity.defn(name=GENERATE_ACTIVITY)
     async def generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
         """Generates an answer. It continues what the attempt before it has told, or else the request's prefix."""
-        with structlog.contextvars.bound_contextvars(request_id=request.request_id, run_id=activity.info().workflow_id):
-            began, outcome = time.monotonic(), Outcome()
-            try:
-                return outcome.succeeded(await self._generate(request))
-            except OloError as error:
-                outcome.failed(error)
-                raise to_application_error(error) from error
-            except asyncio.CancelledError:
-                outcome.cancelled()
-                if activity.is_worker_shutdown():
-                    raise to_application_error(WorkerStopping()) from None
-                raise
-            finally:
-                await self._tell(request, outcome, time.monotonic() - began)
-
-    async def _generate(self, request: pb.GenerateRequest) -> pb.GenerateResponse:
-        info, scheduler = activity.info(), self._slot.scheduler
-        answer = answer_to(request, self._identity, info.attempt)
-        told = _progress(info) if info.attempt > 1 else []
-        prefix = usable_prefix(told or request.prefix_token_ids, scheduler.info) if request.n <= 1 else []
-        job = to_job(request, answer.request_id, timeout=_time_left(info, request), prefix=prefix)
-        beats = partial(_heartbeats, said_by=self._said_by(info), stall_seconds=self._stall_seconds)
-        async with answering(scheduler, job) as generation, beats(generation):
-            if not request.stream:
-                return answer.response(await generation.result())
-            async with self._published(generation, answer):
-                return answer.response(await generation.result())
-
-    def _said_by(self, info: activity.Info) -> pb.GenerateProgress:
-        return pb.GenerateProgress(attempt=info.attempt, instance_id=self._identity.instance_id)
-
-    async def _tell(self, request: pb.GenerateRequest, outcome: Outcome, seconds: float) -> None:
-        """Says how the attempt ended."""
-        run_id = activity.info().workflow_id or ""
-        event = attempt_finished(self._identity, run_id, request.candidate, seconds, outcome)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._publisher.publish(subject_of(event), bytes(event)), _LAST_WORD_SECONDS)
+        async with attempting(request, self._identity, self._publisher) as outcome:
+            info, scheduler = activity.info(), self._slot.scheduler
+            answer = Answering.of(request, self._identity, info.attempt)
+            told = _progress(info) if info.attempt > 1 else []
+            prefix = usable_prefix(told or request.prefix_token_ids, scheduler.info) if request.n <= 1 else []
+            job = to_job(request, answer.request_id, timeout=time_left(request), prefix=prefix)
+            said_by = pb.GenerateProgress(attempt=info.attempt, instance_id=self._identity.instance_id)
+            async with answering(scheduler, job) as generation, self._watched(generation, said_by, outcome):
+                if not request.stream:
+                    return outcome.succeeded(answer.response(await generation.result()))
+                chunks = (answer.chunk(chunk) async for chunk in generation.chunks())
+                async with published(chunks, self._publisher):
+                    return outcome.succeeded(answer.response(await generation.result()))
 
     @contextlib.asynccontextmanager
-    async def _published(self, generation: Answer, answer: Answering) -> AsyncIterator[None]:
-        """Publishes chunks beside the body; a body that succeeds is followed by the last chunk."""
-        task = asyncio.create_task(self._publish(generation, answer), name="chunks")
+    async def _watched(self, generation: Answer, said_by: pb.GenerateProgress, outcome: Outcome) -> AsyncIterator[None]:
+        """Heartbeats beside the body. The last one, at the end, tells all that a later attempt can resume from.
+
+        Raises:
+            GenerationStalled: The engine has made no step for too long.
+        """
         try:
-            yield
-            await asyncio.wait({task}, timeout=_LAST_WORD_SECONDS)
-        finally:
-            await _end(task)
-
-    async def _publish(self, generation: Answer, answer: Answering) -> None:
-        subject = stream_subject(answer.request_id)
-        # What ended the generation is told by its result.
-        with contextlib.suppress(OloError):
-            async for chunk in generation.chunks():
-                await self._publisher.publish(subject, answer.chunk(chunk).SerializeToString())
-
-
-@contextlib.asynccontextmanager
-async def _heartbeats(generation: Answer, said_by: pb.GenerateProgress, stall_seconds: float) -> AsyncIterator[None]:
-    """Heartbeats beside the body. The last one, at the end, tells all that a later attempt can resume from.
-
-    Raises:
-        GenerationStalled: The engine has made no step for too long.
-    """
-    try:
-        async with asyncio.timeout(stall_seconds) as patience:
-            task = asyncio.create_task(_heartbeat(generation, said_by, patience, stall_seconds), name="heartbeats")
-            try:
-                yield
-            except BaseException:
-                _say(generation, said_by)
-                raise
-            finally:
-                await _end(task)
-    except TimeoutError:
-        raise GenerationStalled from None
+            async with asyncio.timeout(self._stall_seconds) as patience:
+                async with beside(_heartbeat(generation, said_by, patience, self._stall_seconds)):
+                    try:
+                        yield
+                    except BaseException as error:
+                        _say(generation, said_by)
+                        if isinstance(error, EngineLost):
+                            outcome.progress = _progress_of(generation, said_by)
+                        raise
+        except TimeoutError:
+            raise GenerationStalled from None
 
 
 async def _heartbeat(
@@ -146,15 +94,14 @@ async def _heartbeat(
 
 
 def _say(generation: Answer, said_by: pb.GenerateProgress) -> None:
+    activity.heartbeat(_progress_of(generation, said_by))
+
+
+def _progress_of(generation: Answer, said_by: pb.GenerateProgress) -> pb.GenerateProgress:
     token_ids: Sequence[int] = generation.token_ids or generation.job.prefix_token_ids
     progress = pb.GenerateProgress(token_ids=token_ids)
     progress.MergeFrom(said_by)
-    activity.heartbeat(progress)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait({task})
+    return progress
 
 
 def usable_prefix(token_ids: Iterable[int], info: EngineInfo) -> list[int]:
@@ -170,13 +117,3 @@ def usable_prefix(token_ids: Iterable[int], info: EngineInfo) -> list[int]:
 def _progress(info: activity.Info) -> list[int]:
     details = info.heartbeat_details
     return list(details[0].token_ids) if details and isinstance(details[0], pb.GenerateProgress) else []
-
-
-def _time_left(info: activity.Info, request: pb.GenerateRequest) -> float | None:
-    """Seconds: the request's own time began when the activity was scheduled, that of the attempt begins now."""
-    own = None
-    if request.HasField("timeout"):
-        elapsed = (datetime.now(UTC) - info.scheduled_time).total_seconds()
-        own = request.timeout.ToTimedelta().total_seconds() - max(0.0, elapsed)
-    attempt = info.start_to_close_timeout.total_seconds() if info.start_to_close_timeout else None
-    return shortest(own, attempt)

@@ -6,6 +6,7 @@ Temporal worker finishes what it has, the scheduler comes to rest, the engine is
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
@@ -14,22 +15,23 @@ from olo.inference.v1 import inference_service_pb2_grpc as rpc
 from olo_common.errors import StartupError
 from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
-from olo_common.lifecycle import Lifetime
+from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
 from olo_common.nats_bus import nats_bus
 from olo_common.nats_streams import StreamKeeper
 from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
 from olo_contracts.streams import CHUNK_STREAM
-from olo_llm_worker.activities import HEARTBEAT_SECONDS, GenerateActivities
+from olo_llm_worker.activities import GenerateActivities
+from olo_llm_worker.adapters.child_engine import Placement, start_engine
 from olo_llm_worker.adapters.cores import physical_cores
-from olo_llm_worker.adapters.ctranslate2_engine import CTranslate2Engine
-from olo_llm_worker.convert import Identity
-from olo_llm_worker.errors import MemoryShort, ModelDirectoryError
+from olo_llm_worker.errors import EngineLost, MemoryShort, ModelDirectoryError
 from olo_llm_worker.generation.batching import Limits
-from olo_llm_worker.generation.scheduler import Policy
+from olo_llm_worker.generation.engine import Engine
+from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.membership import advertisement_of, generate_worker, identity_of
 from olo_llm_worker.model_directory import load
+from olo_llm_worker.responses import Identity
 from olo_llm_worker.servicer import InferenceServicer
 from olo_llm_worker.settings import LlmWorkerSettings
 from olo_llm_worker.upstream.app import running_upstream
@@ -62,7 +64,7 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
             health,
             lambda: temporal_worker(
                 client,
-                lambda: generate_worker(client, settings, activities.generate, heartbeat_seconds=HEARTBEAT_SECONDS),
+                lambda: generate_worker(client, settings, activities.generate),
                 lifetime=lifetime,
                 health=health,
             ),
@@ -73,6 +75,7 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
             stack.push_async_callback(slot.close)
             stack.push_async_callback(polling.end)
             await _first_load(slot, settings)
+            await starting.enter_async_context(background(slot.keep(), "engine", lifetime))
             stack.push_async_exit(starting.pop_all())
         presence = Presence(
             bus,
@@ -99,6 +102,7 @@ class _Polling:
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
+        self._changing = asyncio.Lock()
         self._ended = False
         self.presence: Presence | None = None
 
@@ -108,20 +112,25 @@ class _Polling:
         self._worker = worker
 
     async def follow(self, loaded: bool) -> None:
-        """The model has come, or is about to go."""
-        if not loaded:
-            await self._health.set(MODEL_CONDITION, False)
-            if self.presence is not None:
-                await self.presence.suspend("unloaded")
-            await self._stack.aclose()
-        elif not self._ended:
-            await self._stack.enter_async_context(self._worker())
-            await self._health.set(MODEL_CONDITION, True)
+        """The model has come, or goes. Being cancelled does not stop it: a worker must not be left half ended."""
+        await asyncio.shield(asyncio.ensure_future(self._follow(loaded)))
 
     async def end(self) -> None:
         """Lets what was taken finish, and takes nothing more."""
         self._ended = True
-        await self._stack.aclose()
+        async with self._changing:
+            await self._stack.aclose()
+
+    async def _follow(self, loaded: bool) -> None:
+        async with self._changing:
+            if not loaded:
+                await self._health.set(MODEL_CONDITION, False)
+                if self.presence is not None:
+                    await self.presence.suspend("unloaded")
+                await self._stack.aclose()
+            elif not self._ended:
+                await self._stack.enter_async_context(self._worker())
+                await self._health.set(MODEL_CONDITION, True)
 
 
 @asynccontextmanager
@@ -142,7 +151,7 @@ async def _first_load(slot: ModelSlot, settings: LlmWorkerSettings) -> None:
         await slot.load()
     except ModelDirectoryError as error:
         raise StartupError(f"OLO_LLM_WORKER_MODEL_DIRECTORY: {error}") from error
-    except MemoryShort as error:
+    except (MemoryShort, EngineLost) as error:
         raise StartupError(f"OLO_LLM_WORKER_MODEL_DIRECTORY: {error.message}") from error
     info = slot.info
     log.info(
@@ -154,14 +163,10 @@ async def _first_load(slot: ModelSlot, settings: LlmWorkerSettings) -> None:
     )
 
 
-def _load(settings: LlmWorkerSettings) -> CTranslate2Engine:
-    return CTranslate2Engine(
-        load(settings.directory),
-        device=settings.device,
-        compute_type=settings.compute_type,
-        replicas=_replicas(settings),
-        intra_threads=settings.intra_threads,
-    )
+async def _load(settings: LlmWorkerSettings) -> Engine:
+    directory = await asyncio.to_thread(load, settings.directory)
+    placement = Placement(settings.device, settings.compute_type, _replicas(settings), settings.intra_threads)
+    return await start_engine(directory, placement)
 
 
 def _replicas(settings: LlmWorkerSettings) -> int:

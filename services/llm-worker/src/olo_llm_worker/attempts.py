@@ -1,62 +1,89 @@
-"""What is told of the end of an attempt: the router counts its slot as free from then on, and learns from it."""
+"""What attempts of the activity `generate` do alike, wherever the model is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Coroutine
+from datetime import UTC, datetime
+from typing import Final
 
-from google.protobuf.duration_pb2 import Duration
+import structlog
+from temporalio import activity
 
-import olo_events
 from olo.inference.v1 import inference_service_pb2 as pb
-from olo_common.errors import ErrorCode, OloError
-from olo_llm_worker.convert import Identity
+from olo_common.errors import OloError
+from olo_common.failures import to_application_error
+from olo_contracts.subjects import stream_subject, subject_of
+from olo_llm_worker.errors import WorkerStopping
+from olo_llm_worker.outcomes import Outcome, attempt_finished
+from olo_llm_worker.ports import Publisher
+from olo_llm_worker.responses import Identity, shortest, time_allowed
+
+HEARTBEAT_SECONDS: Final = 0.4
+_LAST_WORD_SECONDS: Final = 1.0
+"""How long a finished answer waits for its last chunk or event to be published: they are hints, the result is truth."""
 
 
-@dataclass(slots=True)
-class Outcome:
-    """How an attempt ended; at first, as if the worker had broken down over it."""
+@contextlib.asynccontextmanager
+async def attempting(request: pb.GenerateRequest, identity: Identity, publisher: Publisher) -> AsyncIterator[Outcome]:
+    """An attempt is made in the body: its errors become failures with their reason, and its end is told.
 
-    reason: str = "internal"
-    code: ErrorCode | None = ErrorCode.INTERNAL
-    response: pb.GenerateResponse | None = None
+    The body says where it succeeded; its errors say the rest.
 
-    def succeeded(self, response: pb.GenerateResponse) -> pb.GenerateResponse:
-        """It gave an answer, which is returned."""
-        self.reason, self.code, self.response = "", None, response
-        return response
-
-    def failed(self, error: OloError) -> None:
-        """It failed with an error of the table."""
-        self.reason, self.code = error.reason, error.code
-
-    def cancelled(self) -> None:
-        """Nobody wanted the answer any more."""
-        self.reason, self.code = "cancelled", ErrorCode.CANCELLED
-
-
-def attempt_finished(
-    identity: Identity, run_id: str, candidate: int, seconds: float, outcome: Outcome
-) -> olo_events.AttemptFinished:
-    """The event."""
-    event = olo_events.AttemptFinished(
-        run_id=run_id,
-        model_id=identity.model_id,
-        instance_id=identity.instance_id,
-        candidate=candidate,
-        failure_reason=outcome.reason,
-        failure_code=0 if outcome.code is None else outcome.code.value.grpc,
-        duration_ms=round(seconds * 1000),
-    )
-    if outcome.response is not None:
-        response = outcome.response
-        event.first_token_ms = _milliseconds(response.timings.first_token)
-        event.generation_ms = _milliseconds(response.timings.total)
-        event.prompt_tokens = response.usage.prompt_tokens
-        event.completion_tokens = response.usage.completion_tokens
-    return event
+    Raises:
+        ApplicationError: The body has failed with an `OloError`, or the worker stops.
+    """
+    run_id = activity.info().workflow_id or ""
+    with structlog.contextvars.bound_contextvars(request_id=request.request_id, run_id=run_id):
+        began, outcome = time.monotonic(), Outcome()
+        try:
+            yield outcome
+        except OloError as error:
+            outcome.failed(error)
+            beside = [] if outcome.progress is None else [outcome.progress]
+            raise to_application_error(error, beside=beside) from error
+        except asyncio.CancelledError:
+            outcome.cancelled()
+            if activity.is_worker_shutdown():
+                raise to_application_error(WorkerStopping()) from None
+            raise
+        finally:
+            event = attempt_finished(identity, run_id, request.candidate, time.monotonic() - began, outcome)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(publisher.publish(subject_of(event), bytes(event)), _LAST_WORD_SECONDS)
 
 
-def _milliseconds(duration: Duration) -> int:
-    # What took less than a millisecond was measured all the same; 0 says that it was not.
-    milliseconds = duration.seconds * 1000 + duration.nanos / 1e6
-    return max(1, round(milliseconds)) if milliseconds > 0 else 0
+@contextlib.asynccontextmanager
+async def published(chunks: AsyncIterator[pb.TokenChunk], publisher: Publisher) -> AsyncIterator[None]:
+    """Publishes chunks beside the body; a body that succeeds is followed by the last chunk."""
+    async with beside(_publish(chunks, publisher)) as task:
+        yield
+        await asyncio.wait({task}, timeout=_LAST_WORD_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def beside(work: Coroutine[None, None, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """Runs this beside the body, and ends it then."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def time_left(request: pb.GenerateRequest) -> float | None:
+    """Seconds: the request's own time began when the activity was scheduled, that of the attempt begins now."""
+    info = activity.info()
+    elapsed = (datetime.now(UTC) - info.scheduled_time).total_seconds()
+    attempt = info.start_to_close_timeout.total_seconds() if info.start_to_close_timeout else None
+    return shortest(time_allowed(request, elapsed=max(0.0, elapsed)), attempt)
+
+
+async def _publish(chunks: AsyncIterator[pb.TokenChunk], publisher: Publisher) -> None:
+    # What ended the answer is told by its result.
+    with contextlib.suppress(OloError):
+        async for chunk in chunks:
+            await publisher.publish(stream_subject(chunk.request_id), chunk.SerializeToString())

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
-
-from google.protobuf.duration_pb2 import Duration
 
 from olo.common.v1.common_pb2 import TokenUsage
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import InvalidField
-from olo_contracts.identifiers import REQUEST_ID, is_valid
-from olo_llm_worker.errors import ModelNotFound
 from olo_llm_worker.generation.types import (
     Choice,
     Chunk,
-    Finish,
     Job,
     Message,
     ResponseFormat,
     Result,
     Sampling,
-    TokenLogprob,
     Tool,
     ToolCall,
     ToolChoice,
+)
+from olo_llm_worker.responses import (
+    Asked,
+    finish_reason,
+    shortest,
+    time_allowed,
+    timings,
+    token_logprobs,
+    tool_calls,
 )
 
 _ROLES = {
@@ -34,33 +35,10 @@ _ROLES = {
     pb.ROLE_ASSISTANT: "assistant",
     pb.ROLE_TOOL: "tool",
 }
-_FINISH = {
-    Finish.STOP: pb.FINISH_REASON_STOP,
-    Finish.LENGTH: pb.FINISH_REASON_LENGTH,
-    Finish.TOOL_CALLS: pb.FINISH_REASON_TOOL_CALLS,
-}
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Who answers."""
-
-    model_id: str
-    model_name: str
-    instance_id: str
-    task_queue: str
-    max_concurrency: int
-
-
-@dataclass(frozen=True)
-class Answering:
-    """One request that is being answered: what its chunks and its response repeat."""
-
-    request_id: str
-    model_id: str
-    instance_id: str
-    candidate: int
-    attempt: int
+class Answering(Asked):
+    """One request that is being answered by the model here."""
 
     def chunk(self, chunk: Chunk) -> pb.TokenChunk:
         """A piece of the answer."""
@@ -71,53 +49,34 @@ class Answering:
             seq=chunk.seq,
             offset=chunk.offset,
             text=chunk.text,
-            model_id=self.model_id,
+            model_id=self.identity.model_id,
             choice_index=chunk.choice,
-            logprobs=_logprobs(chunk.logprobs),
+            logprobs=token_logprobs(chunk.logprobs),
         )
         if chunk.done is not None:
-            message.finish_reason = _FINISH[chunk.done.finish]
-            message.tool_calls.extend(_calls(chunk.done.tool_calls))
+            message.finish_reason = finish_reason(chunk.done.finish)
+            message.tool_calls.extend(tool_calls(chunk.done.tool_calls))
         if chunk.result is not None:
             message.usage.CopyFrom(_usage(chunk.result))
         return message
 
     def response(self, result: Result) -> pb.GenerateResponse:
         """The finished answer."""
-        first = result.choices[0]
+        first, took = result.choices[0], result.timings
         return pb.GenerateResponse(
             request_id=self.request_id,
-            model_id=self.model_id,
-            instance_id=self.instance_id,
+            model_id=self.identity.model_id,
+            instance_id=self.identity.instance_id,
             text=result.text,
-            finish_reason=_FINISH[result.finish],
+            finish_reason=finish_reason(result.finish),
             usage=_usage(result),
-            timings=pb.GenerationTimings(
-                queue=duration(result.timings.queue),
-                first_token=duration(result.timings.first_token),
-                total=duration(result.timings.total),
-            ),
+            timings=timings(took.queue, took.first_token, took.total),
             candidate=self.candidate,
             attempt=self.attempt,
-            tool_calls=_calls(first.tool_calls),
-            logprobs=_logprobs(first.logprobs),
+            tool_calls=tool_calls(first.tool_calls),
+            logprobs=token_logprobs(first.logprobs),
             alternatives=[_alternative(choice) for choice in result.choices[1:]],
         )
-
-
-def answer_to(request: pb.GenerateRequest, identity: Identity, attempt: int = 1) -> Answering:
-    """What the answer to this request repeats; a missing request id is made.
-
-    Raises:
-        InvalidField: The request id is not spelt as it must be.
-        ModelNotFound: Another model is meant.
-    """
-    if request.model_id and request.model_id != identity.model_id:
-        raise ModelNotFound(identity.model_id)
-    request_id = request.request_id or uuid.uuid4().hex
-    if not is_valid(REQUEST_ID, request_id):
-        raise InvalidField("request_id", "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -")
-    return Answering(request_id, identity.model_id, identity.instance_id, request.candidate, attempt)
 
 
 def to_job(
@@ -131,13 +90,12 @@ def to_job(
         timeout: Seconds that the transport leaves; the request's own may be shorter.
         prefix: Tokens to resume from, instead of those of the request.
     """
-    own = request.timeout.ToTimedelta().total_seconds() if request.HasField("timeout") else None
     return Job(
         request_id=request_id,
         messages=to_messages(request.messages),
         sampling=_sampling(request.sampling),
         prefix_token_ids=tuple(request.prefix_token_ids if prefix is None else prefix),
-        timeout=shortest(own, timeout),
+        timeout=shortest(time_allowed(request), timeout),
         n=request.n or 1,
         tools=to_tools(request.tools),
         tool_choice=_tool_choice(request.tool_choice),
@@ -162,11 +120,6 @@ def to_messages(messages: Iterable[pb.ChatMessage]) -> tuple[Message, ...]:
 def to_tools(tools: Iterable[pb.Tool]) -> tuple[Tool, ...]:
     """Tools that may be called."""
     return tuple(Tool(tool.name, tool.description, tool.parameters_json) for tool in tools)
-
-
-def shortest(*seconds: float | None) -> float | None:
-    """The least of the times that are set."""
-    return min((value for value in seconds if value is not None), default=None)
 
 
 def _sampling(options: pb.SamplingOptions) -> Sampling:
@@ -209,18 +162,10 @@ def _response_format(form: pb.ResponseFormat) -> ResponseFormat:
 def _alternative(choice: Choice) -> pb.Alternative:
     return pb.Alternative(
         text=choice.text,
-        finish_reason=_FINISH[choice.finish],
-        tool_calls=_calls(choice.tool_calls),
-        logprobs=_logprobs(choice.logprobs),
+        finish_reason=finish_reason(choice.finish),
+        tool_calls=tool_calls(choice.tool_calls),
+        logprobs=token_logprobs(choice.logprobs),
     )
-
-
-def _calls(calls: Iterable[ToolCall]) -> list[pb.ToolCall]:
-    return [pb.ToolCall(id=call.id, name=call.name, arguments_json=call.arguments) for call in calls]
-
-
-def _logprobs(logprobs: Iterable[TokenLogprob]) -> list[pb.TokenLogprob]:
-    return [pb.TokenLogprob(text=token.text, logprob=token.logprob) for token in logprobs]
 
 
 def _usage(result: Result) -> TokenUsage:
@@ -229,8 +174,3 @@ def _usage(result: Result) -> TokenUsage:
         completion_tokens=result.completion_tokens,
         cached_tokens=result.cached_tokens,
     )
-
-
-def duration(seconds: float) -> Duration:
-    """Seconds as protobuf says them."""
-    return Duration(nanos=int(seconds % 1 * 1e9), seconds=int(seconds))

@@ -7,6 +7,7 @@ OloError
 +-- ContextTooLong      the prompt leaves no room in the model's context
 +-- ModelNotFound       another model is meant than the one served
 +-- ModelUnavailable    the model is not loaded yet, or the engine has failed
++-- EngineLost          the process of the engine has died at its work
 +-- QueueFull           too many requests wait already
 +-- GenerationAborted   somebody called Abort
 +-- WorkerStopping      the process ends before the answer does
@@ -69,6 +70,16 @@ class ModelUnavailable(OloError):
 
     code = ErrorCode.UNAVAILABLE
     reason = "model_unavailable"
+
+
+class EngineLost(OloError):
+    """The process of the engine has died while it worked on the request, which may be why, or not."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "engine_lost"
+
+    def __init__(self, doing: str = "worked on the request") -> None:
+        super().__init__(f"the engine has died while it {doing}", retry_after=1.0)
 
 
 class QueueFull(OloError):

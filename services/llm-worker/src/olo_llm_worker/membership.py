@@ -12,16 +12,15 @@ from temporalio.worker import Worker
 import olo_events
 from olo_common.temporal import build_id
 from olo_contracts.queues import llm_queue
-from olo_llm_worker.convert import Identity
+from olo_llm_worker.attempts import HEARTBEAT_SECONDS
+from olo_llm_worker.responses import Identity
 from olo_worker.presence import Advertisement
 
 if TYPE_CHECKING:
     from olo_llm_worker.settings import LlmWorkerSettings
 
 
-def generate_worker(
-    client: Client, settings: LlmWorkerSettings, generate: Callable[..., Any], *, heartbeat_seconds: float
-) -> Worker:
+def generate_worker(client: Client, settings: LlmWorkerSettings, generate: Callable[..., Any]) -> Worker:
     """A Temporal worker that runs `generate` on the queue of the model, in as many slots as it may have."""
     return Worker(
         client,
@@ -31,7 +30,7 @@ def generate_worker(
         max_concurrent_activities=settings.max_concurrency,
         graceful_shutdown_timeout=timedelta(seconds=settings.grace_seconds),
         max_heartbeat_throttle_interval=timedelta(seconds=0.5),
-        default_heartbeat_throttle_interval=timedelta(seconds=heartbeat_seconds),
+        default_heartbeat_throttle_interval=timedelta(seconds=HEARTBEAT_SECONDS),
     )
 
 

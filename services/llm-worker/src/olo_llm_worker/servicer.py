@@ -8,17 +8,17 @@ from typing import Any
 
 import grpc
 
-from olo.common.v1.common_pb2 import HARDWARE_TYPE_CPU, HARDWARE_TYPE_GPU
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo.inference.v1 import inference_service_pb2_grpc as rpc
 from olo_common.errors import InvalidField
 from olo_common.logs import logger
-from olo_llm_worker.convert import Identity, answer_to, duration, to_job, to_messages, to_tools
+from olo_llm_worker.convert import Answering, to_job, to_messages, to_tools
 from olo_llm_worker.errors import ModelDamaged, ModelDirectoryError
 from olo_llm_worker.generation.answers import answering, count_tokens
 from olo_llm_worker.generation.options import MAX_SYSTEM_PROMPTS
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.generation.types import Job
+from olo_llm_worker.responses import Identity, duration, introduction
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -37,7 +37,7 @@ class InferenceServicer(rpc.InferenceServiceServicer):
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
         """Answers in one message."""
-        answer = answer_to(request, self._identity)
+        answer = Answering.of(request, self._identity)
         job = to_job(request, answer.request_id, timeout=context.time_remaining())
         async with answering(self._slot.scheduler, job) as generation:
             return answer.response(await generation.result())
@@ -46,7 +46,7 @@ class InferenceServicer(rpc.InferenceServiceServicer):
         self, request: pb.GenerateStreamRequest, context: Context
     ) -> AsyncIterator[pb.GenerateStreamResponse]:
         """Answers in chunks."""
-        answer = answer_to(request.request, self._identity)
+        answer = Answering.of(request.request, self._identity)
         job = to_job(request.request, answer.request_id, timeout=context.time_remaining())
         async with answering(self._slot.scheduler, job) as generation:
             async for chunk in generation.chunks():
@@ -62,21 +62,18 @@ class InferenceServicer(rpc.InferenceServiceServicer):
     async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
         """Describes the model."""
         info = self._slot.info
-        return pb.GetModelInfoResponse(
-            model_id=self._identity.model_id,
-            model_name=self._identity.model_name,
+        response = introduction(self._identity, info.hardware)
+        facts = pb.GetModelInfoResponse(
             family=info.family,
             quantization=info.quantization,
             context_limit=info.context_limit,
-            max_concurrency=self._identity.max_concurrency,
-            hardware_type=HARDWARE_TYPE_GPU if info.hardware == "gpu" else HARDWARE_TYPE_CPU,
-            instance_id=self._identity.instance_id,
-            task_queue=self._identity.task_queue,
             license=info.license,
             compute_type=info.compute_type,
             loaded=self._slot.loaded,
             capabilities=info.capabilities,
         )
+        response.MergeFrom(facts)
+        return response
 
     async def Abort(self, request: pb.AbortRequest, context: Context) -> pb.AbortResponse:
         """Ends what runs or waits under the id."""

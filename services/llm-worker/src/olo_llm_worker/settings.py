@@ -23,7 +23,7 @@ class LlmWorkerSettings(WorkerSettings):
     port: Port = 50055
     """The gRPC port; 0 takes a free one."""
     engine: Literal["ctranslate2", "openai", "anthropic"] = "ctranslate2"
-    """Where the model is: in this process, out of `model_directory`; or on another server, which speaks the protocol of
+    """Where the model is: here, out of `model_directory`; or on another server, which speaks the protocol of
     OpenAI or of Anthropic and is named by the variables OLO_LLM_WORKER_UPSTREAM_."""
     model_directory: Path | None = Field(default=None, validate_default=True)
     """The model directory to serve; it is verified against its manifest, and a damaged one stops the start. Needed by
@@ -42,8 +42,8 @@ class LlmWorkerSettings(WorkerSettings):
     max_batch: Annotated[int, Field(ge=1, le=1024)] = 16
     """Answers in one batch. Larger ones give more tokens a second in all, and each answer fewer."""
     max_batch_tokens: Annotated[int, Field(ge=0, le=100_000_000)] = 0
-    """Prompt and answer tokens that one batch may hold in memory at most; 0: no limit. On a GPU set what its free
-    memory holds: a batch that does not fit fails with all its answers."""
+    """Prompt and answer tokens that one batch may hold in memory at most; a batch that does not fit fails with all its
+    answers. 0: on a GPU what the memory that is free once the model is loaded holds, else no limit."""
     batch_window_seconds: Annotated[float, Field(ge=0, le=1)] = 0.005
     """How long an answer waits for others to share its batch, where the engine is idle. 0 begins each at once, which
     is slower for all as soon as several callers come together."""

@@ -126,11 +126,10 @@ class MicroBatcher:
                     while self._running == self._computing.threads:
                         self._changed.clear()
                         await self._changed.wait()
-                    # What waits is shared among the threads that have nothing to do.
-                    idle = self._computing.threads - self._running
-                    share = min(self._max_batch, -(-len(self._waiting) // idle))
-                    for _ in range(idle):
-                        if batch := self._waiting.take(share, self._max_tokens):
+                    # What waits is shared among the threads that have nothing to do, so that they end together.
+                    for idle in range(self._computing.threads - self._running, 0, -1):
+                        share = -(-self._waiting.tokens // idle)
+                        if batch := self._waiting.take(self._max_batch, min(share, self._max_tokens)):
                             self._running += 1
                             group.create_task(self._compute(batch))
         finally:

@@ -34,6 +34,11 @@ class Waiting:
         """When the text that has waited longest arrived; something must be waiting."""
         return min(queue[0].ticket.arrived for queue in self._queues.values() if queue)
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of all texts that wait."""
+        return sum(entry.length for queue in self._queues.values() for entry in queue)
+
     def add(self, ticket: Ticket) -> None:
         """Takes the texts of a request."""
         self._queues[ticket.kind].extend(ticket.entries())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -10,18 +10,26 @@ from olo_llm_worker.generation.types import Decoding, Message, Sampling, Tool
 
 END: Final = -1
 """Given instead of a token id when the model ends a row."""
+AGAIN: Final = -2
+"""Given instead of a token id when the engine lets go of a row that has not ended: it wants to read it again."""
+
+CAPABILITIES: Final = ("json_object", "json_schema", "logprobs", "n", "tools")
+"""What can be asked of every engine beside plain text."""
+
+Token = tuple[int, int, float]
+"""Number of the row, token id, `END` or `AGAIN`, and logprob: 0 where none was asked for."""
 
 
 class Listener(Protocol):
-    """Hears of a batch while it is generated, in an engine's thread."""
+    """Hears of a batch while it is generated, on the event loop."""
 
     def began(self, *, cached: bool) -> None:
         """Called before the first token: whether the static prompt was there already."""
 
-    def token(self, row: int, token_id: int, logprob: float) -> bool:
-        """Called for each generated token, and with `END` where the model ends a row; True ends the row.
+    def tokens(self, tokens: Sequence[Token]) -> Collection[int]:
+        """Takes the next tokens, of one step or of several; returns the rows that are to end before they have to.
 
-        The logprob is 0 where none was asked for.
+        Such a row gives no more tokens. One that has ended by itself need not be named, nor one that was given `AGAIN`.
         """
 
 
@@ -39,11 +47,13 @@ class EngineInfo:
     control_ids: frozenset[int]
     defaults: Sampling
     compute_type: str = "unknown"
+    batch_tokens: int = 0
+    """Tokens of prompts and answers that a batch may hold in the memory of the device; 0: any number."""
     tool_format: str = "hermes"
     """How the model writes tool calls: hermes, llama or mistral."""
     templated_tools: bool = False
     """Whether the chat template renders tools, calls and their results itself."""
-    capabilities: tuple[str, ...] = ("json_object", "json_schema", "logprobs", "n", "tools")
+    capabilities: tuple[str, ...] = CAPABILITIES
     """What can be asked for beside plain text."""
 
 
@@ -54,18 +64,20 @@ class Batch:
     Args:
         prompts: Token ids of each row, without the static prompt; none is empty.
         decoding: The options of all rows.
-        max_tokens: Tokens after which the longest row ends at the latest.
+        limits: Tokens after which each row ends at the latest.
         static_prompt: What all prompts begin with, worth keeping computed; empty: nothing.
+        answered: Tokens at the end of the one prompt of a batch with a schema that are of the answer already.
     """
 
     prompts: tuple[tuple[int, ...], ...]
     decoding: Decoding
-    max_tokens: int
+    limits: tuple[int, ...]
     static_prompt: tuple[int, ...] = ()
+    answered: int = 0
 
 
 class Engine(Protocol):
-    """Generates text. All methods may be called from several threads at once."""
+    """Generates text. `tokenize` and `detokenize` may be called in any thread, all else on one event loop."""
 
     @property
     def info(self) -> EngineInfo:
@@ -81,14 +93,28 @@ class Engine(Protocol):
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The text of tokens, without control tokens; incomplete code points show as U+FFFD."""
 
-    def generate(self, batch: Batch, listener: Listener) -> None:
-        """Generates one answer for each row; returns when all have ended. Blocks.
-
-        A row ends with a stop token, with `max_tokens`, or when the listener says so.
+    async def check_schema(self, schema: str, answer: Sequence[int]) -> None:
+        """Makes sure that an answer can be held to this JSON Schema, behind these tokens of it.
 
         Raises:
-            ModelUnavailable: The engine has failed.
+            InvalidField: The schema cannot be turned into masks, or forbids the tokens.
+            EngineLost: The engine has died meanwhile.
+            ModelUnavailable: The engine has failed with the schema alone, or had died before.
         """
 
-    def close(self) -> None:
+    async def generate(self, batch: Batch, listener: Listener) -> None:
+        """Generates one answer for each row; returns when all have ended. Not to be cancelled: rows are ended instead.
+
+        A row ends with a stop token, at its limit, or when the listener says so. Where `decoding` has a schema there is
+        one row, and each of its tokens is one that the schema allows.
+
+        Raises:
+            EngineLost: The engine has died with the batch in it; it is of no use any more.
+            ModelUnavailable: The engine has failed with the batch alone, or had died before.
+        """
+
+    async def lost(self) -> None:
+        """Waits until the engine has died, or was closed."""
+
+    async def close(self) -> None:
         """Frees the model. Nothing may run any more."""

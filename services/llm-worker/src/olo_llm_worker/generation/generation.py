@@ -48,13 +48,19 @@ class Generation:
             return False
         return not self.rows or any(row.waiting for row in self.rows)
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What the engine has failed with, where it has."""
+        ended = [row.outcome for row in self.rows if row.outcome.done() and not row.outcome.cancelled()]
+        return next((error for outcome in ended if (error := outcome.exception()) is not None), None)
+
     def follow(self, task: asyncio.Task[Result]) -> None:
         """Takes the outcome from this task."""
         self._task = task
         task.add_done_callback(self._ended)
 
     def changed(self) -> None:
-        """There is more text."""
+        """There are more tokens."""
         self._news.set()
 
     def abort(self) -> None:
@@ -91,13 +97,15 @@ class Generation:
             self._news.clear()
             if self._task.done():
                 break
+            before = seq
             for number, row in enumerate(self.rows):
                 text, logprobs = row.unread()
                 if text:
                     yield Chunk(seq, offsets[number], text, number, logprobs)
                     seq += 1
                     offsets[number] += len(text.encode())
-            await asyncio.wait({self._task}, timeout=COALESCE_SECONDS)
+            if seq > before:
+                await asyncio.wait({self._task}, timeout=COALESCE_SECONDS)
         result = await self.result()
         for number, row in enumerate(self.rows):
             text, logprobs = row.unread()

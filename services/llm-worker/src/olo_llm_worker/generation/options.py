@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from olo_common.errors import InvalidField
 from olo_llm_worker.errors import MessagesMissing, UnsupportedParameter
 from olo_llm_worker.generation.engine import EngineInfo
-from olo_llm_worker.generation.types import Decoding, Job, Sampling
+from olo_llm_worker.generation.types import Decoding, Job, ResponseFormat, Sampling
 
 ROLES: Final = ("system", "user", "assistant", "tool")
 MAX_STOPS: Final = 16
@@ -19,6 +19,12 @@ MAX_ANSWERS: Final = 16
 MAX_SYSTEM_PROMPTS: Final = 16
 GREEDY_BELOW: Final = 0.01
 """Lower temperatures choose the likeliest token anyway, and divide logits into infinity."""
+
+MAX_CONSTRAINED_TOKENS: Final = 512
+"""Each token that is masked may cost another reading of the prompt."""
+_ANY_OBJECT: Final = '{"type": "object"}'
+
+_ANY_FORM: Final = ResponseFormat()
 
 _T = TypeVar("_T")
 
@@ -44,9 +50,19 @@ def validate(job: Job, info: EngineInfo, max_concurrency: int) -> None:
     _validate_sampling(job.sampling)
     _validate_seed(job.sampling, info.defaults)
     _validate_prefix(job.prefix_token_ids, info)
+    if job.response_format.constrained:
+        _validate_constrained(job, info)
 
 
-def resolve(sampling: Sampling, defaults: Sampling, *, room: int, max_tokens_default: int) -> tuple[Decoding, int]:
+def resolve(
+    sampling: Sampling,
+    defaults: Sampling,
+    *,
+    room: int,
+    max_tokens_default: int,
+    prefix: int = 0,
+    form: ResponseFormat = _ANY_FORM,
+) -> tuple[Decoding, int]:
     """The options to decode with, and the longest answer in tokens.
 
     Options that change nothing are made equal, so that more answers can share a batch.
@@ -56,14 +72,20 @@ def resolve(sampling: Sampling, defaults: Sampling, *, room: int, max_tokens_def
         defaults: What the model directory says.
         room: Tokens that the context leaves for the answer.
         max_tokens_default: Length of the answer where nobody says one.
+        prefix: Tokens of the answer that an earlier attempt has given.
+        form: What the answer must be.
     """
     max_tokens = min(_first(sampling.max_tokens, defaults.max_tokens, max_tokens_default), room)
     temperature = _first(sampling.temperature, defaults.temperature, 0.0)
-    greedy = Decoding(
-        repetition_penalty=_first(sampling.repetition_penalty, defaults.repetition_penalty, 1.0),
-        min_tokens=min(sampling.min_tokens, max_tokens),
-        logprobs=sampling.logprobs,
-    )
+    if form.constrained:
+        max_tokens = min(max_tokens, MAX_CONSTRAINED_TOKENS)
+        greedy = Decoding(schema=form.schema or _ANY_OBJECT)
+    else:
+        greedy = Decoding(
+            repetition_penalty=_first(sampling.repetition_penalty, defaults.repetition_penalty, 1.0),
+            min_tokens=max(0, min(sampling.min_tokens, max_tokens) - prefix),
+            logprobs=sampling.logprobs,
+        )
     if temperature < GREEDY_BELOW:
         return greedy, max_tokens
     top_p = _first(sampling.top_p, defaults.top_p, 1.0)
@@ -95,6 +117,24 @@ def _validate_seed(sampling: Sampling, defaults: Sampling) -> None:
     temperature = _first(sampling.temperature, defaults.temperature, 0.0)
     if sampling.seed is not None and temperature >= GREEDY_BELOW:
         raise UnsupportedParameter("sampling.seed", "this engine repeats an answer only with temperature 0")
+
+
+def _validate_constrained(job: Job, info: EngineInfo) -> None:
+    field = "response_format.constrained"
+    if "constrained" not in info.capabilities:
+        raise UnsupportedParameter(field, "this engine cannot mask tokens, only check finished answers")
+    sampling = job.sampling
+    if sampling.max_tokens is not None and sampling.max_tokens > MAX_CONSTRAINED_TOKENS:
+        raise InvalidField("sampling.max_tokens", f"must be at most {MAX_CONSTRAINED_TOKENS} with {field}")
+    besides = {
+        "sampling.stop": sampling.stop,
+        "sampling.min_tokens": sampling.min_tokens,
+        "sampling.logprobs": sampling.logprobs,
+        "sampling.repetition_penalty": sampling.repetition_penalty not in (None, 1.0),
+    }
+    for name, given in besides.items():
+        if given:
+            raise UnsupportedParameter(name, f"does not go with {field}")
 
 
 def _range(

@@ -57,9 +57,9 @@ class Reader:
             static = self._static(system, ())
             with self._lock:
                 kept = static if self._prefixes.keep(static) else ()
-            batches.append(Batch((tuple(prompt[len(kept) :]),), Decoding(), 1, kept))
+            batches.append(Batch((tuple(prompt[len(kept) :]),), Decoding(), (1,), kept))
         if not batches:
-            batches.append(Batch((tuple(self._engine.tokenize([Message("user", "Hello")])),), Decoding(), 1))
+            batches.append(Batch((tuple(self._engine.tokenize([Message("user", "Hello")])),), Decoding(), (1,)))
         return batches
 
     def _static(self, system: str, tools: tuple[Tool, ...]) -> Prefix:

@@ -33,7 +33,8 @@ class Row:
         detokenize: Callable[[Sequence[int]], str],
         changed: Callable[[], None],
     ) -> None:
-        self.key = (static, decoding)
+        # Where tokens are masked an engine has one row in a batch.
+        self.key = (static, decoding, id(self) if decoding.schema else None)
         self.static = static
         self.decoding = decoding
         self.max_tokens = max_tokens
@@ -47,13 +48,12 @@ class Row:
         self.cached_tokens = 0
         self.waiting = True
         self.ended = False
-        """Read by the engine's thread: True ends the row at its next step."""
+        """True ends the row at its next step in the engine."""
         self.outcome: asyncio.Future[Finish] = asyncio.get_running_loop().create_future()
         self._rest = tuple(prompt[len(static) :])
         self._transcript = Transcript(detokenize, stops)
         self._detokenize = detokenize
         self._changed = changed
-        self._texts: list[str] = []
         self._read = 0
         self._logprobs: list[float] = []
         self._logprobs_read = 0
@@ -66,7 +66,7 @@ class Row:
     @property
     def text(self) -> str:
         """The answer so far."""
-        return "".join(self._texts)
+        return self._transcript.text()[0]
 
     @property
     def stopped(self) -> bool:
@@ -94,17 +94,19 @@ class Row:
         if self.first_token is None:
             self.first_token = now
         self._logprobs += logprobs
-        self._add(self._transcript.feed(*token_ids))
+        self._transcript.feed(token_ids)
         if self.stopped:
             self.end(Finish.STOP, now)
         elif self.room <= 0:
             self.end(Finish.LENGTH, now)
+        else:
+            self._changed()
 
     def end(self, finish: Finish, now: float) -> None:
         """Ends the answer."""
         if self.outcome.done():
             return
-        self._add(self._transcript.finish())
+        self._transcript.finish()
         self.ended, self.waiting, self.ended_at = True, False, now
         self.outcome.set_result(Finish.STOP if self.stopped else finish)
         self._changed()
@@ -122,9 +124,8 @@ class Row:
 
     def unread(self) -> tuple[str, tuple[TokenLogprob, ...]]:
         """Text and log probabilities since the last call."""
-        text = "".join(self._texts[self._read :])
+        text, self._read = self._transcript.text(self._read)
         logprobs = self._told(self._logprobs_read)
-        self._read = len(self._texts)
         self._logprobs_read += len(logprobs)
         return text, logprobs
 
@@ -139,8 +140,3 @@ class Row:
         prefix = len(self.token_ids) - min(len(self._logprobs), len(self.token_ids))
         pairs = list(zip(self.token_ids[prefix:], self._logprobs, strict=False))[start:]
         return tuple(TokenLogprob(self._detokenize([token]), logprob) for token, logprob in pairs)
-
-    def _add(self, text: str) -> None:
-        if text:
-            self._texts.append(text)
-            self._changed()

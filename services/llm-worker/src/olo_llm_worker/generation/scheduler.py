@@ -1,63 +1,34 @@
-"""The one owner of an engine: who is in it together, who waits, who is refused.
+"""From a job to its answer: admission, deadlines, cancellation, and the rows that a dispatcher brings to the engine.
 
-One task decides. When a replica of the engine is idle it takes the row that waits longest and others that go with it
-(see `batching`), as soon as the batch is full or the window is over in which more may come. Up to `max_concurrency`
-rows are in the engine, up to `max_queue` more wait, in the order of their arrival. Deadlines and cancellation hold
-while waiting and at each step. A row's place is free again when the engine has really let go of it, not when its caller
-has gone.
+Up to `max_concurrency` rows are in the engine, up to `max_queue` more wait. Deadlines and cancellation hold while
+waiting and at each step.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 
+from olo_common.errors import OloError
 from olo_llm_worker.errors import (
     ContextTooLong,
     DeadlineExceeded,
     EmptyOutput,
     GenerationAborted,
+    ModelUnavailable,
     QueueFull,
     WorkerStopping,
 )
-from olo_llm_worker.generation.batching import Limits, choose
+from olo_llm_worker.generation.dispatcher import Dispatcher
 from olo_llm_worker.generation.engine import Engine, EngineInfo
 from olo_llm_worker.generation.generation import Generation
 from olo_llm_worker.generation.options import resolve, validate
+from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.reading import Reader
 from olo_llm_worker.generation.row import Row
-from olo_llm_worker.generation.run import Run
 from olo_llm_worker.generation.types import Job, Message, Result, Timings, Tool
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How the engine is shared.
-
-    Args:
-        max_concurrency: Rows that are in the engine at the same time.
-        max_queue: Rows that may wait beyond these.
-        replicas: Batches that the engine computes at the same time.
-        window: Seconds that the first row of a batch waits for others.
-        limits: What a batch may be.
-        slice_tokens: Tokens after which a row makes place where others wait; 0: never.
-        max_prefixes: Beginnings of prompts that the engine may keep computed.
-        max_tokens_default: Length of an answer where nobody says one.
-    """
-
-    max_concurrency: int
-    max_queue: int
-    replicas: int = 1
-    window: float = 0.005
-    limits: Limits = field(default_factory=lambda: Limits(rows=16))
-    slice_tokens: int = 0
-    max_prefixes: int = 16
-    max_tokens_default: int = 256
 
 
 class Scheduler:
@@ -74,17 +45,12 @@ class Scheduler:
         self._policy = policy
         self._clock = clock
         self._reader = Reader(engine, policy.max_prefixes)
-        self._threads = ThreadPoolExecutor(policy.replicas, thread_name_prefix="generation")
-        self._idle = policy.replicas
-        self._queue: list[Row] = []
+        self._dispatcher = Dispatcher(engine, policy, clock=clock)
         self._open: set[Generation] = set()
-        self._inside = 0
         self._usual_seconds = 1.0
-        self._closed = False
-        self._wake = asyncio.Event()
+        self._ending: OloError | None = None
         self._at_rest = asyncio.Event()
         self._at_rest.set()
-        self._owner: asyncio.Task[None] | None = None
 
     @property
     def info(self) -> EngineInfo:
@@ -94,7 +60,7 @@ class Scheduler:
     @property
     def running(self) -> int:
         """Rows that are in the engine now."""
-        return self._inside
+        return self._dispatcher.inside
 
     @property
     def waiting(self) -> int:
@@ -119,14 +85,12 @@ class Scheduler:
         """
         policy = self._policy
         validate(job, self.info, policy.max_concurrency)
-        if self._closed:
-            raise WorkerStopping
+        if self._ending is not None:
+            raise self._ending
         waiting = self.waiting
-        if self._inside + waiting + job.n > policy.max_concurrency + policy.max_queue:
+        if self.running + waiting + job.n > policy.max_concurrency + policy.max_queue:
             turns = (waiting + 1) / policy.max_concurrency
             raise QueueFull(waiting, retry_after=max(0.1, round(self._usual_seconds * turns, 1)))
-        if self._owner is None:
-            self._owner = asyncio.create_task(self._own(), name="scheduler")
         generation = Generation(job)
         generation.follow(asyncio.create_task(self._guarded(generation), name="generation"))
         self._open.add(generation)
@@ -153,13 +117,8 @@ class Scheduler:
             OloError: The model does not accept such a prompt, or fails.
         """
         batches = await asyncio.to_thread(self._reader.warming, system_prompts)
-        loop = asyncio.get_running_loop()
         for batch in batches:
-            works = [
-                loop.run_in_executor(self._threads, self._engine.generate, batch, _Deaf())
-                for _ in range(self._policy.replicas)
-            ]
-            await asyncio.gather(*works)
+            await self._dispatcher.on_all_replicas(batch)
 
     async def rest(self) -> None:
         """Waits until all that was taken has ended, and its callers have gone."""
@@ -167,13 +126,19 @@ class Scheduler:
 
     async def close(self) -> None:
         """Takes nothing new, ends what runs, and waits until the engine is at rest."""
-        self._closed = True
+        self._ending = WorkerStopping()
+        await self._end_all()
+        await self._dispatcher.close()
+
+    async def lose(self) -> None:
+        """The engine has died: what was in it fails with it; what has waited may come again, and is told so."""
+        self._ending = ModelUnavailable("the model is being loaded anew", retry_after=1.0)
+        await self._dispatcher.close()
+        await self._end_all()
+
+    async def _end_all(self) -> None:
         for generation in list(self._open):
             await generation.close()
-        await asyncio.to_thread(self._threads.shutdown)
-        if self._owner is not None:
-            self._owner.cancel()
-            await asyncio.wait({self._owner})
 
     async def _guarded(self, generation: Generation) -> Result:
         """The run within its deadline; cancellation becomes the error that the owner of the generation should see."""
@@ -185,14 +150,12 @@ class Scheduler:
         except asyncio.CancelledError:
             if generation.aborted:
                 raise GenerationAborted from None
-            if self._closed:
-                raise WorkerStopping from None
+            if self._ending is not None:
+                raise generation.failure or self._ending from None
             raise
         finally:
             for row in generation.rows:
-                row.abandon()
-                if row in self._queue:
-                    self._queue.remove(row)
+                self._dispatcher.withdraw(row)
 
     async def _run(self, generation: Generation) -> Result:
         job, arrived, limit = generation.job, self._clock(), self.info.context_limit
@@ -203,8 +166,12 @@ class Scheduler:
             job.sampling,
             self.info.defaults,
             room=limit - len(prompt),
+            prefix=len(job.prefix_token_ids),
             max_tokens_default=self._policy.max_tokens_default,
+            form=job.response_format,
         )
+        if decoding.schema:
+            await self._engine.check_schema(decoding.schema, job.prefix_token_ids[:max_tokens])
         for _ in range(job.n):
             row = Row(
                 prompt,
@@ -219,81 +186,11 @@ class Scheduler:
             row.accept(job.prefix_token_ids[:max_tokens], (), arrived)
             row.first_token = None
             if not row.outcome.done():
-                self._enqueue(row)
+                self._dispatcher.add(row)
         await asyncio.gather(*(row.outcome for row in generation.rows))
         result = _result(generation.rows, len(prompt), arrived, self._clock())
         self._usual_seconds += 0.2 * (result.timings.total - self._usual_seconds)
         return result
-
-    def _enqueue(self, row: Row) -> None:
-        row.arrived, row.waiting = self._clock(), True
-        self._queue.append(row)
-        self._wake.set()
-
-    async def _own(self) -> None:
-        while True:
-            self._wake.clear()
-            left = self._dispatch()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._wake.wait()
-
-    def _dispatch(self) -> float | None:
-        """Starts all batches that can start; returns the seconds until the window of the next one is over."""
-        policy = self._policy
-        while self._idle and self._queue and self._inside < policy.max_concurrency:
-            room = min(policy.limits.rows, policy.max_concurrency - self._inside)
-            # Idle replicas share what waits: two batches of half the size end before one.
-            share = -(-len(self._queue) // self._idle)
-            rows = choose(self._queue, replace(policy.limits, rows=min(room, share)))
-            now = self._clock()
-            left = self._queue[0].arrived + policy.window - now
-            if left > 0 and len(self._queue) < min(room * self._idle, policy.max_concurrency - self._inside):
-                return left
-            self._start(rows, now)
-        return None
-
-    def _start(self, rows: Sequence[Row], now: float) -> None:
-        run = Run(
-            self._engine,
-            rows,
-            quantum=self._policy.slice_tokens,
-            contended=lambda: bool(self._queue),
-            left=self._left,
-            clock=self._clock,
-        )
-        for row in rows:
-            self._queue.remove(row)
-            row.waiting = False
-            row.began = now if row.began is None else row.began
-        self._inside += len(rows)
-        self._idle -= 1
-        work = asyncio.get_running_loop().run_in_executor(self._threads, run.work)
-        work.add_done_callback(lambda done: self._finished(run, done))
-
-    def _finished(self, run: Run, work: asyncio.Future[None]) -> None:
-        # The engine's error is seen here even where all callers have gone.
-        run.finish(work.exception())
-        self._idle += 1
-        self._wake.set()
-
-    def _left(self, row: Row) -> None:
-        """A row is out of the engine: its place is free, and where its time slice was over it waits again."""
-        self._inside -= 1
-        if not row.ended:
-            self._enqueue(row)
-        self._wake.set()
-
-
-class _Deaf:
-    """Hears of a batch that nobody waits for."""
-
-    def began(self, *, cached: bool) -> None:
-        """Does nothing."""
-
-    def token(self, row: int, token_id: int, logprob: float) -> bool:
-        """One token is enough."""
-        return True
 
 
 def _waiting_rows(generation: Generation) -> int:

@@ -35,7 +35,10 @@ class ToolChoice:
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
-    """What the answer must be: any text, a JSON object (`json`), or JSON that `schema` (JSON text) accepts."""
+    """What the answer must be: any text, a JSON object (`json`), or JSON that `schema` (JSON text) accepts.
+
+    `constrained` has each token held to it, not only the finished answer.
+    """
 
     json: bool = False
     schema: str = ""
@@ -80,6 +83,8 @@ class Decoding:
     repetition_penalty: float = 1.0
     min_tokens: int = 0
     logprobs: bool = False
+    schema: str = ""
+    """JSON Schema that each token must keep to; empty: any token will do."""
 
     @property
     def positional(self) -> bool:

@@ -34,6 +34,22 @@ def check_shapes(model: StoredModel, vocabulary_size: int) -> int:
     return layers
 
 
+def cache_values_per_token(model: StoredModel) -> int:
+    """Numbers that the model keeps for each token of a batch: keys and values of all layers.
+
+    Where weights are packed, and their shapes do not tell, it is what a model without shared heads keeps.
+    """
+    hidden, values = model.shapes[EMBEDDINGS][1], 0
+    layers = {"/".join(name.split("/")[:2]) for name in model.shapes if name.startswith("decoder/layer_")}
+    for layer in layers - {"decoder/layer_norm"}:
+        attention = f"{layer}/self_attention"
+        joined = model.shapes.get(f"{attention}/linear_0/weight", ())
+        queries = model.shapes.get(f"{attention}/linear_1/weight", ())
+        known = len(joined) == 2 and joined[1] == hidden and len(queries) == 2 and joined[0] > queries[1]
+        values += joined[0] - queries[1] if known else 2 * hidden
+    return values
+
+
 def _layer(model: StoredModel, prefix: str, hidden: int) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The tensors of one layer, with the shapes that follow from those before them."""
     norms = [name for name in model.shapes if name.startswith(f"{prefix}/") and name.endswith("layer_norm/gamma")]

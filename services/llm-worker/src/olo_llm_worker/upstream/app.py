@@ -23,7 +23,7 @@ from olo_common.settings import is_loopback
 from olo_common.temporal import TEMPORAL_CONDITION, temporal_client, temporal_worker
 from olo_contracts.streams import CHUNK_STREAM
 from olo_llm_worker.membership import advertisement_of, generate_worker, identity_of
-from olo_llm_worker.upstream.activities import HEARTBEAT_SECONDS, UpstreamActivities
+from olo_llm_worker.upstream.activities import UpstreamActivities
 from olo_llm_worker.upstream.adapters.anthropic import VERSION, AnthropicEngine
 from olo_llm_worker.upstream.adapters.http import Upstream
 from olo_llm_worker.upstream.adapters.openai import OpenAIEngine
@@ -67,12 +67,7 @@ async def running_upstream(settings: LlmWorkerSettings, lifetime: Lifetime) -> A
         await polling.enter_async_context(
             temporal_worker(
                 client,
-                lambda: generate_worker(
-                    client,
-                    settings,
-                    UpstreamActivities(desk, identity, bus).generate,
-                    heartbeat_seconds=HEARTBEAT_SECONDS,
-                ),
+                lambda: generate_worker(client, settings, UpstreamActivities(desk, identity, bus).generate),
                 lifetime=lifetime,
                 health=health,
             )

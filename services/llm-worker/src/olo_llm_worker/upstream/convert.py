@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
-
-from google.protobuf.duration_pb2 import Duration
 
 from olo.common.v1.common_pb2 import TokenUsage
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import InvalidField
-from olo_contracts.identifiers import REQUEST_ID, is_valid
-from olo_llm_worker.convert import Identity, shortest
-from olo_llm_worker.errors import ModelNotFound
+from olo_llm_worker.responses import (
+    Asked,
+    finish_reason,
+    shortest,
+    time_allowed,
+    timings,
+    token_logprobs,
+    tool_calls,
+)
 from olo_llm_worker.upstream.relay.types import (
     Call,
-    Finish,
-    Logprob,
     Options,
     Piece,
     Result,
@@ -35,11 +35,6 @@ _ROLES: Final[Mapping[int, Literal["system", "user", "assistant", "tool"]]] = {
     pb.ROLE_USER: "user",
     pb.ROLE_ASSISTANT: "assistant",
     pb.ROLE_TOOL: "tool",
-}
-_FINISH: Final = {
-    Finish.STOP: pb.FINISH_REASON_STOP,
-    Finish.LENGTH: pb.FINISH_REASON_LENGTH,
-    Finish.TOOL_CALLS: pb.FINISH_REASON_TOOL_CALLS,
 }
 _MODES: Final[Mapping[int, Literal["auto", "none", "required"]]] = {
     pb.ToolChoice.MODE_UNSPECIFIED: "auto",
@@ -61,14 +56,8 @@ _OPTIONAL: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Answering:
-    """One request that is being answered: what its chunks and its response repeat."""
-
-    request_id: str
-    identity: Identity
-    candidate: int
-    attempt: int
+class Answering(Asked):
+    """One request that is being answered by a model elsewhere."""
 
     def chunk(self, piece: Piece) -> pb.TokenChunk:
         """A piece of the answer."""
@@ -80,12 +69,12 @@ class Answering:
             offset=piece.offset,
             text=piece.text,
             model_id=self.identity.model_id,
-            logprobs=_logprobs(piece.logprobs),
+            logprobs=token_logprobs(piece.logprobs),
         )
         if piece.result is not None:
-            message.finish_reason = _FINISH[piece.result.finish]
+            message.finish_reason = finish_reason(piece.result.finish)
             message.usage.CopyFrom(_usage(piece.result))
-            message.tool_calls.extend(_calls(piece.result.calls))
+            message.tool_calls.extend(tool_calls(piece.result.calls))
         return message
 
     def response(self, result: Result) -> pb.GenerateResponse:
@@ -95,33 +84,14 @@ class Answering:
             model_id=self.identity.model_id,
             instance_id=self.identity.instance_id,
             text=result.text,
-            finish_reason=_FINISH[result.finish],
+            finish_reason=finish_reason(result.finish),
             usage=_usage(result),
-            timings=pb.GenerationTimings(
-                queue=_duration(result.queue),
-                first_token=_duration(result.first_text),
-                total=_duration(result.total),
-            ),
+            timings=timings(result.queue, result.first_text, result.total),
             candidate=self.candidate,
             attempt=self.attempt,
-            tool_calls=_calls(result.calls),
-            logprobs=_logprobs(result.logprobs),
+            tool_calls=tool_calls(result.calls),
+            logprobs=token_logprobs(result.logprobs),
         )
-
-
-def answering(request: pb.GenerateRequest, identity: Identity, attempt: int = 1) -> Answering:
-    """What the answer to this request repeats; a missing request id is made.
-
-    Raises:
-        InvalidField: The request id is not spelt as it must be.
-        ModelNotFound: Another model is meant.
-    """
-    if request.model_id and request.model_id != identity.model_id:
-        raise ModelNotFound(identity.model_id)
-    request_id = request.request_id or uuid.uuid4().hex
-    if not is_valid(REQUEST_ID, request_id):
-        raise InvalidField("request_id", "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -")
-    return Answering(request_id, identity, request.candidate, attempt)
 
 
 def to_request(request: pb.GenerateRequest, request_id: str, *, timeout: float | None) -> TextRequest:
@@ -139,7 +109,6 @@ def to_request(request: pb.GenerateRequest, request_id: str, *, timeout: float |
         raise InvalidField("prefix_token_ids", "a model that is served elsewhere cannot continue an answer")
     if request.n > 1:
         raise InvalidField("n", "a model that is served elsewhere gives one answer")
-    own = request.timeout.ToTimedelta().total_seconds() if request.HasField("timeout") else None
     wanted = request.response_format
     if wanted.constrained:
         raise InvalidField("response_format.constrained", "a model that is served elsewhere cannot be masked")
@@ -153,7 +122,7 @@ def to_request(request: pb.GenerateRequest, request_id: str, *, timeout: float |
         tool_choice=_choice(request.tool_choice),
         json_object=wanted.kind == pb.ResponseFormat.KIND_JSON_OBJECT,
         schema=schema,
-        timeout=shortest(own, timeout),
+        timeout=shortest(time_allowed(request), timeout),
     )
 
 
@@ -220,17 +189,5 @@ def _options(said: pb.SamplingOptions) -> Options:
     return Options(**values, stop=tuple(said.stop), logprobs=said.logprobs)
 
 
-def _calls(calls: Sequence[Call]) -> list[pb.ToolCall]:
-    return [pb.ToolCall(id=call.id, name=call.name, arguments_json=call.arguments) for call in calls]
-
-
-def _logprobs(logprobs: Sequence[Logprob]) -> list[pb.TokenLogprob]:
-    return [pb.TokenLogprob(text=one.text, logprob=one.logprob) for one in logprobs]
-
-
 def _usage(result: Result) -> TokenUsage:
     return TokenUsage(prompt_tokens=result.usage.prompt_tokens, completion_tokens=result.usage.completion_tokens)
-
-
-def _duration(seconds: float) -> Duration:
-    return Duration(nanos=int(seconds % 1 * 1e9), seconds=int(seconds))

@@ -9,11 +9,10 @@ from typing import Any
 
 import grpc
 
-from olo.common.v1.common_pb2 import HARDWARE_TYPE_CPU, HARDWARE_TYPE_GPU
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo.inference.v1 import inference_service_pb2_grpc as rpc
-from olo_llm_worker.convert import Identity
-from olo_llm_worker.upstream.convert import answering, to_request, to_tools, to_turns
+from olo_llm_worker.responses import Identity, duration, introduction
+from olo_llm_worker.upstream.convert import Answering, to_request, to_tools, to_turns
 from olo_llm_worker.upstream.errors import NotLoadedHere
 from olo_llm_worker.upstream.relay.desk import Desk
 from olo_llm_worker.upstream.relay.engine import TextEngine
@@ -36,11 +35,11 @@ class UpstreamServicer(rpc.InferenceServiceServicer):
         self._desk = desk
         self._engine = engine
         self._identity = identity
-        self._hardware = HARDWARE_TYPE_GPU if hardware == "gpu" else HARDWARE_TYPE_CPU
+        self._hardware = hardware
 
     async def Generate(self, request: pb.GenerateRequest, context: Context) -> pb.GenerateResponse:
         """Answers in one message."""
-        said = answering(request, self._identity)
+        said = Answering.of(request, self._identity)
         wanted = to_request(request, said.request_id, timeout=context.time_remaining())
         async with self._desk.answer(wanted) as answer:
             return said.response(await answer.result())
@@ -49,7 +48,7 @@ class UpstreamServicer(rpc.InferenceServiceServicer):
         self, request: pb.GenerateStreamRequest, context: Context
     ) -> AsyncIterator[pb.GenerateStreamResponse]:
         """Answers in chunks."""
-        said = answering(request.request, self._identity)
+        said = Answering.of(request.request, self._identity)
         wanted = to_request(request.request, said.request_id, timeout=context.time_remaining())
         async with self._desk.answer(wanted) as answer:
             async for piece in answer.pieces():
@@ -64,18 +63,15 @@ class UpstreamServicer(rpc.InferenceServiceServicer):
     async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
         """Describes the model. What the other server computes it with is not known."""
         facts = self._desk.facts
-        return pb.GetModelInfoResponse(
-            model_id=self._identity.model_id,
-            model_name=self._identity.model_name,
+        response = introduction(self._identity, self._hardware)
+        known = pb.GetModelInfoResponse(
             family=facts.family,
             context_limit=facts.context_limit,
-            max_concurrency=self._identity.max_concurrency,
-            hardware_type=self._hardware,
-            instance_id=self._identity.instance_id,
-            task_queue=self._identity.task_queue,
             loaded=True,
             capabilities=facts.capabilities,
         )
+        response.MergeFrom(known)
+        return response
 
     async def Abort(self, request: pb.AbortRequest, context: Context) -> pb.AbortResponse:
         """Ends what runs or waits under the id."""
@@ -85,9 +81,7 @@ class UpstreamServicer(rpc.InferenceServiceServicer):
         """Asks whether the other server can answer."""
         began = time.monotonic()
         await self._engine.check()
-        response = pb.LoadModelResponse()
-        response.elapsed.FromNanoseconds(round((time.monotonic() - began) * 1e9))
-        return response
+        return pb.LoadModelResponse(elapsed=duration(time.monotonic() - began))
 
     async def UnloadModel(self, request: pb.UnloadModelRequest, context: Context) -> pb.UnloadModelResponse:
         """Refused: the memory is not here."""

@@ -39,10 +39,6 @@ def form_of(job: Job, info: EngineInfo) -> Form | None:
         UnsupportedParameter: The engine or the model cannot do it.
     """
     wanted = job.response_format
-    if wanted.constrained:
-        raise UnsupportedParameter(
-            "response_format.constrained", "only finished answers can be checked and repaired here"
-        )
     _check_messages(job.messages, info)
     _check_tools(job.tools)
     choice = job.tool_choice
@@ -52,6 +48,8 @@ def form_of(job: Job, info: EngineInfo) -> Form | None:
         raise InvalidField("tool_choice.mode", "no tool is given that could be called")
     tools = () if choice.none else tuple(tool for tool in job.tools if choice.name in ("", tool.name))
     schema = Schema(wanted.schema, "response_format.schema_json") if wanted.schema else None
+    if tools and wanted.constrained:
+        raise UnsupportedParameter("tools", "do not go with response_format.constrained")
     if not tools and not wanted.json:
         return None if not job.tools else Form(replace(job, tools=()))
     texts = []

@@ -1,0 +1,243 @@
+"""The frames that the worker and its engine process say to each other.
+
+JSON for what is said seldom, arrays of numbers in the machine's own order for the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from array import array
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from olo_llm_worker.generation.engine import Batch
+from olo_llm_worker.generation.types import Decoding
+
+_START = struct.Struct("=QIIII")
+_DECODING = struct.Struct("=ddqdQ?")
+_NUMBER = struct.Struct("=Q")
+_NUMBER_FLAG = struct.Struct("=Q?")
+_NUMBER_COUNT = struct.Struct("=QI")
+
+
+class WireError(Exception):
+    """What was read is no frame."""
+
+
+class _AsJson:
+    """Packs what is said seldom."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def pack(self) -> bytes:
+        """What follows the head."""
+        return json.dumps({name: getattr(self, name) for name in self.__slots__}).encode()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """Out of what follows the head."""
+        return cls(**json.loads(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Load(_AsJson):
+    """To the engine process, once: the model to load."""
+
+    kind: ClassVar[int] = 1
+    path: str
+    vocabulary: str
+    tokenizer: str
+    stop_ids: list[int]
+    device: str
+    compute_type: str
+    replicas: int
+    intra_threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(_AsJson):
+    """From the engine process, once: the model is loaded; device, number format, and bytes left on a GPU, else 0.
+
+    `unmaskable` says why answers cannot be held to schemas; empty: they can.
+    """
+
+    kind: ClassVar[int] = 2
+    device: str
+    compute_type: str
+    free_memory: int
+    unmaskable: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(_AsJson):
+    """From the engine process, instead: why the model cannot be loaded."""
+
+    kind: ClassVar[int] = 3
+    problem: str
+    memory: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """To the engine process: generate a batch, under a number that is used once."""
+
+    kind: ClassVar[int] = 4
+    number: int
+    batch: Batch
+
+    def pack(self) -> bytes:
+        """What follows the head."""
+        batch, said = self.batch, self.batch.decoding
+        schema, lengths = said.schema.encode(), array("I", map(len, batch.prompts))
+        tokens = array("I", batch.static_prompt)
+        for prompt in batch.prompts:
+            tokens.extend(prompt)
+        return b"".join(
+            (
+                _START.pack(self.number, len(batch.prompts), len(batch.static_prompt), batch.answered, len(schema)),
+                _DECODING.pack(
+                    said.temperature,
+                    said.top_p,
+                    -1 if said.top_k is None else said.top_k,
+                    said.repetition_penalty,
+                    said.min_tokens,
+                    said.logprobs,
+                ),
+                schema,
+                array("I", batch.limits).tobytes(),
+                lengths.tobytes(),
+                tokens.tobytes(),
+            )
+        )
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Start:
+        """Out of what follows the head."""
+        number, rows, static, answered, length_of_schema = _START.unpack_from(data)
+        temperature, top_p, top_k, penalty, min_tokens, logprobs = _DECODING.unpack_from(data, _START.size)
+        begin = _START.size + _DECODING.size
+        schema = data[begin : begin + length_of_schema].decode()
+        numbers = array("I", data[begin + length_of_schema :])
+        limits, lengths, tokens = numbers[:rows], numbers[rows : 2 * rows], numbers[2 * rows :]
+        if len(lengths) != rows or static + sum(lengths) != len(tokens):
+            raise WireError("a batch is cut off")
+        prompts, begin = [], static
+        for length in lengths:
+            prompts.append(tuple(tokens[begin : begin + length]))
+            begin += length
+        decoding = Decoding(temperature, top_p, None if top_k < 0 else top_k, penalty, min_tokens, logprobs, schema)
+        return cls(number, Batch(tuple(prompts), decoding, tuple(limits), tuple(tokens[:static]), answered))
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """To the engine process: end this row of a batch."""
+
+    kind: ClassVar[int] = 5
+    number: int
+    row: int
+
+    def pack(self) -> bytes:
+        """What follows the head."""
+        return _NUMBER_COUNT.pack(self.number, self.row)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Stop:
+        """Out of what follows the head."""
+        return cls(*_NUMBER_COUNT.unpack(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """From the engine process: the first token of a batch is there, and whether its static prompt was there before."""
+
+    kind: ClassVar[int] = 6
+    number: int
+    cached: bool
+
+    def pack(self) -> bytes:
+        """What follows the head."""
+        return _NUMBER_FLAG.pack(self.number, self.cached)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Began:
+        """Out of what follows the head."""
+        return cls(*_NUMBER_FLAG.unpack(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """From the engine process: the next tokens of a batch, with their rows; logprobs for all of them, or for none."""
+
+    kind: ClassVar[int] = 7
+    number: int
+    rows: array[int]
+    ids: array[int]
+    logprobs: array[float]
+
+    def pack(self) -> bytes:
+        """What follows the head."""
+        head = _NUMBER_COUNT.pack(self.number, len(self.rows))
+        return b"".join((head, self.rows.tobytes(), self.ids.tobytes(), self.logprobs.tobytes()))
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Tokens:
+        """Out of what follows the head."""
+        number, count = _NUMBER_COUNT.unpack_from(data)
+        rows, ids, logprobs = array("i"), array("i"), array("d")
+        begin = _NUMBER_COUNT.size
+        middle = begin + count * rows.itemsize
+        end = middle + count * ids.itemsize
+        rows.frombytes(data[begin:middle])
+        ids.frombytes(data[middle:end])
+        logprobs.frombytes(data[end:])
+        if not count == len(rows) == len(ids) or len(logprobs) not in (0, count):
+            raise WireError("tokens are cut off")
+        return cls(number, rows, ids, logprobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """From the engine process: all rows of a batch have ended; `problem`: why the engine has failed, if it has."""
+
+    kind: ClassVar[int] = 8
+    number: int
+    problem: str = ""
+
+    def pack(self) -> bytes:
+        """What follows the head."""
+        return _NUMBER.pack(self.number) + self.problem.encode(errors="replace")
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Done:
+        """Out of what follows the head."""
+        (number,) = _NUMBER.unpack_from(data)
+        return cls(number, data[_NUMBER.size :].decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Check(_AsJson):
+    """To the engine process: can an answer be held to this schema, behind these tokens of it?"""
+
+    kind: ClassVar[int] = 9
+    number: int
+    schema: str
+    answer: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(_AsJson):
+    """From the engine process: it can, where `problem` is empty; else what the caller did wrong in `field`.
+
+    Without a field it is the engine that has failed.
+    """
+
+    kind: ClassVar[int] = 10
+    number: int
+    problem: str = ""
+    field: str = ""
+    reason: str = ""
+
+
+Frame = Load | Ready | Refused | Start | Stop | Began | Tokens | Done | Check | Checked

@@ -64,7 +64,7 @@ def test_a_stream_that_breaks_is_asked_for_the_rest() -> None:
     for event in list(answering(place.request, "Grüß Gott"))[:3]:
         shown.take(place.feed(event))
     again = place.request
-    assert (again.request, again.resume_offset) == (ASKED.request, 6)
+    assert (again.run_id, again.HasField("request"), again.resume_offset) == ("r", False, 6)
     for event in answering(again, "Grüß Gott"):
         shown.take(place.feed(event))
     assert shown.text == "Grüß Gott"
@@ -80,10 +80,10 @@ def test_a_run_is_followed_from_where_its_caller_is_and_goes_on_from_there() -> 
     assert place.request.resume_checksum == zlib.crc32(b"one two")
 
 
-def test_before_anything_was_heard_the_same_is_asked_again() -> None:
+def test_a_run_that_is_durable_is_followed_even_before_its_first_character() -> None:
     place = StreamPlace(ASKED)
     list(place.feed(ChatStreamResponse(started=RunStarted(run_id="r"))))
-    assert place.request.HasField("resume_offset")
+    assert (place.request.run_id, place.request.HasField("resume_offset")) == ("r", True)
     assert not place.request.HasField("resume_checksum")
 
 

@@ -29,17 +29,10 @@ class StreamPlace:
 
     @property
     def request(self) -> ChatStreamRequest:
-        """What to ask for next."""
+        """What to ask for next: once the run is durable, it is followed: a request could be refused."""
         if not self.run_id:
             return self._request
-        again = ChatStreamRequest()
-        again.CopyFrom(self._request)
-        again.resume_offset = self.offset
-        if self._checksum is None:
-            again.ClearField("resume_checksum")
-        else:
-            again.resume_checksum = self._checksum
-        return again
+        return ChatStreamRequest(run_id=self.run_id, resume_offset=self.offset, resume_checksum=self._checksum)
 
     def feed(self, event: ChatStreamResponse) -> Iterator[ChatStreamResponse]:
         """The events to pass on for an event that has arrived: one `started`, and deltas that follow on each other."""

@@ -307,6 +307,47 @@ def test_a_slow_reader_is_not_a_slow_run() -> None:
     assert place.seconds == 2
 
 
+def test_a_parked_run_leaves_its_place_to_others_and_takes_it_again() -> None:
+    desk = Desk(2)
+    urgent = Applicant(priority=Priority.INTERACTIVE)
+    with desk.admission.place(urgent) as parked:
+        desk.admission.step_aside(parked)
+        desk.admission.step_aside(parked)
+        assert desk.admission.in_flight == 0
+        assert desk.ask(urgent) and desk.ask(urgent) and not desk.ask(urgent)
+        desk.admission.step_back(parked)
+        desk.admission.step_back(parked)
+        assert desk.admission.in_flight == 3, "it was accepted: above the limit, too"
+    assert desk.admission.in_flight == 2
+
+
+def test_a_parked_run_that_ends_leaves_nothing_behind_and_says_nothing_about_speed() -> None:
+    desk = Desk(2)
+    for _ in range(3):
+        with desk.admission.place(Applicant("r", "m")) as parked:
+            desk.clock.now += 600
+            desk.admission.step_aside(parked)
+    assert desk.admission.in_flight == 0
+    assert desk.admission._limit.usual_seconds == 0.0
+    with ExitStack() as inside:
+        for _ in range(2):
+            desk.admission.step_aside(inside.enter_context(desk.admission.place(Applicant())))
+        kept = inside.enter_context(desk.admission.place(Applicant()))
+        desk.admission.step_aside(kept)
+        assert desk.admission.in_flight == 1, "not without end"
+
+
+def test_who_comes_back_to_a_parked_run_has_no_place_to_leave() -> None:
+    desk = Desk(2)
+    mine = Applicant("run-mine")
+    with desk.admission.place(mine) as place:
+        place.accepted = True
+    with desk.admission.place(mine) as again:
+        desk.admission.step_aside(again)
+        desk.admission.step_back(again)
+        assert desk.admission.in_flight == 0
+
+
 def test_a_closed_admission_lets_those_inside_end() -> None:
     desk = Desk(4)
     assert desk.ask()

@@ -13,25 +13,23 @@ from typing import Final
 
 import structlog
 
-from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, RunProgress
-from olo_common.errors import InvalidField, OloError
+from olo.gateway.v1.run_pb2 import RUN_PHASE_PARKED, ChatRequest, ChatResponse, RunProgress
+from olo_common.errors import InvalidField
 from olo_common.logs import logger
 from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.convert import request_of, seconds_of
-from olo_gateway.following import ChatEvent, Following, Progress, Started
+from olo_gateway.following import ChatEvent, Following, Started
 from olo_gateway.ports import Runs, TokenStreams
 from olo_gateway.runs.admission.admission import Admission, Applicant, Place
 from olo_gateway.runs.attempts import LOSSES
 from olo_gateway.runs.identity import fingerprint, run_id_of
 from olo_gateway.runs.order import ChatOrder
 from olo_gateway.runs.validation import RunLimits, accepted
-from olo_gateway.streaming.events import Delta, ResumePoint
-from olo_gateway.streaming.silences import with_silences
+from olo_gateway.streaming.events import ResumePoint
+from olo_gateway.watching import Tell, watched, with_progress
 
 RESULT_GRACE_SECONDS: Final = 2.0
 """How much longer than the run itself its caller waits: the run's own failure says more than ours."""
-PROGRESS_SECONDS: Final = 1.0
-"""Silence after which a caller that waits for a model is told what its run is busy with, if that has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +61,12 @@ class Chats:
         call = self._call(order, stream=False)
         with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call), _logged(call):
             await self._start(call, place)
-            return await self._result(call, place)
+            if order.wait_for_model is None:
+                return await self._result(call, place)
+            async with watched(self._runs, call.run_id, self._parked_aside(place)):
+                return await self._result(call, place)
 
-    def stream(self, order: ChatOrder, point: ResumePoint | None = None) -> AsyncGenerator[ChatEvent, None]:
+    async def stream(self, order: ChatOrder, point: ResumePoint | None = None) -> AsyncGenerator[ChatEvent, None]:
         """Runs an order and gives its answer as it comes into being: `Started`, deltas and resets, `Completed`.
 
         Whoever waits for a model is told, until there is text, what the run is busy with.
@@ -77,40 +78,14 @@ class Chats:
         Raises:
             OloError: What is wrong with it, why it failed, or why it cannot be followed from there.
         """
-        events = self._stream(order, point)
-        return events if order.wait_for_model is None else self._with_progress(events)
-
-    async def _with_progress(self, events: AsyncGenerator[ChatEvent, None]) -> AsyncGenerator[ChatEvent, None]:
-        run_id, told = "", RunProgress()
-        async with aclosing(with_silences(events, PROGRESS_SECONDS)) as noticed:
-            async for event in noticed:
-                if event is not None:
-                    if isinstance(event, Started):
-                        run_id = event.run_id
-                    yield event
-                    if isinstance(event, Delta):
-                        break
-                elif run_id and (progress := await self._progress(run_id)).phase and progress != told:
-                    told = progress
-                    yield Progress(progress)
-            async for event in noticed:
-                if event is not None:
-                    yield event
-
-    async def _progress(self, run_id: str) -> RunProgress:
-        try:
-            return await self._runs.progress(run_id)
-        except OloError:
-            # It is a courtesy; the run's own error, if it has one, comes by itself.
-            return RunProgress()
-
-    async def _stream(self, order: ChatOrder, point: ResumePoint | None) -> AsyncGenerator[ChatEvent, None]:
         call = self._call(order, stream=True)
         if point is not None and not order.request_id:
             raise InvalidField(point.field, "needs the id of the run")
         following = Following(self._tokens, call.run_id)
         with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call):
             told = following.events(lambda: self._start(call, place), lambda: self._result(call, place), point)
+            if order.wait_for_model is not None:
+                told = with_progress(told, self._runs, call.run_id, self._parked_aside(place))
             async with aclosing(told) as events:
                 async for event in events:
                     yield event
@@ -119,6 +94,8 @@ class Chats:
         self, run_id: str, point: ResumePoint | None = None, seconds: float | None = None
     ) -> AsyncGenerator[ChatEvent, None]:
         """Gives the events of a run that was started elsewhere or before; it goes on when this caller hangs up.
+
+        Until there is text, it is told what the run is busy with.
 
         Args:
             run_id: The run.
@@ -138,7 +115,8 @@ class Chats:
             return await self._runs.result(run_id, wait + RESULT_GRACE_SECONDS)
 
         with self._admission.visit():
-            async with aclosing(following.events(find, result, point or ResumePoint(0))) as events:
+            told = following.events(find, result, point or ResumePoint(0))
+            async with aclosing(with_progress(told, self._runs, run_id)) as events:
                 async for event in events:
                     yield event
 
@@ -159,6 +137,17 @@ class Chats:
             outlives_caller=order.store or bool(order.request_id),
             applicant=Applicant(run_id, order.model, order.timeout, DEFAULT_TENANT, order.priority),
         )
+
+    def _parked_aside(self, place: Place) -> Tell:
+        """Lets a run that is parked step aside, and come back when it is busy with anything else."""
+
+        def tell(progress: RunProgress) -> None:
+            if progress.phase == RUN_PHASE_PARKED:
+                self._admission.step_aside(place)
+            else:
+                self._admission.step_back(place)
+
+        return tell
 
     async def _start(self, call: _Call, place: Place) -> Started:
         await self._runs.start(call.run_id, call.request, call.fingerprint)
@@ -195,7 +184,8 @@ class Chats:
 def _note(place: Place, response: ChatResponse) -> None:
     place.run_seconds = seconds_of(response.timings.total)
     place.tokens = response.usage.completion_tokens
-    place.disturbed = any(attempt.failure_reason in LOSSES for attempt in response.attempts)
+    lost = any(attempt.failure_reason in LOSSES for attempt in response.attempts)
+    place.disturbed = place.disturbed or lost or seconds_of(response.timings.parked) > 0
 
 
 @contextlib.contextmanager

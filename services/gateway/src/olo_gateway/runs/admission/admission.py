@@ -43,13 +43,15 @@ class Applicant:
 
 
 class Place:
-    """A place that is taken."""
+    """A place that is taken; or, for who comes back to a run, one beside those that are counted."""
 
-    def __init__(self, clock: Callable[[], float], in_flight: int) -> None:
+    def __init__(self, clock: Callable[[], float], in_flight: int, tenant: str | None = None) -> None:
         self._clock = clock
         self._began = clock()
         self._ended: float | None = None
         self.in_flight = in_flight
+        self.tenant = tenant
+        """Who is charged for it; None: nobody."""
         self.run_seconds = 0.0
         """How long the run says that it took."""
         self.tokens = 0
@@ -57,7 +59,9 @@ class Place:
         self.accepted = False
         """Whether the run is durable: from then on its callers are never turned away."""
         self.disturbed = False
-        """Whether a worker was lost over the run: that is no load."""
+        """Whether a worker was lost over the run, or it was parked: that is no load."""
+        self.aside = False
+        """Whether the run is parked: it is not counted as in flight then."""
 
     def answered(self) -> None:
         """The run has ended; what its caller does with the answer is not its time."""
@@ -101,6 +105,7 @@ class Admission:
         self._appointments = {priority: Appointments(jitter) for priority in Priority}
         self._accepted: OrderedDict[str, None] = OrderedDict()
         self._returned = 0
+        self._aside = 0
         self._closed = False
         self.in_flight = 0
         self.refused: Counter[Priority] = Counter()
@@ -128,10 +133,8 @@ class Admission:
                 yield Place(self._clock, self.in_flight)
             return
         self._admit(applicant)
-        self.in_flight += 1
-        self._tenants.took(applicant.tenant)
-        self._limit.began(self.in_flight)
-        place = Place(self._clock, self.in_flight)
+        self._take(applicant.tenant)
+        place = Place(self._clock, self.in_flight, applicant.tenant)
         try:
             yield place
             self._learn(applicant, place, place.tokens)
@@ -143,8 +146,24 @@ class Admission:
         finally:
             if place.accepted:
                 self._remember(applicant.run_id)
-            self.in_flight -= 1
-            self._tenants.gave_back(applicant.tenant)
+            if place.aside:
+                self._aside -= 1
+            else:
+                self._give_back(applicant.tenant)
+
+    def step_aside(self, place: Place) -> None:
+        """Lets others in for a run that is parked: it costs nothing. Where too many have done so, it keeps its place."""
+        if place.tenant is not None and not place.aside and self._aside < self._bounds.highest:
+            place.aside = place.disturbed = True
+            self._aside += 1
+            self._give_back(place.tenant)
+
+    def step_back(self, place: Place) -> None:
+        """Counts a run again that has been parked; above the limit, too, for it was accepted."""
+        if place.tenant is not None and place.aside:
+            place.aside = False
+            self._aside -= 1
+            self._take(place.tenant)
 
     @contextmanager
     def visit(self) -> Iterator[None]:
@@ -163,6 +182,15 @@ class Admission:
             yield
         finally:
             self._returned -= 1
+
+    def _take(self, tenant: str) -> None:
+        self.in_flight += 1
+        self._tenants.took(tenant)
+        self._limit.began(self.in_flight)
+
+    def _give_back(self, tenant: str) -> None:
+        self.in_flight -= 1
+        self._tenants.gave_back(tenant)
 
     def _admit(self, applicant: Applicant) -> None:
         if self._closed:
@@ -194,7 +222,7 @@ class Admission:
         )
 
     def _learn(self, applicant: Applicant, place: Place, tokens: int | None) -> None:
-        """Runs that failed, or were there before, or lost a worker, say nothing about how long one takes."""
+        """Runs that failed, or were there before, or were disturbed, say nothing about how long one takes."""
         if not place.joined and not place.disturbed:
             most = max(place.in_flight, self.in_flight)
             self._limit.ended(applicant.kind, place.seconds, most_in_flight=most, tokens=tokens)

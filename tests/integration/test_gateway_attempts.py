@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from temporalio import activity
 from temporalio.worker import Worker
 from tests.integration.test_gateway_runs import FakeModel, World, asked, body, key, until, worlds
 
@@ -16,9 +17,11 @@ import olo_events
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.run_pb2 import Run
-from olo_common.errors import OloError
+from olo.inference.v1.inference_service_pb2 import GenerateRequest, GenerateResponse
+from olo_common.errors import ErrorCode, OloError, RemoteError
+from olo_common.failures import to_application_error
 from olo_common.grpc_client import call
-from olo_contracts.queues import llm_queue
+from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_contracts.subjects import subject_of
 from olo_gateway.workflows import generation, losses
 
@@ -148,10 +151,42 @@ async def test_an_sse_client_sees_the_wait_as_a_comment(world: World) -> None:
     assert "no_model_available" in answer.text
 
 
-async def test_a_model_that_is_unknown_is_not_waited_for(world: World) -> None:
+@pytest.mark.parametrize(("model", "reason"), [("missing", "model_not_found"), ("unmet", "constraints_unmet")])
+async def test_what_no_known_model_can_answer_is_not_waited_for(world: World, model: str, reason: str) -> None:
     with pytest.raises(OloError) as caught:
-        await world.chat("hello", model="missing", wait_for_model=Duration(seconds=30))
-    assert caught.value.reason == "model_not_found"
+        await world.chat("hello", model=model, wait_for_model=Duration(seconds=30))
+    assert caught.value.reason == reason
+
+
+async def test_a_run_whose_only_worker_restarts_is_parked_and_not_failed(world: World) -> None:
+    """The worker says that it is stopping, and is gone; what comes back answers."""
+    request_id = key()
+    model_id = f"restarting-{request_id}"
+    model = FakeModel(model_id, world.bus)
+
+    @activity.defn(name=GENERATE_ACTIVITY)
+    async def stop(request: GenerateRequest) -> GenerateResponse:
+        world.router.absent.add(model_id)
+        raise to_application_error(RemoteError(ErrorCode.UNAVAILABLE, "worker_stopping", "it is stopping"))
+
+    chat = world.chat("hello", model=model_id, request_id=request_id, wait_for_model=Duration(seconds=30))
+    answer = asyncio.create_task(chat)
+    async with Worker(world.client, task_queue=llm_queue(model_id), activities=[stop]):
+        await phase(world, request_id, run_pb2.RUN_PHASE_PARKED)
+    world.router.absent.remove(model_id)
+    async with Worker(world.client, task_queue=llm_queue(model_id), activities=[model.generate]):
+        await announce(world, model_id)
+        assert (await answer).model == model_id
+
+
+async def test_a_model_that_talks_nonsense_is_not_asked_twice_in_a_row(world: World) -> None:
+    request_id = key()
+    with pytest.raises(OloError) as caught:
+        await world.chat("talk nonsense", request_id=request_id)
+    assert caught.value.reason == "output_invalid"
+    run = await shown(world, request_id)
+    assert {a.cause for a in run.details.attempts} == {run_pb2.ATTEMPT_CAUSE_BAD_OUTPUT}
+    assert [a.model_id for a in run.details.attempts] == ["one", "two", "one", "two"]
 
 
 async def test_a_running_run_tells_what_it_has_done(world: World) -> None:
@@ -191,9 +226,9 @@ async def test_attempts_end_with_the_budget(world: World) -> None:
     request_id = key()
     with pytest.raises(OloError) as caught:
         await world.chat("fail", request_id=request_id)
-    assert caught.value.reason == "output_invalid"
+    assert caught.value.reason == "generation_stalled"
     run = await shown(world, request_id)
-    assert {a.cause for a in run.details.attempts} == {run_pb2.ATTEMPT_CAUSE_BAD_OUTPUT}
+    assert {a.cause for a in run.details.attempts} == {run_pb2.ATTEMPT_CAUSE_UNAVAILABLE}
     # Each candidate has two tries; the budget is six.
     assert [a.model_id for a in run.details.attempts] == ["one", "two", "one"]
 

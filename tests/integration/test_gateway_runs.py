@@ -95,6 +95,8 @@ class FakeRouter(router_grpc.RouterServiceServicer):
             raise RemoteError(ErrorCode.UNAVAILABLE, "dependency_unavailable", "not yet", retry_after=1.0)
         if request.model == "missing":
             raise RemoteError(ErrorCode.NOT_FOUND, "model_not_found", "there is no such model", field="model")
+        if request.model == "unmet":
+            raise RemoteError(ErrorCode.FAILED_PRECONDITION, "constraints_unmet", "none", field="constraints.labels")
         if request.model == "gone" or request.model in self.absent:
             raise RemoteError(ErrorCode.UNAVAILABLE, "no_model_available", "no model is there", retry_after=2.0)
         if request.model and request.model != "restarting":
@@ -172,6 +174,10 @@ class FakeModel:
                 self.long += 1
                 text = "long " * (int(said.split()[2]) // 5)
             if said == "fail":
+                raise RemoteError(ErrorCode.UNAVAILABLE, "generation_stalled", "no progress")
+            if said == "stop":
+                raise RemoteError(ErrorCode.UNAVAILABLE, "worker_stopping", "the worker is stopping")
+            if said == "talk nonsense":
                 raise RemoteError(ErrorCode.UNAVAILABLE, "output_invalid", "nonsense")
             if said.endswith("wait"):
                 await self._wait()
@@ -477,10 +483,11 @@ async def test_a_crash_of_a_model_is_retried_and_its_text_is_not_told(world: Wor
         ("refuse", {}, ErrorCode.INVALID_ARGUMENT, "field_invalid", "sampling.temperature"),
         ("too long", {}, ErrorCode.INVALID_ARGUMENT, "context_too_long", "messages"),
         ("full", {"model": "two"}, ErrorCode.RESOURCE_EXHAUSTED, "queue_full", None),
+        ("stop", {"model": "two"}, ErrorCode.UNAVAILABLE, "model_unavailable", "model"),
         ("", {}, ErrorCode.INVALID_ARGUMENT, "field_invalid", "messages[0].content"),
         ("wait", {"timeout": Duration(seconds=1)}, ErrorCode.DEADLINE_EXCEEDED, "deadline_exceeded", None),
     ],
-    ids=["missing", "gone", "collection", "refused", "too-long", "full", "empty", "deadline"],
+    ids=["missing", "gone", "collection", "refused", "too-long", "full", "stopping", "empty", "deadline"],
 )
 async def test_an_error_reaches_the_caller_as_it_was_raised(
     world: World, said: str, fields: dict[str, Any], code: ErrorCode, reason: str, field: str | None

@@ -24,6 +24,8 @@ LOST = failed(ErrorCode.UNAVAILABLE, "heartbeat_timeout")
 FULL = failed(ErrorCode.RESOURCE_EXHAUSTED, "queue_full")
 EMPTY = failed(ErrorCode.UNAVAILABLE, "empty_output")
 ENGINE = failed(ErrorCode.UNAVAILABLE, "engine_lost")
+STOPPING = failed(ErrorCode.UNAVAILABLE, "worker_stopping")
+UNSUPPORTED = failed(ErrorCode.INVALID_ARGUMENT, "unsupported_parameter")
 UNSTORED = failed(ErrorCode.UNAVAILABLE, "payload_not_stored")
 BROKEN = failed(ErrorCode.INTERNAL, "something_else")
 LONG = failed(ErrorCode.INVALID_ARGUMENT, "context_too_long")
@@ -45,6 +47,7 @@ WRONG = failed(ErrorCode.NOT_FOUND, "model_not_found")
         (BROKEN, Verdict.NEXT),
         (WRONG, Verdict.NEXT),
         (LONG, Verdict.NEXT),
+        (UNSUPPORTED, Verdict.NEXT),
         (INVALID, Verdict.GIVE_UP),
         (ABORTED, Verdict.GIVE_UP),
         (LATE, Verdict.GIVE_UP),
@@ -65,7 +68,7 @@ def test_each_failure_has_one_verdict(failure: OloError, expected: Verdict) -> N
         (ENGINE, Cause.ENGINE_LOST),
         (LATE, Cause.TIMEOUT),
         (FULL, Cause.OVERLOADED),
-        (failed(ErrorCode.UNAVAILABLE, "worker_stopping"), Cause.UNAVAILABLE),
+        (STOPPING, Cause.UNAVAILABLE),
         (EMPTY, Cause.BAD_OUTPUT),
         (LONG, Cause.BAD_INPUT),
         (INVALID, Cause.BAD_INPUT),
@@ -83,8 +86,9 @@ def test_every_cause_has_a_word_in_the_contract() -> None:
     assert {f"ATTEMPT_CAUSE_{cause.name}" for cause in Cause} == {*AttemptCause.keys()} - {"ATTEMPT_CAUSE_UNSPECIFIED"}
 
 
-def test_a_long_prompt_for_the_named_model_is_final() -> None:
-    assert verdict(LONG, other_models=False) is Verdict.GIVE_UP
+@pytest.mark.parametrize("failure", [LONG, UNSUPPORTED], ids=lambda failure: failure.reason)
+def test_what_the_named_model_cannot_do_is_final(failure: OloError) -> None:
+    assert verdict(failure, other_models=False) is Verdict.GIVE_UP
 
 
 @pytest.mark.parametrize(
@@ -95,6 +99,8 @@ def test_a_long_prompt_for_the_named_model_is_final() -> None:
         ([BROKEN, NOT_TAKEN], False, "something_else"),
         ([NOT_TAKEN, LOST], False, "no_model_available"),
         ([ENGINE, ENGINE], False, "no_model_available"),
+        ([STOPPING, STOPPING], False, "no_model_available"),
+        ([UNSUPPORTED, NOT_TAKEN], False, "unsupported_parameter"),
         ([LONG, NOT_TAKEN], False, "no_model_available"),
         ([NOT_TAKEN], True, "model_unavailable"),
         ([], False, "no_model_available"),

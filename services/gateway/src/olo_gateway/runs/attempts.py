@@ -14,34 +14,32 @@ RETRY_AFTER_SECONDS: Final = 2.0
 CONTEXT_TOO_LONG: Final = "context_too_long"
 NOT_TAKEN: Final = "schedule_to_start_timeout"
 WORKER_LOST: Final = "heartbeat_timeout"
+WORKER_STOPPING: Final = "worker_stopping"
 ENGINE_LOST: Final = "engine_lost"
+BAD_OUTPUT: Final = ("empty_output", "output_invalid")
 PAYLOAD_REASONS: Final = ("payload_missing", "payload_corrupt", "payload_not_stored")
+
 RESUMABLE: Final = (WORKER_LOST, ENGINE_LOST)
 """Reasons after which another instance of the model can go on with what was begun."""
+LOSSES: Final = frozenset({*RESUMABLE, WORKER_STOPPING})
+"""Reasons that tell of a process that ended, and not of a busy one."""
 NOBODY_THERE: Final = (NoModelAvailable.reason, ModelUnavailable.reason)
 """Reasons that end when a model becomes available."""
-
-LOSSES: Final = frozenset({WORKER_LOST, "engine_lost", "worker_stopping"})
-"""Reasons that tell of a process that ended, and not of a busy one."""
+OF_THIS_MODEL: Final = frozenset({CONTEXT_TOO_LONG, "unsupported_parameter", "upstream_rejected"})
+"""Wrong requests that may be right for another model."""
 
 NOT_AGAIN_ON_THE_SAME_MODEL: Final = (
-    "field_invalid",
-    "messages_missing",
-    CONTEXT_TOO_LONG,
-    "text_not_utf8",
-    "model_not_found",
-    "empty_output",
+    *BAD_OUTPUT,
     "queue_full",
-    "aborted",
-    "deadline_exceeded",
+    "upstream_busy",
     "TemporalTimeout:Heartbeat",
     "PayloadsTooLarge",
     ENGINE_LOST,
     *PAYLOAD_REASONS,
 )
-"""Reasons that a second attempt on the same model's queue would only repeat. A lost worker or engine is the run's own
-business: Temporal would wait for another instance as long as for the first, and would not count what a request kills. A
-payload that could not be stored is no reason to generate it again."""
+"""Reasons of failures that could pass, after which the same model's queue does not get the task again. A lost worker or
+engine is the run's own business: Temporal would wait for another instance as long as for the first, and would not count
+what a request kills. A payload that could not be stored is no reason to generate it again."""
 
 MAX_ATTEMPTS: Final = 6
 """Attempts of one run, of all its candidates together, unless the settings say otherwise."""
@@ -81,8 +79,7 @@ _BY_REASON: Final = {
     WORKER_LOST: Cause.HEARTBEAT,
     ENGINE_LOST: Cause.ENGINE_LOST,
     CONTEXT_TOO_LONG: Cause.BAD_INPUT,
-    "empty_output": Cause.BAD_OUTPUT,
-    "output_invalid": Cause.BAD_OUTPUT,
+    **dict.fromkeys(BAD_OUTPUT, Cause.BAD_OUTPUT),
     "aborted": Cause.STOPPED,
     **dict.fromkeys(PAYLOAD_REASONS, Cause.PAYLOAD),
 }
@@ -122,7 +119,7 @@ def verdict(failure: OloError, *, other_models: bool) -> Verdict:
         failure: Why it failed.
         other_models: Whether the caller lets other models answer.
     """
-    if failure.reason == CONTEXT_TOO_LONG and other_models:
+    if failure.reason in OF_THIS_MODEL and other_models:
         return Verdict.NEXT
     return _VERDICTS[cause_of(failure)]
 
@@ -139,7 +136,7 @@ def conclusion(failures: Sequence[OloError], *, named: bool) -> OloError:
     """
     if failures and all(failure.reason == CONTEXT_TOO_LONG for failure in failures):
         return failures[-1]
-    telling = [f for f in failures if f.reason not in (CONTEXT_TOO_LONG, NOT_TAKEN, WORKER_LOST, ENGINE_LOST)]
+    telling = [f for f in failures if f.reason not in (CONTEXT_TOO_LONG, NOT_TAKEN, *LOSSES)]
     if telling:
         return telling[-1]
     if named:

@@ -152,11 +152,12 @@ class Admission:
                 self._give_back(applicant.tenant)
 
     def step_aside(self, place: Place) -> None:
-        """Lets others in for a run that is parked: it costs nothing. Where too many have done so, it keeps its place."""
-        if place.tenant is not None and not place.aside and self._aside < self._bounds.highest:
-            place.aside = place.disturbed = True
-            self._aside += 1
-            self._give_back(place.tenant)
+        """Lets others in for a run that is parked: it costs nothing. Beyond a bound, it keeps its place."""
+        if place.tenant is None or place.aside or self._aside >= self._bounds.highest:
+            return
+        place.aside = place.disturbed = True
+        self._aside += 1
+        self._give_back(place.tenant)
 
     def step_back(self, place: Place) -> None:
         """Counts a run again that has been parked; above the limit, too, for it was accepted."""

@@ -80,6 +80,7 @@ class FakeGateway(
         self.collections: dict[str, dict[str, rt.Document]] = {}
         self.refused: dict[str, str] = {}
         self.aliases: dict[str, rg.Alias] = {}
+        self.runs: dict[str, run_pb2.Run] = {}
 
     def _take(self, request: Any, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
@@ -99,7 +100,9 @@ class FakeGateway(
 
     def GetRun(self, request, context):
         self._take(request, context)
-        run = run_pb2.Run(run_id=request.run_id, state=run_pb2.RUN_STATE_COMPLETED, response=response("42"))
+        run = self.runs.get(request.run_id) or run_pb2.Run(
+            run_id=request.run_id, state=run_pb2.RUN_STATE_COMPLETED, response=response("42")
+        )
         return gw.GetRunResponse(run=run)
 
     def ReplayRun(self, request, context):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from olo.common.v1.common_pb2 import HARDWARE_TYPE_GPU
+from olo.gateway.v1 import run_pb2
 from olo_client import AsyncOlo, InvalidRequestError, Olo
 from olo_client.cli import program as cli
 
@@ -92,6 +93,19 @@ def test_a_run_is_explained(capsys: Any) -> None:
     assert "olo-demo answered" in said(capsys)
     assert cli.run(["runs", "explain", "run-1", "--json"]) == 0
     assert json.loads(said(capsys))["model"] == "olo-demo"
+
+
+def test_a_run_without_an_answer_is_explained_too(served: Any, capsys: Any) -> None:
+    failed = run_pb2.Run(run_id="run-3", state=run_pb2.RUN_STATE_FAILED)
+    failed.error.reason = "request_poisoned"
+    failed.details.selection.candidates.add(model_id="large", explanation="It is the default model.")
+    failed.details.attempts.add(model_id="large", failure_reason="heartbeat_timeout", cause="ATTEMPT_CAUSE_HEARTBEAT")
+    served.gateway.runs["run-3"] = failed
+    assert cli.run(["runs", "explain", "run-3"]) == 0
+    out = said(capsys)
+    assert "failed request_poisoned" in out
+    assert "It is the default model." in out
+    assert "heartbeat: heartbeat_timeout" in out
 
 
 def test_a_replay_shows_how_the_answers_differ(served: Any, capsys: Any) -> None:

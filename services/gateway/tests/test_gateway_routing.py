@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olo.gateway.v1.run_pb2 import ChatRequest, Citation, RagOptions, Selection
+from olo.gateway.v1.run_pb2 import REQUEST_PRIORITY_BATCH, ChatRequest, Citation, RagOptions, Selection
 from olo.inference.v1.inference_service_pb2 import ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_USER, ChatMessage
 from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
 from olo.router.v1 import router_service_pb2 as router
@@ -130,6 +130,9 @@ async def test_a_replay_searches_for_nothing_and_belongs_to_no_conversation() ->
             model="m",
             conversation_id="c",
             request_id="q",
+            store=True,
+            priority="REQUEST_PRIORITY_BATCH",
+            wait_for_model={"seconds": 5},
             rag=RagOptions(collection="demo"),
         )
     )
@@ -138,6 +141,7 @@ async def test_a_replay_searches_for_nothing_and_belongs_to_no_conversation() ->
     _, request = runs.started[-1]
     assert (request.model, request.profile, request.conversation_id, request.request_id) == ("", "quality", "", "")
     assert not request.HasField("rag")
+    assert (request.priority, request.wait_for_model.seconds, request.store) == (REQUEST_PRIORITY_BATCH, 5, False)
     assert [(each.index, each.text, each.cited) for each in request.recorded_passages] == [
         (1, "It flows north.", False)
     ]

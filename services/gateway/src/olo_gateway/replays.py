@@ -43,6 +43,8 @@ class Replays:
             model=model or ("" if profile else asked.model),
             profile=profile or asked.profile,
             request_id="",
+            # Nobody but its caller knows of it.
+            store=False,
             conversation_id="",
             rag=None,
             passages=tuple(_recorded(citation) for citation in original.response.citations),

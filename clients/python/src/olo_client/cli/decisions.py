@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
-from olo_client.cli.output import as_dict, write_json, write_table
-from olo_client.cli.selections import write_candidates, write_complexity, write_rejections
+from olo_client.cli.output import as_dict, write_json
+from olo_client.cli.run_report import account_of, state_of
+from olo_client.cli.selections import write_attempts, write_candidates, write_complexity, write_rejections
 from olo_client.client import Olo
 
 app = typer.Typer()
@@ -19,29 +20,23 @@ RunId = Annotated[str, typer.Argument(help="Id of the run.")]
 
 @app.command("explain")
 def explain(run_id: RunId, as_json: AsJson = False, target: Target = TARGET) -> None:
-    """Says which models could have answered a run, in which order and why, and how each try went."""
+    """Says which models could have answered a run, in which order and why, and how each attempt went."""
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         run = olo.runs.get(run_id)
-    if not run.HasField("response"):
-        raise typer.BadParameter(f"the run has no answer: {run.error.message or 'it has not ended'}")
-    response = run.response
-    selection = response.selection
+    told = account_of(run)
+    selection = told.selection
+    model = run.response.model
     if as_json:
-        write_json({"model": response.model, **as_dict(selection), "attempts": [as_dict(a) for a in response.attempts]})
+        write_json({"model": model, **as_dict(selection), "attempts": [as_dict(a) for a in told.attempts]})
         return
     alias = f", asked for as {selection.alias}" if selection.alias else ""
-    print(f"{response.model} answered{alias}; profile {selection.profile}, snapshot {selection.snapshot_version}")
+    ended = f"{model} answered" if model else f"{state_of(run)} {run.error.reason}".rstrip()
+    print(f"{ended}{alias}; profile {selection.profile or '-'}, snapshot {selection.snapshot_version}")
     if selection.HasField("complexity"):
         write_complexity(selection.complexity)
-    write_candidates(selection.candidates, chosen=selection.chosen_index)
+    write_candidates(selection.candidates, chosen=selection.chosen_index if model else None)
     write_rejections(selection.rejections, selection.rejection_count)
-    write_table(
-        ("try", "model", "took", "failed by"),
-        (
-            (number, a.model_id, f"{a.duration.seconds + a.duration.nanos / 1e9:.2f} s", a.failure_reason)
-            for number, a in enumerate(response.attempts, 1)
-        ),
-    )
+    write_attempts(told.attempts)
 
 
 @app.command("replay")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -44,6 +45,11 @@ def moment(timestamp: Timestamp) -> str:
     if not timestamp.seconds:
         return "-"
     return timestamp.ToDatetime(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def seconds(spent: Duration) -> str:
+    """A time that something took."""
+    return f"{spent.seconds + spent.nanos / 1e9:.2f} s"
 
 
 def enum_word(name: str, prefix: str) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from google.protobuf.duration_pb2 import Duration
-
-from olo.gateway.v1.run_pb2 import AttemptCause, ChatResponse, Run, RunDetails, RunPhase, RunState
-from olo_client.cli.output import enum_word, moment, write_table
+from olo.gateway.v1.run_pb2 import ChatResponse, Run, RunDetails, RunPhase, RunState
+from olo_client.cli.output import enum_word, moment, seconds, write_table
+from olo_client.cli.selections import write_attempts, write_rejections
 
 
 def state_of(run: Run) -> str:
@@ -14,6 +13,11 @@ def state_of(run: Run) -> str:
     if not run.progress.phase:
         return state
     return f"{state} ({enum_word(RunPhase.Name(run.progress.phase), 'RUN_PHASE_')})"
+
+
+def account_of(run: Run) -> ChatResponse | RunDetails:
+    """What a run has done: with its answer, or before it has one, or without."""
+    return run.response if run.HasField("response") else run.details
 
 
 def write_run(run: Run) -> None:
@@ -27,9 +31,9 @@ def write_run(run: Run) -> None:
         print(run.response.message.content)
     if run.HasField("error"):
         print(f"{run.error.reason}: {run.error.message}")
-    told = run.response if run.HasField("response") else run.details
+    told = account_of(run)
     _write_choice(told)
-    _write_attempts(told)
+    write_attempts(told.attempts)
     _write_citations(told)
     _write_times(told)
     if run.HasField("response"):
@@ -43,28 +47,7 @@ def _write_choice(told: ChatResponse | RunDetails) -> None:
         write_table(
             ("candidate", "model", "why"), ((n, c.model_id, c.explanation) for n, c in enumerate(candidates, 1))
         )
-    if told.selection.rejections:
-        write_table(("rejected", "by", "why"), ((r.model_id, r.filter, r.detail) for r in told.selection.rejections))
-
-
-def _write_attempts(told: ChatResponse | RunDetails) -> None:
-    if told.attempts:
-        write_table(
-            ("attempt", "candidate", "model", "outcome", "queue", "time"),
-            (
-                (
-                    n,
-                    a.candidate,
-                    a.model_id,
-                    f"{enum_word(AttemptCause.Name(a.cause), 'ATTEMPT_CAUSE_')}: {a.failure_reason}"
-                    if a.failure_reason
-                    else "answered",
-                    _seconds(a.queue) if a.HasField("queue") else "-",
-                    _seconds(a.duration),
-                )
-                for n, a in enumerate(told.attempts, 1)
-            ),
-        )
+    write_rejections(told.selection.rejections, told.selection.rejection_count)
 
 
 def _write_citations(told: ChatResponse | RunDetails) -> None:
@@ -85,10 +68,6 @@ def _write_times(told: ChatResponse | RunDetails) -> None:
         ("generate", times.generate),
         ("total", times.total),
     )
-    shown = [f"{name} {_seconds(spent)}" for name, spent in named if spent.ByteSize()]
+    shown = [f"{name} {seconds(spent)}" for name, spent in named if spent.ByteSize()]
     if shown:
         print("times: " + ", ".join(shown))
-
-
-def _seconds(spent: Duration) -> str:
-    return f"{spent.ToTimedelta().total_seconds():.2f} s"

@@ -1,11 +1,12 @@
-"""How a decision of the router is shown."""
+"""How decisions of the router, and the attempts that followed, are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from olo.gateway.v1.run_pb2 import Attempt, AttemptCause
 from olo.router.v1.router_service_pb2 import Candidate, Complexity, Rejection, ScoreComponent
-from olo_client.cli.output import write_table
+from olo_client.cli.output import enum_word, seconds, write_table
 
 
 def write_candidates(candidates: Iterable[Candidate], *, chosen: int | None = None) -> None:
@@ -23,9 +24,31 @@ def write_rejections(rejections: Sequence[Rejection], count: int) -> None:
     """Who was filtered out, and by what."""
     if not rejections:
         return
-    write_table(("not", "filter", "because"), ((r.model_id, r.filter, r.detail) for r in rejections))
+    write_table(("rejected", "by", "why"), ((r.model_id, r.filter, r.detail) for r in rejections))
     if count > len(rejections):
         print(f"and {count - len(rejections)} more")
+
+
+def write_attempts(attempts: Sequence[Attempt]) -> None:
+    """How each attempt ended, and how long it took."""
+    if not attempts:
+        return
+    write_table(
+        ("attempt", "candidate", "model", "outcome", "queue", "time"),
+        (
+            (
+                n,
+                a.candidate,
+                a.model_id,
+                f"{enum_word(AttemptCause.Name(a.cause), 'ATTEMPT_CAUSE_')}: {a.failure_reason}"
+                if a.failure_reason
+                else "answered",
+                seconds(a.queue) if a.HasField("queue") else "-",
+                seconds(a.duration),
+            )
+            for n, a in enumerate(attempts, 1)
+        ),
+    )
 
 
 def write_complexity(complexity: Complexity) -> None:

@@ -57,6 +57,20 @@ async def test_a_payload_that_is_gone_is_a_clear_error(world: World, store: Path
     assert str(store) not in caught.value.message
 
 
+async def test_a_large_request_is_replayed_as_long_as_it_is_stored(world: World, store: Path) -> None:
+    original = await world.chat(f"{'x' * LARGE}\nand more")
+    asked = gateway.ReplayRunRequest(run_id=original.run_id, model="two")
+    replayed = await call(world.gateway.ReplayRun, asked, peer="gateway", timeout=20)
+    assert replayed.original == original
+    assert replayed.replay.message.content == "two says: and more [1]"
+    assert replayed.replay.usage.prompt_tokens == original.usage.prompt_tokens
+    for path in files(store):
+        path.unlink()
+    with pytest.raises(OloError) as caught:
+        await call(world.gateway.ReplayRun, asked, peer="gateway", timeout=5)
+    assert caught.value.reason == "payload_missing"
+
+
 async def test_an_answer_that_cannot_be_stored_is_not_generated_again(world: World, store: Path) -> None:
     generated = sum(model.long for model in world.models.values())
     aside = store.rename(store.with_name("aside"))

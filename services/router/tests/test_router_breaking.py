@@ -13,7 +13,7 @@ from olo_router.types import Attempt
 POLICY = BreakerPolicy(failures=3, window_seconds=60, open_seconds=60, probes=1)
 
 
-def ended(model_id: str, instance_id: str = "i", *, fault: bool = True, duration: float = 1.0) -> Attempt:
+def ended(model_id: str, instance_id: str = "i", *, fault: bool = True, duration: float = 0.0) -> Attempt:
     return Attempt(model_id, instance_id, duration, "engine_lost" if fault else "", at_fault=fault)
 
 
@@ -181,6 +181,24 @@ def test_a_model_with_one_broken_instance_stays_while_others_succeed() -> None:
         breakers.finished(ended("m", "good", fault=False), now + 0.5)
     assert breakers.open_instances(6.0) == {"bad"}
     assert breakers.gates(6.0) == {}
+
+
+def test_a_crash_is_one_failure_however_many_requests_it_hits() -> None:
+    breakers = Breakers(POLICY)
+    for crash in (10.0, 20.0, 30.0):
+        assert breakers.gates(crash) == {}
+        for late in range(8):
+            breakers.finished(ended("m", duration=5.0), crash + late / 100)
+    assert breakers.gates(31.0)
+    assert breakers.open_instances(31.0) == {"i"}
+
+
+def test_crashes_of_several_instances_are_several_failures_of_their_model() -> None:
+    breakers = Breakers(POLICY)
+    for number in range(3):
+        breakers.finished(ended("m", f"i{number}", duration=5.0), 10.0)
+    assert breakers.gates(11.0)
+    assert breakers.open_instances(11.0) == set()
 
 
 def test_a_breaker_of_one_model_never_shuts_another() -> None:

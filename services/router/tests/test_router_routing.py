@@ -83,7 +83,7 @@ class Bench:
         return self.routing.select(Wish(Request(), **wish))  # type: ignore[arg-type]
 
     def fails(self, model_id: str, number: int = 0) -> None:
-        self.routing.finished(Attempt(model_id, f"{model_id}-{number}", 0.5, "engine_lost", at_fault=True))
+        self.routing.finished(Attempt(model_id, f"{model_id}-{number}", 0.0, "engine_lost", at_fault=True))
 
     def answers(self, model_id: str, seconds: float = 1.0) -> None:
         self.routing.finished(

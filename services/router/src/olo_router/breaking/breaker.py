@@ -44,6 +44,8 @@ class Breaker:
         self._last_event = float("-inf")
         self.failures = 0
         self.last_failure = ""
+        self.failed_at = float("-inf")
+        """When a failure was last reported."""
 
     def state(self, now: float) -> State:
         """The state at this moment."""
@@ -72,6 +74,7 @@ class Breaker:
 
     def failed(self, began: float, now: float, reason: str) -> None:
         """An attempt that began then has failed."""
+        self.failed_at = now
         if self._opened_at is not None:
             if self.state(now) is State.HALF_OPEN and began >= self._opened_at:
                 self._open(now, reason)

@@ -48,8 +48,14 @@ class Breakers:
         self._tripped: set[tuple[str, str]] = set()
 
     def finished(self, attempt: Attempt, now: float) -> None:
-        """Takes the outcome of an attempt; one whose request was wrong says nothing."""
+        """Takes the outcome of an attempt; one whose request was wrong says nothing.
+
+        What was under way on an instance when it failed fails with it: a crash is one failure, however many it hits.
+        """
         began = now - max(0.0, attempt.duration)
+        instance = self._all.get((attempt.model_id, attempt.instance_id))
+        if attempt.at_fault and instance is not None and began < instance.failed_at:
+            return
         for key in {(attempt.model_id, attempt.instance_id), (attempt.model_id, "")}:
             if attempt.at_fault:
                 self._all.setdefault(key, Breaker(self._policy)).failed(began, now, attempt.failure_reason)

@@ -90,10 +90,10 @@ def _why_not(model: Model, snapshot: Snapshot, ranking: Ranking, request: Reques
 def _why_none(snapshot: Snapshot, ranking: Ranking, picking: Picking, request: Request) -> OloError:
     if _needed(request) > ranking.largest_context > 0:
         return ContextTooLong(_needed(request), ranking.largest_context)
-    for rejection in picking.rejections:
-        if rejection.filter == filters.CIRCUIT_BREAKER:
-            pause = min(gate.open_for for gate in snapshot.gates.values())
-            return NoModelAvailable(f"{rejection.model_id}: {rejection.detail}", pause)
+    broken = [rejection for rejection in picking.rejections if rejection.filter == filters.CIRCUIT_BREAKER]
+    if broken:
+        pause = min(snapshot.gates[rejection.model_id].open_for for rejection in broken)
+        return NoModelAvailable(f"{broken[0].model_id}: {broken[0].detail}", pause)
     if ranking.ordered:
         return NoModelAvailable("those that can hold the request are away")
     # The most telling reason is that of a model which would answer otherwise.

@@ -24,6 +24,7 @@ _ERRORS: Final = {
     400: "A field is wrong; `param` names it.",
     404: "The model, the collection or the run does not exist.",
     409: "The Idempotency-Key was used for another request.",
+    412: "No model offers what the constraints demand.",
     413: "The body is too large.",
     416: "The answer has no such place as Last-Event-ID says.",
     429: "Too many requests are in flight; see Retry-After.",
@@ -48,9 +49,8 @@ def chat_routes(chats: Chats, pace: StreamPace) -> APIRouter:
             "Runs the request durably and answers. With `stream`, the answer comes as server-sent events of "
             "`chat.completion.chunk` objects; the last one carries `finish_reason` and `olo`. An event with "
             "`olo.reset` means that the answer starts again. While a run with `wait_for_model` has no text yet, "
-            "comments say what it is busy with: `: parked`, `: queued`, `: generating`. "
-            "A stream that has broken goes on where the same request "
-            "is made with its Idempotency-Key and Last-Event-ID."
+            "comments say what it is busy with: `: parked`, `: queued`, `: generating`. A stream that has broken goes "
+            "on where the same request is made with its Idempotency-Key and Last-Event-ID."
         ),
         responses=_RESPONSES,
     )
@@ -83,7 +83,8 @@ def chat_routes(chats: Chats, pace: StreamPace) -> APIRouter:
         summary="Retrieve an answer",
         description=(
             "Waits for the answer of a run that was started before, on whichever instance of the gateway; with "
-            "`stream`, gives it as it comes into being, after Last-Event-ID where there is one."
+            "`stream`, gives it as it comes into being, after Last-Event-ID where there is one. Until there is text, "
+            "comments say what the run is busy with."
         ),
         responses=_RESPONSES,
     )

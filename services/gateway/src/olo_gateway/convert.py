@@ -15,6 +15,7 @@ from olo.gateway.v1.run_pb2 import Attempt, AttemptCause, ChatRequest, Citation,
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
 from olo_common.errors import InvalidField, OloError
+from olo_gateway.durations import duration_of, seconds_of
 from olo_gateway.routing import constraints_message, constraints_of
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.attempts import cause_of
@@ -155,18 +156,6 @@ def cause_name(cause: AttemptCause) -> str:
 def phase_name(phase: RunPhase) -> str:
     """A phase as programs of other dialects know it: `parked`."""
     return RunPhase.Name(phase).removeprefix("RUN_PHASE_").lower()
-
-
-def duration_of(delta: timedelta) -> Duration:
-    """A duration message."""
-    message = Duration()
-    message.FromTimedelta(delta)
-    return message
-
-
-def seconds_of(duration: Duration) -> float:
-    """Seconds, of any duration that the wire can carry."""
-    return duration.seconds + duration.nanos / 1e9
 
 
 def _duration(seconds: float | None) -> Duration | None:

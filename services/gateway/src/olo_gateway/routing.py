@@ -6,12 +6,11 @@ import hashlib
 from datetime import timedelta
 from typing import Final
 
-from google.protobuf.duration_pb2 import Duration
-
 from olo.common.v1 import common_pb2
 from olo.gateway.v1.run_pb2 import ChatRequest, Selection
 from olo.inference.v1.inference_service_pb2 import ROLE_SYSTEM, ROLE_USER
 from olo.router.v1 import router_service_pb2 as router
+from olo_gateway.durations import duration_of, seconds_of
 from olo_gateway.runs.order import Constraints
 
 AUTO_PROFILE: Final = "auto"
@@ -42,8 +41,6 @@ def select_request(
     characters = sum(len(message.content) for message in request.messages)
     passages = len(request.recorded_passages) or request.rag.top_k
     longest = request.sampling.max_tokens or _USUAL_ANSWER_TOKENS
-    deadline = Duration()
-    deadline.FromTimedelta(left)
     return router.SelectModelsRequest(
         model_type=common_pb2.MODEL_TYPE_LLM,
         model=request.model,
@@ -55,7 +52,7 @@ def select_request(
         prompt=_prompt(request, characters) if request.profile in ("", AUTO_PROFILE) else None,
         conversation_id=request.conversation_id,
         affinity_key=_affinity_key(request),
-        deadline=deadline,
+        deadline=duration_of(left),
         tenant=request.tenant,
         prompt_tokens=(characters + passages * _CHARACTERS_PER_PASSAGE) // _CHARACTERS_PER_TOKEN,
         completion_tokens=min(longest, _USUAL_ANSWER_TOKENS),
@@ -76,10 +73,9 @@ def keep(selection: Selection, answer: router.SelectModelsResponse) -> None:
 
 def constraints_of(message: router.Constraints) -> Constraints:
     """The constraints that a message holds."""
-    latency = message.max_latency
     return Constraints(
         min_quality=message.min_quality if message.HasField("min_quality") else None,
-        max_latency=latency.seconds + latency.nanos / 1e9 if message.HasField("max_latency") else None,
+        max_latency=seconds_of(message.max_latency) if message.HasField("max_latency") else None,
         max_cost_per_1k_tokens=message.max_cost_per_1k_tokens if message.HasField("max_cost_per_1k_tokens") else None,
         min_context=message.min_context,
         hardware=_HARDWARE_WORDS.get(message.hardware_type, "unknown"),
@@ -99,7 +95,7 @@ def constraints_message(constraints: Constraints) -> router.Constraints:
         capabilities=constraints.capabilities,
     )
     if constraints.max_latency is not None:
-        message.max_latency.FromTimedelta(timedelta(seconds=constraints.max_latency))
+        message.max_latency.CopyFrom(duration_of(timedelta(seconds=constraints.max_latency)))
     return message
 
 

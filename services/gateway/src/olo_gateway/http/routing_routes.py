@@ -17,7 +17,7 @@ from olo.router.v1.router_service_pb2 import (
     ListRankingsResponse,
 )
 from olo_contracts.identifiers import DEFAULT_TENANT
-from olo_gateway.convert import seconds_of
+from olo_gateway.durations import seconds_of
 from olo_gateway.http import routing_schemas as schemas
 from olo_gateway.http.answers import component_of
 from olo_gateway.http.schemas import ErrorAnswer, Rejection

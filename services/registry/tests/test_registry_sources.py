@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from olo_registry.benchmarks.facts import Record, quality_scores
 from olo_registry.benchmarks.sources.hugging_face import read_context_limit, read_hugging_face
 from olo_registry.benchmarks.sources.lmarena import read_lmarena
 from olo_registry.benchmarks.sources.openrouter import read_openrouter
 from olo_registry.errors import SourceDrifted
+from olo_registry.settings import BenchmarkSettings
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "benchmarks"
 READERS: list[Callable[[bytes], Any]] = [read_openrouter, read_lmarena, read_hugging_face, read_context_limit]
@@ -91,3 +93,13 @@ def test_qualities_are_chances_in_the_order_of_the_ratings(ratings: list[float])
     assert all(0 <= score <= 1 for score in scores.values())
     by_rating = [scores[str(n)] for n in sorted(range(len(ratings)), key=lambda n: ratings[n])]
     assert by_rating == sorted(by_rating)
+
+
+@pytest.mark.parametrize(
+    ("field", "url"),
+    [("openrouter_url", "ftp://a"), ("lmarena_url", "leaderboard.csv"), ("hugging_face_url", "file:///srv/models")],
+)
+def test_a_source_that_cannot_be_asked_is_refused_at_start(field: str, url: str) -> None:
+    with pytest.raises(ValidationError, match="must begin with"):
+        BenchmarkSettings(**{field: url})
+    assert BenchmarkSettings(**{field: ""})

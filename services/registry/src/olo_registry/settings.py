@@ -33,11 +33,18 @@ class BenchmarkSettings(BaseSettings):
     hugging_face_hours: Hours = 24.0
     """Time between two fetches of these."""
 
-    @field_validator("openrouter_url", "lmarena_url", "hugging_face_url")
+    @field_validator("openrouter_url", "lmarena_url")
     @classmethod
-    def _scheme(cls, value: str) -> str:
+    def _document(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://", "file:///")):
             raise ValueError("must begin with http://, https:// or file:///")
+        return value
+
+    @field_validator("hugging_face_url")
+    @classmethod
+    def _server(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
         return value
 
 

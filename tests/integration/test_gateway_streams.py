@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -334,24 +333,27 @@ class EndlessEngine(FakeEngine):
     def __init__(self) -> None:
         super().__init__("The answer.")
         self.stopped = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
 
-    def generate(self, batch: Batch, listener: Listener) -> None:
+    async def generate(self, batch: Batch, listener: Listener) -> None:
         if self.dispatched:
-            super().generate(batch, listener)
+            await super().generate(batch, listener)
             return
         self.dispatched.append(batch)
         listener.began(cached=False)
-        while not listener.token(0, ord("x"), 0.0):
-            time.sleep(0.01)
-        self._loop.call_soon_threadsafe(self.stopped.set)
+        while not listener.tokens([(0, ord("x"), 0.0)]):
+            await asyncio.sleep(0.01)
+        self.stopped.set()
 
 
 async def test_a_hang_up_stops_the_engine_of_the_real_worker_and_frees_its_slot(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     engine = EndlessEngine()
-    monkeypatch.setattr(worker_app, "_load", lambda _: engine)
+
+    async def load(_: LlmWorkerSettings) -> EndlessEngine:
+        return engine
+
+    monkeypatch.setattr(worker_app, "_load", load)
     settings = LlmWorkerSettings(
         model_id=f"real-{key()[:8]}",
         model_directory=tmp_path,

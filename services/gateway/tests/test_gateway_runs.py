@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 
@@ -136,3 +136,13 @@ def test_the_fingerprint_is_of_what_is_asked() -> None:
         replace(ORDER, allow_fallback=True),
     ]
     assert len({fingerprint(order) for order in [ORDER, *others]}) == 6
+
+
+def test_a_field_that_nobody_has_set_does_not_change_the_fingerprint() -> None:
+    @dataclass(frozen=True, slots=True)
+    class LaterOrder(ChatOrder):
+        further: int = 0
+
+    said = {field.name: getattr(ORDER, field.name) for field in fields(ORDER)}
+    assert fingerprint(LaterOrder(**said)) == fingerprint(ORDER)
+    assert fingerprint(LaterOrder(**said, further=1)) != fingerprint(ORDER)

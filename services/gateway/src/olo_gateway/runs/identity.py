@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Final
 
+from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.order import ChatOrder
 
 _PREFIX: Final = "run-"
@@ -23,10 +24,20 @@ def run_id_of(request_id: str) -> str:
 
 
 def fingerprint(order: ChatOrder) -> str:
-    """A hash of what is asked. How long, how urgently and where the caller waits is no part of it: retries differ."""
-    asked = asdict(replace(order, request_id="", timeout=None))
-    del asked["wait_for_model"], asked["store"], asked["priority"]
-    text = json.dumps(
-        asked, sort_keys=True, default=lambda value: value.value if isinstance(value, Enum) else str(value)
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
+    """A hash of what is asked. How long, how urgently and where the caller waits is no part of it: retries differ.
+
+    Nor is what was left at its default, so that a release with a further field gives the same.
+    """
+    asked = replace(order, request_id="", timeout=None, wait_for_model=None, store=False, priority=Priority.NORMAL)
+    return hashlib.sha256(json.dumps(_said(asked), sort_keys=True).encode()).hexdigest()
+
+
+def _said(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return [_said(each) for each in value]
+    if is_dataclass(value):
+        said = ((field.name, getattr(value, field.name), field.default) for field in fields(value))
+        return {name: _said(is_now) for name, is_now, default in said if is_now != default}
+    return value

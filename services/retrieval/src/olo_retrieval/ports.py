@@ -35,6 +35,10 @@ class CollectionStore(Protocol):
         """One with its counts. Raises CollectionNotFound."""
         ...
 
+    async def find(self, tenant: str, name: str) -> Collection:
+        """One without its counts, which take longer the more documents there are. Raises CollectionNotFound."""
+        ...
+
     async def page(self, tenant: str, after: str, limit: int) -> list[Collection]:
         """At most `limit` whose name comes after `after`."""
         ...

@@ -95,7 +95,7 @@ class Searcher:
         name = query.retriever or self._default
         if name not in self._retrievers:
             raise InvalidField("retriever", f"is none of {', '.join(sorted(self._retrievers))}")
-        collection = await self._collections.get(query.tenant, query.collection)
+        collection = await self._collections.find(query.tenant, query.collection)
         if not self._complete(collection.uid):
             raise Unavailable("the index of this collection is being rebuilt", retry_after=1.0)
         index = CollectionIndex(

@@ -123,9 +123,13 @@ class EdgeStore:
 
         return await self._threads.run(empty)
 
+    async def settled(self) -> None:
+        """Returns when no graph is being brought up to date."""
+        await asyncio.gather(*self._optimizing, return_exceptions=True)
+
     async def close(self) -> None:
         """Writes everything out and lets the folder go."""
-        await asyncio.gather(*self._optimizing, return_exceptions=True)
+        await self.settled()
         for shard in self._shards.values():
             await self._threads.raw(shard.flush)
             await self._threads.raw(shard.close)

@@ -162,8 +162,8 @@ async def open_edge(directory: Path, options: IndexOptions) -> AsyncIterator[Edg
     Raises:
         StartupError: The directory cannot be written, or another process uses it.
     """
-    # The engine knows no errors of its own kind.
-    threads = StoreThreads(_THREADS, (Exception,))
+    # What the engine raises has no kind of its own.
+    threads = StoreThreads(_THREADS, lambda error: type(error) is Exception)
     with contextlib.ExitStack() as stack:
         stack.callback(threads.close)
         try:

@@ -36,6 +36,7 @@ _SERVER_THREADS: Final = 8
 _TIMEOUT_SECONDS: Final = 10
 _UPSERT_BATCH: Final = 256
 _GRPC_PORT: Final = 6334
+_FAILURES: Final = (ApiException, httpx.HTTPError, grpc.RpcError, OSError)
 
 
 class QdrantStore:
@@ -172,7 +173,7 @@ class QdrantStore:
 async def open_qdrant(address: str, api_key: str | None, options: IndexOptions) -> AsyncIterator[QdrantStore]:
     """The store in memory, where the address is empty, or on the server at `grpc://host:6334`, closed afterwards."""
     local = not address
-    threads = StoreThreads(1 if local else _SERVER_THREADS, (ApiException, httpx.HTTPError, grpc.RpcError, OSError))
+    threads = StoreThreads(1 if local else _SERVER_THREADS, lambda error: isinstance(error, _FAILURES))
     try:
         client = await threads.raw(lambda: _connect(address, api_key))
         try:

@@ -168,7 +168,7 @@ async def open_sqlite(path: Path, options: IndexOptions) -> AsyncIterator[Sqlite
     Raises:
         StartupError: The file cannot be written, or another process uses it.
     """
-    threads = StoreThreads(1, (apsw.Error,))
+    threads = StoreThreads(1, lambda error: isinstance(error, apsw.Error))
     try:
         try:
             connection = await threads.raw(lambda: _connect(path))

@@ -17,12 +17,12 @@ class StoreThreads:
 
     Args:
         count: How many run at once.
-        failures: What the store raises where it does not answer; becomes Unavailable.
+        is_failure: Whether what was raised means that the store does not answer, which becomes Unavailable.
     """
 
-    def __init__(self, count: int, failures: tuple[type[Exception], ...]) -> None:
+    def __init__(self, count: int, is_failure: Callable[[Exception], bool]) -> None:
         self._executor = ThreadPoolExecutor(count, thread_name_prefix="vectors")
-        self._failures = failures
+        self._is_failure = is_failure
 
     async def run(self, work: Callable[[], R]) -> R:
         """The result of a call.
@@ -32,7 +32,9 @@ class StoreThreads:
         """
         try:
             return await self.raw(work)
-        except self._failures as error:
+        except Exception as error:
+            if not self._is_failure(error):
+                raise
             raise Unavailable("the vector store does not answer", retry_after=1.0) from error
 
     async def raw(self, work: Callable[[], R]) -> R:

@@ -27,6 +27,9 @@ BENCHMARKS = (
     "name_resolution",
     "registry_fleet",
     "router_select",
+    "rag_quality",
+    "rag_search",
+    "rag_ingest",
 )
 
 

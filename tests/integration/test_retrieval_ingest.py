@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import hashlib
 import math
@@ -46,6 +47,12 @@ def hashed(text: str) -> list[float]:
     return [value / norm for value in vector]
 
 
+def hashed_words(text: str) -> embedding_pb.SparseVector:
+    terms = sorted({int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) for word in text.lower().split()})
+    values = array.array("f", [1.0] * len(terms))
+    return embedding_pb.SparseVector(indices=array.array("I", terms).tobytes(), values=values.tobytes())
+
+
 class Models(router_grpc.RouterServiceServicer, embedding_grpc.EmbeddingServiceServicer):
     """A router that knows one embedding model, and that model."""
 
@@ -57,6 +64,11 @@ class Models(router_grpc.RouterServiceServicer, embedding_grpc.EmbeddingServiceS
 
     async def Embed(self, request: embedding_pb.EmbedRequest, context: Any) -> embedding_pb.EmbedResponse:
         return embedding_pb.EmbedResponse(vectors=pack([hashed(text) for text in request.texts]))
+
+    async def EmbedSparse(
+        self, request: embedding_pb.EmbedSparseRequest, context: Any
+    ) -> embedding_pb.EmbedSparseResponse:
+        return embedding_pb.EmbedSparseResponse(vectors=[hashed_words(text) for text in request.texts])
 
 
 @pytest.fixture
@@ -104,12 +116,12 @@ class Client:
 
 
 @asynccontextmanager
-async def retrieval(directory: Path, models: str, temporal: str, qdrant: str = "memory") -> AsyncIterator[Client]:
+async def retrieval(directory: Path, models: str, temporal: str, vectors: str = "memory") -> AsyncIterator[Client]:
     settings = RetrievalSettings(
         port=0,
         grace_seconds=0.0,
         database_url=f"sqlite:///{directory}/retrieval.db",
-        qdrant=qdrant,
+        vector_store=vectors,
         router_target=models,
         upkeep_seconds=0.2,
         temporal=TemporalSettings(address=temporal),
@@ -163,11 +175,11 @@ async def test_a_version_that_cannot_get_on_leaves_the_old_one_in_place(
         assert await client.find("ferry") == [text_of(NEW)]
 
 
-@pytest.mark.parametrize("qdrant", ["memory", "path"])
+@pytest.mark.parametrize("vectors", ["memory", "edge", "sqlite"])
 async def test_a_process_that_ends_between_index_and_swap(
-    qdrant: str, tmp_path: Path, models: str, temporal_address: str, monkeypatch: pytest.MonkeyPatch
+    vectors: str, tmp_path: Path, models: str, temporal_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    location = "memory" if qdrant == "memory" else f"path:{tmp_path}/vectors"
+    location = "memory" if vectors == "memory" else f"{vectors}:{tmp_path}/vectors"
     tried = asyncio.Event()
 
     async def broken(*_: Any) -> None:

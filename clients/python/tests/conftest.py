@@ -81,6 +81,8 @@ class FakeGateway(
         self.refused: dict[str, str] = {}
         self.aliases: dict[str, rg.Alias] = {}
         self.runs: dict[str, run_pb2.Run] = {}
+        self.found = [rt.Passage(title="The tram", source="tram.md", score=0.75, text="It began\nin 1908.")]
+        self.citations: list[run_pb2.Citation] = []
 
     def _take(self, request: Any, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
@@ -89,7 +91,9 @@ class FakeGateway(
 
     def Chat(self, request, context):
         self._take(request, context)
-        return response(f"You said {request.messages[-1].content}", request.request_id)
+        answer = response(f"You said {request.messages[-1].content}", request.request_id)
+        answer.citations.extend(self.citations)
+        return answer
 
     def ChatStream(self, request, context):
         self._take(request, context)
@@ -273,8 +277,7 @@ class FakeGateway(
 
     def Search(self, request, context):
         self._take(request, context)
-        passage = rt.Passage(title="The tram", source="tram.md", score=0.75, text="It began\nin 1908.")
-        return rt.SearchResponse(passages=[passage])
+        return rt.SearchResponse(passages=self.found)
 
 
 class Served:

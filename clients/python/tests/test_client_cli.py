@@ -113,6 +113,16 @@ def test_each_command_writes_what_it_found(served: Any, capsys: Any, arguments: 
     assert expected in capsys.readouterr().out
 
 
+def test_a_search_says_how(served: Any) -> None:
+    options = ["--retriever", "dense", "--where", "lang=de", "--where", "lang=en", "--where", "a=b=c", "--rerank"]
+    assert cli.run(["search", "when?", "--collection", "demo", *options]) == 0
+    asked = served.gateway.requests[-1]
+    assert (asked.retriever, asked.rerank) == ("dense", True)
+    parts = [part.comparison for part in asked.filter.all.filters]
+    assert [(part.key, list(part.values)) for part in parts] == [("lang", ["de", "en"]), ("a", ["b=c"])]
+    assert cli.run(["search", "when?", "--collection", "demo", "--where", "lang"]) == 2
+
+
 @pytest.mark.parametrize(
     "arguments", [["models", "list"], ["runs", "list"], ["collections", "list"], ["search", "x", "--collection", "c"]]
 )

@@ -11,19 +11,20 @@ from pathlib import Path
 import pytest
 
 from olo_common.errors import OloError, Unavailable
-from olo_retrieval.adapters.memory_store import MemoryStore
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.documents import SqlDocuments
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
+from olo_retrieval.adapters.vectors.fake import FakeStore
 from olo_retrieval.chunking import ChunkLimits
 from olo_retrieval.curation import Curation
 from olo_retrieval.drafts import make_draft
 from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.ingestion.intake import Intake
 from olo_retrieval.ingestion.recovery import Recovery
-from olo_retrieval.searching import Query, Searcher
-from olo_retrieval.types import Draft, EmbeddingModel, InputSide, VersionRef
+from olo_retrieval.searching.retrievers import HYBRID, own_retrievers
+from olo_retrieval.searching.searcher import Query, Searcher
+from olo_retrieval.types import Draft, EmbeddingModel, Hit, InputSide, SparseVector, VersionRef
 
 MODEL = EmbeddingModel("hashing", 64)
 
@@ -31,7 +32,7 @@ MODEL = EmbeddingModel("hashing", 64)
 def hashed(text: str, dimension: int = 64) -> list[float]:
     """A bag of words, hashed into a unit vector: texts that share words are near each other."""
     vector = [0.0] * dimension
-    for word in text.lower().replace(".", " ").replace("?", " ").split():
+    for word in _words(text):
         vector[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % dimension] += 1.0
     norm = math.hypot(*vector) or 1.0
     return [value / norm for value in vector]
@@ -52,6 +53,23 @@ class HashingEmbedder:
         self.batches.append(len(texts))
         return [hashed(text, model.dimension) for text in texts]
 
+    async def embed_sparse(self, model: EmbeddingModel, texts: Sequence[str], side: InputSide) -> list[SparseVector]:
+        return [hashed_words(text) for text in texts]
+
+    async def rerank(self, model: EmbeddingModel, query: str, texts: Sequence[str]) -> list[float]:
+        """The shortest text is the best answer."""
+        return [-float(len(text)) for text in texts]
+
+
+def hashed_words(text: str) -> SparseVector:
+    """Each word once, as a term."""
+    terms = {int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) for word in _words(text)}
+    return SparseVector(sorted(terms), [1.0] * len(terms))
+
+
+def _words(text: str) -> list[str]:
+    return text.lower().replace(".", " ").replace("?", " ").split()
+
 
 @dataclass
 class RecordingStarter:
@@ -69,26 +87,38 @@ class House:
 
     def __init__(self, collections: SqlCollections, documents: SqlDocuments, versions: SqlVersions) -> None:
         self.collections, self.documents, self.versions = collections, documents, versions
-        self.vectors, self.embedder, self.starter = MemoryStore(), HashingEmbedder(), RecordingStarter()
+        self.vectors, self.embedder, self.starter = FakeStore(), HashingEmbedder(), RecordingStarter()
         self.indexer = Indexer(collections, versions, self.vectors, self.embedder, ChunkLimits())
         self.recovery = Recovery(collections, versions, self.vectors, self.indexer)
         self.curation = Curation(collections, documents, versions, self.vectors, self.embedder)
         self.intake = Intake(collections, documents, versions, self.starter)
-        self.searcher = Searcher(collections, versions, self.vectors, self.embedder, self.recovery.complete)
-
-    def draft(self, content: str, document_id: str = "guide") -> Draft:
-        """A good document."""
-        return make_draft(
-            document_id=document_id, title="", source="guide.md", content=content, metadata={}, max_bytes=100_000
+        self.searcher = Searcher(
+            collections,
+            versions,
+            self.vectors,
+            self.embedder,
+            self.recovery.complete,
+            retrievers=own_retrievers(),
+            default=HYBRID,
         )
 
-    async def stage(self, content: str, document_id: str = "guide", tenant: str = "default") -> VersionRef:
-        """Hands a document in; nothing is indexed yet."""
-        return (await self.intake.ingest(tenant, "demo", self.draft(content, document_id))).ref
+    def draft(self, content: str, document_id: str = "guide", **metadata: str) -> Draft:
+        """A good document."""
+        return make_draft(
+            document_id=document_id, title="", source="guide.md", content=content, metadata=metadata, max_bytes=100_000
+        )
 
-    async def ingest(self, content: str, document_id: str = "guide", tenant: str = "default") -> VersionRef:
+    async def stage(
+        self, content: str, document_id: str = "guide", tenant: str = "default", **metadata: str
+    ) -> VersionRef:
+        """Hands a document in; nothing is indexed yet."""
+        return (await self.intake.ingest(tenant, "demo", self.draft(content, document_id, **metadata))).ref
+
+    async def ingest(
+        self, content: str, document_id: str = "guide", tenant: str = "default", **metadata: str
+    ) -> VersionRef:
         """Takes a document through every step."""
-        ref = await self.stage(content, document_id, tenant)
+        ref = await self.stage(content, document_id, tenant, **metadata)
         await self.indexer.index(ref, lambda _: None)
         await self.indexer.swap(ref)
         await self.indexer.remove_stale(ref)
@@ -96,8 +126,11 @@ class House:
 
     async def find(self, text: str, tenant: str = "default", top_k: int = 4) -> list[str]:
         """The texts that a search shows."""
-        hits, _ = await self.searcher.search(Query(tenant, "demo", text, top_k))
-        return [hit.piece.text for hit in hits]
+        return [hit.piece.text for hit in await self.search(Query(tenant, "demo", text, top_k))]
+
+    async def search(self, query: Query) -> list[Hit]:
+        """What a search finds."""
+        return (await self.searcher.search(query)).hits
 
 
 @pytest.fixture

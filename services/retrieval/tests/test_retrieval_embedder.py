@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +14,12 @@ from olo.embedding.v1 import embedding_service_pb2 as embedding_pb
 from olo.embedding.v1 import embedding_service_pb2_grpc as embedding_grpc
 from olo.router.v1 import router_service_pb2 as router_pb
 from olo.router.v1 import router_service_pb2_grpc as router_grpc
-from olo_common.errors import ErrorCode, OloError
+from olo_common.errors import ErrorCode, OloError, Unavailable
 from olo_common.grpc_client import channel
 from olo_contracts.vectors import pack
 from olo_retrieval.adapters.router_embedder import RouterEmbedder
 from olo_retrieval.errors import EmbeddingMismatch
-from olo_retrieval.types import EmbeddingModel, InputSide
+from olo_retrieval.types import EmbeddingModel, InputSide, SparseVector
 
 MODEL = EmbeddingModel("mini", 2)
 NOBODY = "127.0.0.1:9"
@@ -39,11 +40,26 @@ class Router(router_grpc.RouterServiceServicer):
 
 class Worker(embedding_grpc.EmbeddingServiceServicer):
     failure: grpc.StatusCode | None = None
+    broken: bool = False
 
     async def Embed(self, request: embedding_pb.EmbedRequest, context: Any) -> embedding_pb.EmbedResponse:
         if self.failure is not None:
             await context.abort(self.failure, "no")
         return embedding_pb.EmbedResponse(vectors=pack([[1.0, float(len(text))] for text in request.texts]))
+
+    async def EmbedSparse(
+        self, request: embedding_pb.EmbedSparseRequest, context: Any
+    ) -> embedding_pb.EmbedSparseResponse:
+        if self.failure is not None:
+            await context.abort(self.failure, "no")
+        values = b"" if self.broken else struct.pack("<2f", 0.5, 1.5)
+        vector = embedding_pb.SparseVector(indices=struct.pack("<2I", 7, 2**32 - 1), values=values)
+        return embedding_pb.EmbedSparseResponse(vectors=[vector] * len(request.texts))
+
+    async def Rerank(self, request: embedding_pb.RerankRequest, context: Any) -> embedding_pb.RerankResponse:
+        indices = reversed(range(len(request.documents) - self.broken))
+        results = [embedding_pb.RerankResult(index=i, score=len(request.documents[i])) for i in indices]
+        return embedding_pb.RerankResponse(results=results)
 
 
 @dataclass
@@ -112,3 +128,17 @@ async def test_vectors_of_another_dimension_are_refused(world: World) -> None:
 async def test_choosing_gives_the_default_model_its_name(world: World) -> None:
     assert await world.embedder.choose("") == MODEL
     assert world.router.asked[0].model == ""
+
+
+async def test_sparse_vectors_and_scores_come_in_the_order_of_the_texts(world: World) -> None:
+    expected = SparseVector([7, 2**32 - 1], [0.5, 1.5])
+    assert await world.embedder.embed_sparse(MODEL, ["a", "b"], InputSide.PASSAGE) == [expected, expected]
+    assert await world.embedder.rerank(MODEL, "q", ["a", "bbb", "cc"]) == [1.0, 3.0, 2.0]
+
+
+async def test_sparse_vectors_and_scores_that_do_not_match_are_refused(world: World) -> None:
+    world.model.broken = True
+    with pytest.raises(Unavailable, match="one vector for each text"):
+        await world.embedder.embed_sparse(MODEL, ["a"], InputSide.PASSAGE)
+    with pytest.raises(Unavailable, match="scored each passage once"):
+        await world.embedder.rerank(MODEL, "q", ["a", "b"])

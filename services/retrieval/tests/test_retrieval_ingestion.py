@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -240,10 +240,10 @@ async def test_a_swap_during_a_search_hides_no_document(house: House, monkeypatc
     ref = await house.stage(NEW)
     search, calls = house.vectors.search, 0
 
-    async def search_then_swap(*args: object) -> object:
+    async def search_then_swap(*args: Any, **options: Any) -> object:
         nonlocal calls
         calls += 1
-        hits = await search(*args)  # type: ignore[arg-type]
+        hits = await search(*args, **options)
         if calls == 1:
             await house.indexer.index(ref, lambda _: None)
             await house.indexer.swap(ref)

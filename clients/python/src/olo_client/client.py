@@ -8,7 +8,7 @@ from typing import Self, Unpack
 from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest, ChatStreamResponse, EmbedRequest
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import ChatResponse
-from olo.retrieval.v1.retrieval_service_pb2 import Passage, SearchRequest
+from olo.retrieval.v1.retrieval_service_pb2 import Passage
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo_client.benchmarks import Benchmarks
 from olo_client.calls import Calls
@@ -16,6 +16,7 @@ from olo_client.connection import DEFAULT_TARGET, Patience
 from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
 from olo_client.resources import Collections, Documents, Models, Runs
 from olo_client.routing import Routing
+from olo_client.searches import SearchOptions, search_request
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -95,9 +96,7 @@ class Olo:
         """One vector for each text."""
         return embeddings_from(self._calls.call(self._gateway.Embed, EmbedRequest(model=model, texts=texts)))
 
-    def search(
-        self, collection: str, query: str, *, top_k: int | None = None, min_score: float | None = None
-    ) -> Sequence[Passage]:
-        """The passages nearest in meaning to the query, best first."""
-        request = SearchRequest(collection=collection, query=query, top_k=top_k or 0, min_score=min_score)
+    def search(self, collection: str, query: str, **options: Unpack[SearchOptions]) -> Sequence[Passage]:
+        """The passages that fit the query, best first."""
+        request = search_request(collection, query, options)
         return (self._calls.call(self._retrieval.Search, request)).passages

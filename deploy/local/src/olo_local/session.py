@@ -138,5 +138,5 @@ def _place(settings: LocalSettings, mode: str) -> Place:
     if mode == "demo":
         shutil.rmtree(data, ignore_errors=True)
     data.mkdir(parents=True, exist_ok=True)
-    vectors = "memory" if mode == "demo" else f"path:{data / 'vectors'}"
+    vectors = "memory" if mode == "demo" else f"edge:{data / 'vectors'}"
     return Place(data, settings.models_home, vectors)

@@ -31,7 +31,7 @@ class Place:
     Attributes:
         data: Databases, streams and vectors.
         models: Prepared models, one folder each.
-        vectors: The Qdrant that retrieval uses: `memory`, or `path:` and a folder.
+        vectors: The vector store that retrieval uses: `memory`, or `edge:` and a folder.
     """
 
     data: Path
@@ -89,7 +89,7 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
             ports,
             common,
             {
-                "OLO_RETRIEVAL_QDRANT": place.vectors,
+                "OLO_RETRIEVAL_VECTOR_STORE": place.vectors,
                 "OLO_RETRIEVAL_DATABASE_URL": databases["retrieval"],
                 "OLO_RETRIEVAL_ROUTER_TARGET": ports.address("router"),
             },

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from olo.retrieval.v1 import retrieval_service_pb2, retrieval_service_pb2_grpc
-from olo_common.errors import Unavailable
+from olo_common.errors import StartupError, Unavailable
 from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
@@ -21,20 +21,23 @@ from olo_common.sql import Database
 from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
 from olo_contracts.queues import INGEST_QUEUE
 from olo_retrieval.activities import IngestActivities
-from olo_retrieval.adapters.qdrant_store import open_qdrant
+from olo_retrieval.adapters.retriever_plugins import all_retrievers
 from olo_retrieval.adapters.router_embedder import router_embedder
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.documents import SqlDocuments
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
 from olo_retrieval.adapters.temporal_ingest import TemporalIngestStarter
+from olo_retrieval.adapters.vectors.opening import open_vectors
+from olo_retrieval.adapters.vectors.points import IndexOptions
 from olo_retrieval.chunking import ChunkLimits
 from olo_retrieval.curation import Curation
 from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.ingestion.intake import Intake
 from olo_retrieval.ingestion.recovery import Recovery
 from olo_retrieval.ingestion.upkeep import Upkeep
-from olo_retrieval.searching import Searcher
+from olo_retrieval.searching.retrievers import DENSE, HYBRID
+from olo_retrieval.searching.searcher import Searcher
 from olo_retrieval.servicer import RetrievalServicer
 from olo_retrieval.settings import RetrievalSettings
 from olo_retrieval.workflows.ingest import IngestWorkflow
@@ -55,7 +58,11 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
         health = Health([_DOCUMENTS, _INDEX])
         database = await stack.enter_async_context(document_store(settings.database_url))
         key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-        vectors = await stack.enter_async_context(open_qdrant(settings.qdrant, key))
+        vectors = await stack.enter_async_context(open_vectors(settings.vector_store, key, _index_options(settings)))
+        sparse = settings.sparse != "off"
+        retrievers, default = all_retrievers(), settings.retriever or (HYBRID if sparse else DENSE)
+        if default not in retrievers:
+            raise StartupError(f"OLO_RETRIEVAL_RETRIEVER: {default} is none of {', '.join(sorted(retrievers))}")
         embedder = await stack.enter_async_context(
             router_embedder(settings.router_target, timeout=settings.embed_timeout_seconds)
         )
@@ -64,7 +71,7 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
 
         collections, documents, versions = SqlCollections(database), SqlDocuments(database), SqlVersions(database)
         limits = ChunkLimits(max_words=settings.chunk_words)
-        indexer = Indexer(collections, versions, vectors, embedder, limits)
+        indexer = Indexer(collections, versions, vectors, embedder, limits, sparse=sparse)
         recovery = Recovery(collections, versions, vectors, indexer)
         upkeep = Upkeep(
             recovery=recovery,
@@ -79,7 +86,16 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
             documents=documents,
             curation=Curation(collections, documents, versions, vectors, embedder),
             intake=Intake(collections, documents, versions, starter),
-            searcher=Searcher(collections, versions, vectors, embedder, recovery.complete),
+            searcher=Searcher(
+                collections,
+                versions,
+                vectors,
+                embedder,
+                recovery.complete,
+                retrievers=retrievers,
+                default=default,
+                sparse=sparse,
+            ),
             max_document_bytes=settings.max_document_bytes,
         )
 
@@ -102,6 +118,16 @@ def _worker(client: Client, activities: IngestActivities, concurrency: int) -> W
         build_id=build_id("olo-retrieval"),
         max_concurrent_activities=concurrency,
         graceful_shutdown_timeout=timedelta(seconds=5),
+    )
+
+
+def _index_options(settings: RetrievalSettings) -> IndexOptions:
+    return IndexOptions(
+        idf=settings.sparse == "bm25",
+        m=settings.hnsw_m,
+        ef_construct=settings.hnsw_ef_construct,
+        ef=settings.hnsw_ef,
+        quantized=settings.quantization == "int8",
     )
 
 

@@ -10,14 +10,16 @@ import re
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo_common.errors import InvalidField, OloError
 from olo_contracts.identifiers import AUTO_MODEL, COLLECTION, DEFAULT_TENANT, DOCUMENT_ID, MODEL_ID, is_valid
+from olo_retrieval.convert_filter import filter_of
 from olo_retrieval.drafts import make_draft
-from olo_retrieval.searching import Query
+from olo_retrieval.searching.searcher import Query
 from olo_retrieval.types import Collection, DocumentRecord, DocumentState, Draft, Hit
 
 MOST_DOCUMENTS = 100
 MOST_PASSAGES = 50
 DEFAULT_PASSAGES = 4
 LONGEST_QUERY = 8192
+LONGEST_NAME = 64
 LARGEST_PAGE = 1000
 DEFAULT_PAGE = 100
 
@@ -73,8 +75,24 @@ def query_of(request: pb.SearchRequest) -> Query:
     min_score = request.min_score if request.HasField("min_score") else None
     if min_score is not None and math.isnan(min_score):
         raise InvalidField("min_score", "is not a number")
-    tenant, collection = tenant_of(request.tenant), collection_name(request.collection)
-    return Query(tenant, collection, request.query, request.top_k or DEFAULT_PASSAGES, min_score)
+    if len(request.retriever) > LONGEST_NAME:
+        raise InvalidField("retriever", f"more than {LONGEST_NAME} characters")
+    mmr_lambda = request.mmr_lambda if request.HasField("mmr_lambda") else None
+    if mmr_lambda is not None and not 0 <= mmr_lambda <= 1:
+        raise InvalidField("mmr_lambda", "must be 0 to 1")
+    if mmr_lambda is not None and request.rerank:
+        raise InvalidField("mmr_lambda", "cannot be joined with rerank, which orders by another measure")
+    return Query(
+        tenant=tenant_of(request.tenant),
+        collection=collection_name(request.collection),
+        text=request.query,
+        top_k=request.top_k or DEFAULT_PASSAGES,
+        min_score=min_score,
+        retriever=request.retriever,
+        filter=filter_of(request.filter) if request.HasField("filter") else None,
+        mmr_lambda=mmr_lambda,
+        rerank=request.rerank,
+    )
 
 
 def page_of(size: int, token: str) -> tuple[int, str]:
@@ -142,11 +160,13 @@ def to_passage(hit: Hit) -> pb.Passage:
         document_id=piece.document_id,
         title=piece.title,
         source=piece.source,
-        score=hit.score,
+        score=hit.similarity,
+        rank_score=hit.score,
         text=piece.text,
         start_offset=piece.start,
         end_offset=piece.end,
         document_version=piece.version,
+        metadata=piece.metadata,
     )
 
 

@@ -4,6 +4,8 @@ OloError
 +-- CollectionNotFound, CollectionExists
 +-- DocumentNotFound, DocumentEmpty, DocumentTooLarge
 +-- EmbeddingMismatch   the model's vectors do not fit the collection
++-- SparseUnavailable   the retriever needs sparse vectors, and this service keeps none
++-- FilterInvalid       a filter is not one that can be run
 +-- IndexIncomplete     a version is not wholly in the vector store; indexing it again helps
 """
 
@@ -80,3 +82,23 @@ class IndexIncomplete(OloError):
 
     def __init__(self) -> None:
         super().__init__("the version is not wholly in the vector store")
+
+
+class SparseUnavailable(OloError):
+    """There are no sparse vectors."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "sparse_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("retriever: sparse vectors are switched off here; use dense", field="retriever")
+
+
+class FilterInvalid(OloError):
+    """A filter is not one that can be run."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "filter_invalid"
+
+    def __init__(self, problem: str, field: str = "filter") -> None:
+        super().__init__(f"{field}: {problem}", field=field)

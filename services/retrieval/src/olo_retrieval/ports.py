@@ -12,9 +12,11 @@ from olo_retrieval.types import (
     EmbeddingModel,
     Hit,
     InputSide,
-    Piece,
+    Point,
+    Ranking,
     Removal,
     Selection,
+    SparseVector,
     Staging,
     StoredVersion,
     Vector,
@@ -31,6 +33,10 @@ class CollectionStore(Protocol):
 
     async def get(self, tenant: str, name: str) -> Collection:
         """One with its counts. Raises CollectionNotFound."""
+        ...
+
+    async def find(self, tenant: str, name: str) -> Collection:
+        """One without its counts, which take longer the more documents there are. Raises CollectionNotFound."""
         ...
 
     async def page(self, tenant: str, after: str, limit: int) -> list[Collection]:
@@ -117,14 +123,25 @@ class VersionStore(Protocol):
 class VectorStore(Protocol):
     """Points: vectors with the pieces that they stand for. Each embedding model has its own space."""
 
-    async def upsert(self, model: EmbeddingModel, scope: Selection, points: Sequence[tuple[Piece, Vector]]) -> None:
+    async def upsert(self, model: EmbeddingModel, scope: Selection, points: Sequence[Point]) -> None:
         """Writes points into the tenant and collection of the scope; the same piece again replaces its point."""
         ...
 
     async def search(
-        self, model: EmbeddingModel, selection: Selection, vector: Vector, limit: int, min_score: float | None
+        self,
+        model: EmbeddingModel,
+        selection: Selection,
+        probe: Vector | SparseVector,
+        limit: int,
+        *,
+        with_vectors: bool = False,
     ) -> list[Hit]:
-        """The nearest points of the selection, best first."""
+        """The points of the selection that are nearest to the probe, best first.
+
+        The score is the cosine for a dense probe; for a sparse one the product, weighted by the rarity of each term
+        in the tenant's collection where the store was opened for that. A sparse probe finds only points that share a
+        term with it.
+        """
         ...
 
     async def count(self, model: EmbeddingModel, selection: Selection) -> int:
@@ -149,6 +166,34 @@ class Embedder(Protocol):
 
     async def embed(self, model: EmbeddingModel, texts: Sequence[str], side: InputSide) -> list[list[float]]:
         """One vector for each text. Raises Unavailable, EmbeddingMismatch."""
+        ...
+
+    async def embed_sparse(self, model: EmbeddingModel, texts: Sequence[str], side: InputSide) -> list[SparseVector]:
+        """One sparse vector for each text, from the instances that serve this model. Raises Unavailable."""
+        ...
+
+    async def rerank(self, model: EmbeddingModel, query: str, texts: Sequence[str]) -> list[float]:
+        """How well each text answers the query, on the scale of the reranker beside this model. Raises Unavailable."""
+        ...
+
+
+class Index(Protocol):
+    """What a retriever may search: one collection of one tenant, through the filter of the request."""
+
+    async def dense(self, text: str, limit: int) -> list[Hit]:
+        """The nearest in meaning, best first."""
+        ...
+
+    async def sparse(self, text: str, limit: int) -> list[Hit]:
+        """Those that share words, best first."""
+        ...
+
+
+class Retriever(Protocol):
+    """A way to find passages. Entry points of the group `olo.retrievers` add ways: functions that make one."""
+
+    async def retrieve(self, index: Index, text: str, limit: int) -> Ranking:
+        """Ranks at most `limit` hits of each search of the index; asked again with a larger limit, it ranks more."""
         ...
 
 

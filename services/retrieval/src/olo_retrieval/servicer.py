@@ -15,7 +15,7 @@ from olo_retrieval import convert
 from olo_retrieval.curation import Curation
 from olo_retrieval.ingestion.intake import Intake
 from olo_retrieval.ports import CollectionStore, DocumentStore
-from olo_retrieval.searching import Searcher
+from olo_retrieval.searching.searcher import Searcher
 from olo_retrieval.types import DocumentRecord, Draft
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -118,8 +118,12 @@ class RetrievalServicer(RetrievalServiceServicer):
         return pb.DeleteDocumentResponse()
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
-        hits, model_id = await self._searcher.search(convert.query_of(request))
-        return pb.SearchResponse(passages=map(convert.to_passage, hits), embedding_model_id=model_id)
+        found = await self._searcher.search(convert.query_of(request))
+        return pb.SearchResponse(
+            passages=map(convert.to_passage, found.hits),
+            embedding_model_id=found.model.model_id,
+            retriever=found.retriever,
+        )
 
     def _draft_or_error(self, document: pb.DocumentInput) -> Draft | OloError:
         try:

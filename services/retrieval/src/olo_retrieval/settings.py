@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -17,11 +17,29 @@ class RetrievalSettings(ServiceSettings):
     database_url: str = "sqlite:///.olo/retrieval.db"
     """The document store: an SQLite file, made with its directory, or a Postgres database. It is the truth; vectors are
     rebuilt from it."""
-    qdrant: str = "memory"
-    """The vector store. `memory`: vectors die with the process and are rebuilt at start; `path:/dir`: they are kept,
-    for one process; `http://host:6333`: a Qdrant server, shared by replicas."""
+    vector_store: str = "memory"
+    """The vector store. `memory`: vectors die with the process and are rebuilt at start; `edge:/dir`: Qdrant's engine
+    in this process keeps them on disk; `sqlite:/file.db`: one SQLite file, whose searches read every vector of a
+    collection; `grpc://host:6334` (`grpcs://` with TLS): a Qdrant server, shared by replicas. Another store is filled
+    anew from the documents at the next start."""
     qdrant_api_key: SecretStr | None = None
     """API key of the Qdrant server, where it asks for one."""
+    sparse: Literal["bm25", "splade", "off"] = "bm25"
+    """The sparse vectors that the embed-workers make. bm25: terms are weighed by their rarity in the collection;
+    splade: the model has weighed them; off: searches go by meaning alone, and embed-workers need no sparse model. A
+    change embeds every document anew."""
+    retriever: str = ""
+    """How a search that does not say so finds passages: `dense`, `sparse`, `hybrid`, or the name of an entry point in
+    `olo.retrievers`. Empty: hybrid, or dense where sparse is off."""
+    hnsw_m: Annotated[int, Field(ge=4, le=128)] = 16
+    """Edges of a node of the HNSW graph; more find more of the true neighbours and take memory. For new collections."""
+    hnsw_ef_construct: Annotated[int, Field(ge=8, le=2048)] = 128
+    """Neighbours weighed when a vector is added; more make a better graph, slowly. For new collections."""
+    hnsw_ef: Annotated[int, Field(ge=8, le=4096)] = 128
+    """Neighbours weighed by a search; more find more of the true ones, slowly."""
+    quantization: Literal["none", "int8"] = "none"
+    """int8: Qdrant searches a quarter of the memory and compares the best by their full vectors. A change embeds every
+    document anew."""
     router_target: str = "127.0.0.1:50053"
     """Host and port of the router, which says where texts are embedded."""
     max_document_bytes: Annotated[int, Field(ge=1, le=8 * 1024 * 1024)] = 1024 * 1024
@@ -36,11 +54,11 @@ class RetrievalSettings(ServiceSettings):
     """Time between two rounds of upkeep, which restarts ingests that were lost and removes what is deleted."""
     temporal: TemporalSettings = Field(default_factory=TemporalSettings)
 
-    @field_validator("qdrant")
+    @field_validator("vector_store")
     @classmethod
     def _location(cls, value: str) -> str:
-        if value == "memory" or value.startswith(("http://", "https://")):
+        if value == "memory" or any(
+            value.startswith(kind) and value != kind for kind in ("edge:", "sqlite:", "grpc://", "grpcs://")
+        ):
             return value
-        if value.startswith("path:") and value != "path:":
-            return value
-        raise ValueError("must be `memory`, `path:/dir` or `http://host:6333`")
+        raise ValueError("must be `memory`, `edge:/dir`, `sqlite:/file.db` or `grpc://host:6334`")

@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from olo_retrieval.filters import Filter
+
 Vector: TypeAlias = Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class SparseVector:
+    """The entries of a vector that are not zero. Indices are below 2**32 and differ from each other."""
+
+    indices: Sequence[int]
+    values: Sequence[float]
 
 
 class DocumentState(StrEnum):
@@ -110,6 +120,7 @@ class StoredVersion:
     title: str
     source: str
     content: str
+    metadata: Mapping[str, str]
     chunk_count: int | None
     """None until every chunk is in the vector store."""
 
@@ -123,6 +134,8 @@ class Selection:
     document_id: str | None = None
     version: int | None = None
     up_to_version: int | None = None
+    filter: Filter | None = None
+    """What the metadata of the documents must be like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +149,7 @@ class Removal:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What a point carries beside its vector."""
+    """What a point carries beside its vectors."""
 
     document_id: str
     version: int
@@ -146,11 +159,35 @@ class Piece:
     title: str
     source: str
     text: str
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A piece with its vectors."""
+
+    piece: Piece
+    dense: Vector
+    sparse: SparseVector | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A piece that was found, with its cosine similarity."""
+    """A piece that was found."""
 
     piece: Piece
     score: float
+    """What hits are ordered by; its scale depends on how they were found."""
+    vector: Vector | None = None
+    """The dense vector, to unit length, where it was asked for."""
+    similarity: float = 0.0
+    """Cosine of the angle between the dense vectors of query and piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What a retriever has found, best first."""
+
+    hits: Sequence[Hit]
+    complete: bool
+    """A larger limit would bring no more."""

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
-from olo_client.cli import benchmarks, chat, collections, documents, ingest, models, route, runs, search, version
+from olo_client.cli import benchmarks, chat, collections, documents, ingest, models, rag, route, runs, search, version
 from olo_client.errors import OloError
 
 PLUGIN_GROUP = "olo.commands"
@@ -35,6 +35,7 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
         "collections": collections.app,
         "documents": documents.app,
         "models": models.app,
+        "rag": rag.app,
         "route": route.app,
         "runs": runs.app,
     }

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from olo_common.errors import OloError
 from olo_retrieval.chunking import Chunk, ChunkLimits, chunk_document
 from olo_retrieval.errors import CollectionNotFound, IndexIncomplete
 from olo_retrieval.ports import CollectionStore, Embedder, VectorStore, VersionStore
-from olo_retrieval.types import Collection, InputSide, Piece, Selection, StoredVersion, VersionRef
+from olo_retrieval.types import (
+    Collection,
+    InputSide,
+    Piece,
+    Point,
+    Selection,
+    SparseVector,
+    StoredVersion,
+    VersionRef,
+)
 
 EMBED_BATCH = 32
 _NO_REASON = "indexing did not finish in time"
@@ -28,12 +37,15 @@ class Indexer:
         vectors: VectorStore,
         embedder: Embedder,
         limits: ChunkLimits,
+        *,
+        sparse: bool = True,
     ) -> None:
         self._collections = collections
         self._versions = versions
         self._vectors = vectors
         self._embedder = embedder
         self._limits = limits
+        self._sparse = sparse
 
     async def index(self, ref: VersionRef, progress: Progress, start_at: int = 0) -> int:
         """Writes the points of a version that nobody sees yet.
@@ -124,16 +136,23 @@ class Indexer:
 
     async def _write_batch(self, collection: Collection, stored: StoredVersion, batch: list[Chunk]) -> None:
         texts = [chunk.embedding_text for chunk in batch]
-        vectors = await self._embedder.embed(collection.model, texts, InputSide.PASSAGE)
+        dense, sparse = await asyncio.gather(
+            self._embedder.embed(collection.model, texts, InputSide.PASSAGE), self._embed_sparse(collection, texts)
+        )
         pieces = [
             Piece(
                 stored.document_id, stored.version, chunk.index, chunk.start, chunk.end, stored.title, stored.source,
-                chunk.text,
+                chunk.text, stored.metadata,
             )
             for chunk in batch
         ]  # fmt: skip
         scope = Selection(collection.tenant, collection.uid)
-        await self._vectors.upsert(collection.model, scope, list(zip(pieces, vectors, strict=True)))
+        await self._vectors.upsert(collection.model, scope, list(map(Point, pieces, dense, sparse)))
+
+    async def _embed_sparse(self, collection: Collection, texts: list[str]) -> Sequence[SparseVector | None]:
+        if not self._sparse:
+            return [None] * len(texts)
+        return await self._embedder.embed_sparse(collection.model, texts, InputSide.PASSAGE)
 
 
 def _selection(collection: Collection, document_id: str, version: int) -> Selection:

@@ -16,10 +16,27 @@ class DocumentState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DOCUMENT_STATE_INDEXING: _ClassVar[DocumentState]
     DOCUMENT_STATE_READY: _ClassVar[DocumentState]
     DOCUMENT_STATE_FAILED: _ClassVar[DocumentState]
+
+class FilterOperator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FILTER_OPERATOR_UNSPECIFIED: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_IN: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_NOT_IN: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LESS: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_LESS_OR_EQUAL: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_GREATER: _ClassVar[FilterOperator]
+    FILTER_OPERATOR_GREATER_OR_EQUAL: _ClassVar[FilterOperator]
 DOCUMENT_STATE_UNSPECIFIED: DocumentState
 DOCUMENT_STATE_INDEXING: DocumentState
 DOCUMENT_STATE_READY: DocumentState
 DOCUMENT_STATE_FAILED: DocumentState
+FILTER_OPERATOR_UNSPECIFIED: FilterOperator
+FILTER_OPERATOR_IN: FilterOperator
+FILTER_OPERATOR_NOT_IN: FilterOperator
+FILTER_OPERATOR_LESS: FilterOperator
+FILTER_OPERATOR_LESS_OR_EQUAL: FilterOperator
+FILTER_OPERATOR_GREATER: FilterOperator
+FILTER_OPERATOR_GREATER_OR_EQUAL: FilterOperator
 
 class Collection(_message.Message):
     __slots__ = ("name", "embedding_model_id", "dimension", "document_count", "chunk_count", "create_time")
@@ -77,7 +94,14 @@ class Document(_message.Message):
     def __init__(self, document_id: _Optional[str] = ..., collection: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[_Union[DocumentState, str]] = ..., chunk_count: _Optional[int] = ..., error: _Optional[str] = ..., size_bytes: _Optional[int] = ..., content_sha256: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., workflow_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Passage(_message.Message):
-    __slots__ = ("chunk_id", "document_id", "title", "source", "score", "text", "start_offset", "end_offset", "document_version")
+    __slots__ = ("chunk_id", "document_id", "title", "source", "score", "text", "start_offset", "end_offset", "document_version", "rank_score", "metadata")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +111,8 @@ class Passage(_message.Message):
     START_OFFSET_FIELD_NUMBER: _ClassVar[int]
     END_OFFSET_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    RANK_SCORE_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
     chunk_id: str
     document_id: str
     title: str
@@ -96,7 +122,9 @@ class Passage(_message.Message):
     start_offset: int
     end_offset: int
     document_version: int
-    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., score: _Optional[float] = ..., text: _Optional[str] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., document_version: _Optional[int] = ...) -> None: ...
+    rank_score: float
+    metadata: _containers.ScalarMap[str, str]
+    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., score: _Optional[float] = ..., text: _Optional[str] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., document_version: _Optional[int] = ..., rank_score: _Optional[float] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class CreateCollectionRequest(_message.Message):
     __slots__ = ("name", "embedding_model_id", "tenant")
@@ -280,26 +308,62 @@ class DeleteDocumentResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("collection", "query", "top_k", "tenant", "min_score")
+    __slots__ = ("collection", "query", "top_k", "tenant", "min_score", "retriever", "filter", "mmr_lambda", "rerank")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVER_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    MMR_LAMBDA_FIELD_NUMBER: _ClassVar[int]
+    RERANK_FIELD_NUMBER: _ClassVar[int]
     collection: str
     query: str
     top_k: int
     tenant: str
     min_score: float
-    def __init__(self, collection: _Optional[str] = ..., query: _Optional[str] = ..., top_k: _Optional[int] = ..., tenant: _Optional[str] = ..., min_score: _Optional[float] = ...) -> None: ...
+    retriever: str
+    filter: Filter
+    mmr_lambda: float
+    rerank: bool
+    def __init__(self, collection: _Optional[str] = ..., query: _Optional[str] = ..., top_k: _Optional[int] = ..., tenant: _Optional[str] = ..., min_score: _Optional[float] = ..., retriever: _Optional[str] = ..., filter: _Optional[_Union[Filter, _Mapping]] = ..., mmr_lambda: _Optional[float] = ..., rerank: _Optional[bool] = ...) -> None: ...
+
+class Filter(_message.Message):
+    __slots__ = ("comparison", "all", "any")
+    COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    ALL_FIELD_NUMBER: _ClassVar[int]
+    ANY_FIELD_NUMBER: _ClassVar[int]
+    comparison: FilterComparison
+    all: FilterGroup
+    any: FilterGroup
+    def __init__(self, comparison: _Optional[_Union[FilterComparison, _Mapping]] = ..., all: _Optional[_Union[FilterGroup, _Mapping]] = ..., any: _Optional[_Union[FilterGroup, _Mapping]] = ...) -> None: ...
+
+class FilterGroup(_message.Message):
+    __slots__ = ("filters",)
+    FILTERS_FIELD_NUMBER: _ClassVar[int]
+    filters: _containers.RepeatedCompositeFieldContainer[Filter]
+    def __init__(self, filters: _Optional[_Iterable[_Union[Filter, _Mapping]]] = ...) -> None: ...
+
+class FilterComparison(_message.Message):
+    __slots__ = ("key", "operator", "values")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    key: str
+    operator: FilterOperator
+    values: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, key: _Optional[str] = ..., operator: _Optional[_Union[FilterOperator, str]] = ..., values: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SearchResponse(_message.Message):
-    __slots__ = ("passages", "embedding_model_id")
+    __slots__ = ("passages", "embedding_model_id", "retriever")
     PASSAGES_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVER_FIELD_NUMBER: _ClassVar[int]
     passages: _containers.RepeatedCompositeFieldContainer[Passage]
     embedding_model_id: str
-    def __init__(self, passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., embedding_model_id: _Optional[str] = ...) -> None: ...
+    retriever: str
+    def __init__(self, passages: _Optional[_Iterable[_Union[Passage, _Mapping]]] = ..., embedding_model_id: _Optional[str] = ..., retriever: _Optional[str] = ...) -> None: ...
 
 class IngestWorkflowInput(_message.Message):
     __slots__ = ("tenant", "collection", "document_id", "version")

@@ -157,8 +157,9 @@ class RetrievalServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Search(self, request, context):
-        """Search returns the passages nearest in meaning to the query, best first. Fails with NOT_FOUND (collection),
-        INVALID_ARGUMENT (empty query, top_k), UNAVAILABLE (no embedding model answers).
+        """Search returns the passages that fit the query, best first. Fails with NOT_FOUND (collection), INVALID_ARGUMENT
+        (empty query, top_k, retriever, filter), FAILED_PRECONDITION (no sparse vectors, no reranker), UNAVAILABLE (no
+        embedding model answers).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -55,8 +55,9 @@ class RetrievalServiceStub:
     DeleteDocument: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.DeleteDocumentRequest, _retrieval_service_pb2.DeleteDocumentResponse]
     """DeleteDocument removes a document and its passages. Fails with NOT_FOUND."""
     Search: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.SearchRequest, _retrieval_service_pb2.SearchResponse]
-    """Search returns the passages nearest in meaning to the query, best first. Fails with NOT_FOUND (collection),
-    INVALID_ARGUMENT (empty query, top_k), UNAVAILABLE (no embedding model answers).
+    """Search returns the passages that fit the query, best first. Fails with NOT_FOUND (collection), INVALID_ARGUMENT
+    (empty query, top_k, retriever, filter), FAILED_PRECONDITION (no sparse vectors, no reranker), UNAVAILABLE (no
+    embedding model answers).
     """
 
 @_typing.type_check_only
@@ -86,8 +87,9 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     DeleteDocument: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.DeleteDocumentRequest, _retrieval_service_pb2.DeleteDocumentResponse]  # type: ignore[assignment]
     """DeleteDocument removes a document and its passages. Fails with NOT_FOUND."""
     Search: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.SearchRequest, _retrieval_service_pb2.SearchResponse]  # type: ignore[assignment]
-    """Search returns the passages nearest in meaning to the query, best first. Fails with NOT_FOUND (collection),
-    INVALID_ARGUMENT (empty query, top_k), UNAVAILABLE (no embedding model answers).
+    """Search returns the passages that fit the query, best first. Fails with NOT_FOUND (collection), INVALID_ARGUMENT
+    (empty query, top_k, retriever, filter), FAILED_PRECONDITION (no sparse vectors, no reranker), UNAVAILABLE (no
+    embedding model answers).
     """
 
 class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -174,8 +176,9 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _retrieval_service_pb2.SearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_service_pb2.SearchResponse, _abc.Awaitable[_retrieval_service_pb2.SearchResponse]]:
-        """Search returns the passages nearest in meaning to the query, best first. Fails with NOT_FOUND (collection),
-        INVALID_ARGUMENT (empty query, top_k), UNAVAILABLE (no embedding model answers).
+        """Search returns the passages that fit the query, best first. Fails with NOT_FOUND (collection), INVALID_ARGUMENT
+        (empty query, top_k, retriever, filter), FAILED_PRECONDITION (no sparse vectors, no reranker), UNAVAILABLE (no
+        embedding model answers).
         """
 
 def add_RetrievalServiceServicer_to_server(servicer: RetrievalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

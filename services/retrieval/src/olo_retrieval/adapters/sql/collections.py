@@ -45,6 +45,17 @@ class SqlCollections:
         async with self._database.read() as connection:
             return await _one(connection, tenant, name)
 
+    async def find(self, tenant: str, name: str) -> Collection:
+        """One without its counts."""
+        uncounted = literal(0)
+        query = select(COLLECTIONS, uncounted.label("document_count"), uncounted.label("chunk_count"))
+        query = query.where(COLLECTIONS.c.tenant == tenant, COLLECTIONS.c.name == name)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one_or_none()
+        if row is None:
+            raise CollectionNotFound(name)
+        return _collection(row)
+
     async def page(self, tenant: str, after: str, limit: int) -> list[Collection]:
         """At most `limit` whose name comes after `after`."""
         query = _counted().where(COLLECTIONS.c.tenant == tenant, COLLECTIONS.c.name > after)

@@ -34,7 +34,13 @@ class SqlVersions:
     async def wanted(self, collection: Collection, document_id: str, version: int) -> StoredVersion | None:
         """The version, if it is the newest or the served one of a document that still exists."""
         query = (
-            select(VERSIONS.c.title, VERSIONS.c.source, VERSIONS.c.content, VERSIONS.c.chunk_count)
+            select(
+                VERSIONS.c.title,
+                VERSIONS.c.source,
+                VERSIONS.c.content,
+                VERSIONS.c.metadata,
+                VERSIONS.c.chunk_count,
+            )
             .join(DOCUMENTS, _SAME_DOCUMENT)
             .where(
                 _document(collection, document_id),
@@ -47,7 +53,7 @@ class SqlVersions:
             row = (await connection.execute(query)).one_or_none()
         if row is None:
             return None
-        return StoredVersion(document_id, version, row.title, row.source, row.content, row.chunk_count)
+        return StoredVersion(document_id, version, row.title, row.source, row.content, row.metadata, row.chunk_count)
 
     async def served(self, collection: Collection, after: str, limit: int) -> list[tuple[str, int, int]]:
         """Document id, version and number of chunks of what is served, by document id."""

@@ -1,0 +1,228 @@
+"""Points in Qdrant's engine, in this process and on disk: a folder of its own for each embedding model."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Final, TextIO
+
+import qdrant_edge as edge
+
+from olo_common.errors import StartupError
+from olo_retrieval.adapters.vectors.edge_filter import edge_filter
+from olo_retrieval.adapters.vectors.points import (
+    DENSE,
+    SPARSE,
+    IndexOptions,
+    dense_of,
+    payload_of,
+    piece_of,
+    point_id,
+    space_of,
+)
+from olo_retrieval.adapters.vectors.scope import condition_of, corpus_of
+from olo_retrieval.adapters.vectors.threads import StoreThreads
+from olo_retrieval.types import EmbeddingModel, Hit, Point, Selection, SparseVector, Vector
+
+_THREADS: Final = 4
+_UPSERT_BATCH: Final = 256
+_OPTIMIZE_AFTER: Final = 5_000
+"""Points written or deleted, after which the graph is brought up to date; until then they are searched one by one."""
+
+
+class EdgeStore:
+    """A VectorStore. What is written is in the engine's log when the call returns."""
+
+    def __init__(self, directory: Path, threads: StoreThreads, options: IndexOptions) -> None:
+        self._directory = directory
+        self._threads = threads
+        self._options = options
+        self._shards: dict[str, edge.EdgeShard] = {}
+        self._opening = Lock()
+        self._changes: dict[str, int] = {}
+        self._optimizing: set[asyncio.Task[bool]] = set()
+
+    async def upsert(self, model: EmbeddingModel, scope: Selection, points: Sequence[Point]) -> None:
+        """Writes points into the tenant and collection of the scope."""
+
+        def upsert() -> None:
+            shard = self._shard(model, create=True)
+            assert shard is not None
+            for start in range(0, len(points), _UPSERT_BATCH):
+                batch = [_record(scope, point) for point in points[start : start + _UPSERT_BATCH]]
+                shard.update(edge.UpdateOperation.upsert_points(batch))
+
+        await self._threads.run(upsert)
+        self._count_changes(model, len(points))
+
+    async def search(
+        self,
+        model: EmbeddingModel,
+        selection: Selection,
+        probe: Vector | SparseVector,
+        limit: int,
+        *,
+        with_vectors: bool = False,
+    ) -> list[Hit]:
+        """The points of the selection that are nearest to the probe, best first."""
+
+        def search() -> list[Hit]:
+            if (shard := self._shard(model)) is None:
+                return []
+            meant = edge_filter(condition_of(selection))
+            if isinstance(probe, SparseVector):
+                sparse = edge.SparseVector(list(probe.indices), list(probe.values))
+                query = edge.Query.Nearest(sparse, using=SPARSE)
+                corpus = edge_filter(condition_of(corpus_of(selection)))
+                params = edge.SearchParams(idf=edge.IdfParams(corpus)) if self._options.idf else None
+            else:
+                query = edge.Query.Nearest(list(probe), using=DENSE)
+                params = edge.SearchParams(hnsw_ef=self._options.ef)
+            vectors = [DENSE] if with_vectors else False
+            found = shard.query(
+                edge.QueryRequest(
+                    limit, query=query, filter=meant, params=params, with_payload=True, with_vector=vectors
+                )
+            )
+            return [_hit(point) for point in found]
+
+        return await self._threads.run(search)
+
+    async def count(self, model: EmbeddingModel, selection: Selection) -> int:
+        """The number of points in the selection."""
+
+        def count() -> int:
+            shard = self._shard(model)
+            request = edge.CountRequest(exact=True, filter=edge_filter(condition_of(selection)))
+            return shard.count(request) if shard is not None else 0
+
+        return await self._threads.run(count)
+
+    async def delete(self, model: EmbeddingModel, selection: Selection) -> None:
+        """Deletes the points of the selection."""
+
+        def delete() -> None:
+            if (shard := self._shard(model)) is not None:
+                meant = edge_filter(condition_of(selection))
+                shard.update(edge.UpdateOperation.delete_points_by_filter(meant))
+
+        await self._threads.run(delete)
+
+    async def is_empty(self, model: EmbeddingModel) -> bool:
+        """Whether the model's space holds no point at all."""
+
+        def empty() -> bool:
+            shard = self._shard(model)
+            return shard is None or shard.count(edge.CountRequest(exact=True)) == 0
+
+        return await self._threads.run(empty)
+
+    async def settled(self) -> None:
+        """Returns when no graph is being brought up to date."""
+        await asyncio.gather(*self._optimizing, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Writes everything out and lets the folder go."""
+        await self.settled()
+        for shard in self._shards.values():
+            await self._threads.raw(shard.flush)
+            await self._threads.raw(shard.close)
+
+    def _shard(self, model: EmbeddingModel, *, create: bool = False) -> edge.EdgeShard | None:
+        space = space_of(model, self._options)
+        with self._opening:
+            if space not in self._shards:
+                folder = self._directory / space
+                if folder.is_dir():
+                    self._shards[space] = edge.EdgeShard.load(str(folder))
+                elif create:
+                    self._shards[space] = _create(folder, model.dimension, self._options)
+            return self._shards.get(space)
+
+    def _count_changes(self, model: EmbeddingModel, count: int) -> None:
+        space = space_of(model, self._options)
+        self._changes[space] = self._changes.get(space, 0) + count
+        if self._changes[space] >= _OPTIMIZE_AFTER and not self._optimizing:
+            self._changes[space] = 0
+            task = asyncio.create_task(self._threads.run(self._shards[space].optimize))
+            self._optimizing.add(task)
+            task.add_done_callback(self._optimizing.discard)
+
+
+@asynccontextmanager
+async def open_edge(directory: Path, options: IndexOptions) -> AsyncIterator[EdgeStore]:
+    """The store in a directory, made if it is missing, closed afterwards.
+
+    Raises:
+        StartupError: The directory cannot be written, or another process uses it.
+    """
+    # What the engine raises has no kind of its own.
+    threads = StoreThreads(_THREADS, lambda error: type(error) is Exception)
+    with contextlib.ExitStack() as stack:
+        stack.callback(threads.close)
+        try:
+            stack.enter_context(await threads.raw(lambda: _locked(directory)))
+        except OSError:
+            raise StartupError(
+                f"the vector store {directory} cannot be opened; make the directory writable, stop the process that "
+                "uses it, or set another OLO_RETRIEVAL_VECTOR_STORE"
+            ) from None
+        store = EdgeStore(directory, threads, options)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+def _locked(directory: Path) -> TextIO:
+    """The directory's lock, held until it is closed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = (directory / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    return lock
+
+
+def _create(folder: Path, dimension: int, options: IndexOptions) -> edge.EdgeShard:
+    quantization = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, always_ram=True) if options.quantized else None
+    # Made aside, so that a folder of this name is always whole.
+    made = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(made, ignore_errors=True)
+    shard = edge.EdgeShard.create(
+        str(made),
+        edge.EdgeConfig(
+            vectors={DENSE: edge.EdgeVectorParams(dimension, edge.Distance.Cosine)},
+            sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf if options.idf else None)},
+            hnsw_config=edge.HnswIndexConfig(options.m, options.ef_construct, full_scan_threshold=10_000),
+            quantization_config=quantization,
+        ),
+    )
+    index = edge.UpdateOperation.create_field_index
+    shard.update(index("tenant", edge.KeywordIndexParams(is_tenant=True)))
+    for key in ("collection", "document_id"):
+        shard.update(index(key, edge.PayloadSchemaType.Keyword))
+    shard.update(index("version", edge.PayloadSchemaType.Integer))
+    shard.flush()
+    shard.close()
+    made.rename(folder)
+    return edge.EdgeShard.load(str(folder))
+
+
+def _record(scope: Selection, point: Point) -> edge.Point:
+    vectors: dict[str, list[float] | edge.SparseVector | list[list[float]]] = {DENSE: list(point.dense)}
+    if point.sparse is not None and point.sparse.indices:
+        vectors[SPARSE] = edge.SparseVector(list(point.sparse.indices), list(point.sparse.values))
+    return edge.Point(point_id(scope, point.piece), vectors, payload_of(scope, point.piece))
+
+
+def _hit(point: edge.ScoredPoint) -> Hit:
+    return Hit(piece_of(point.payload or {}), point.score, dense_of(point.vector))

@@ -1,0 +1,78 @@
+"""How a point is stored, whatever the store."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from olo_retrieval.filters import METADATA, numbers_of
+from olo_retrieval.types import EmbeddingModel, Piece, Selection
+
+_NAMESPACE: Final = uuid.UUID("6f1f6d0e-8f5b-4f0e-9a57-0f6c1d1b8a11")
+_NOT_A_NAME = re.compile(r"[^a-z0-9]+")
+_PIECE_FIELDS: Final = tuple(field.name for field in fields(Piece))
+_NUMBERS: Final = "numbers."
+
+DENSE: Final = "dense"
+SPARSE: Final = "sparse"
+"""The names of the two vectors of a point."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """How vectors are indexed; stores take what they have.
+
+    Attributes:
+        idf: Whether terms of sparse vectors weigh by their rarity, as BM25 wants.
+        m: Edges of a node of the HNSW graph.
+        ef_construct: Neighbours weighed when a node is added.
+        ef: Neighbours weighed by a search.
+        quantized: Whether searches read bytes in place of floats first, and compare the best by their floats.
+    """
+
+    idf: bool = True
+    m: int = 16
+    ef_construct: int = 128
+    ef: int = 128
+    quantized: bool = False
+
+
+def space_of(model: EmbeddingModel, options: IndexOptions) -> str:
+    """The name of what holds a model's vectors; another kind of sparse vectors, or quantization, makes another."""
+    kind = f"{model.model_id}\n{model.dimension}\n{options.idf}\n{options.quantized}"
+    digest = hashlib.sha256(kind.encode()).hexdigest()[:8]
+    return f"olo-{_NOT_A_NAME.sub('-', model.model_id.lower()).strip('-')[:80]}-{model.dimension}-{digest}"
+
+
+def point_id(scope: Selection, piece: Piece) -> str:
+    """The id of a point: the same for the same piece."""
+    parts = (scope.tenant, scope.collection_uid, piece.document_id, str(piece.version), str(piece.index))
+    return str(uuid.uuid5(_NAMESPACE, "\n".join(parts)))
+
+
+def payload_of(scope: Selection, piece: Piece) -> dict[str, Any]:
+    """What is stored beside the vectors."""
+    payload = {name: getattr(piece, name) for name in _PIECE_FIELDS}
+    numbers = numbers_of(piece.metadata)
+    return {**payload, "metadata": dict(piece.metadata), "numbers": numbers, "tenant": scope.tenant,
+            "collection": scope.collection_uid}  # fmt: skip
+
+
+def piece_of(payload: Mapping[str, Any]) -> Piece:
+    """The piece that was stored."""
+    return Piece(**{name: payload[name] for name in _PIECE_FIELDS})
+
+
+def number_key(key: str) -> str:
+    """Where the stored payload has the number of a key."""
+    return _NUMBERS + key.removeprefix(METADATA) if key.startswith(METADATA) else key
+
+
+def dense_of(vectors: object) -> list[float] | None:
+    """The dense vector among those that came with a point, if any did."""
+    row: list[float] | None = vectors.get(DENSE) if isinstance(vectors, dict) else None
+    return row

@@ -1,0 +1,1 @@
+"""How passages are found: a retriever ranks, what is served is kept, and the best are chosen."""

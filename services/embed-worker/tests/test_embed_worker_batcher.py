@@ -86,7 +86,7 @@ requests = st.lists(
 
 
 @given(requests, st.integers(1, 16), st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_each_waiter_gets_its_own_rows(
     requests: list[tuple[list[str], InputKind]], max_batch: int, threads: int
 ) -> None:
@@ -213,7 +213,7 @@ async def test_cancelled_texts_of_a_running_batch_are_left_out() -> None:
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=12), st.integers(1, 12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_bad_text_fails_its_own_caller_alone(bad: list[bool], max_batch: int) -> None:
     async def scenario() -> None:
         async with batching(FakeEngine(failing="bad"), max_batch=max_batch, window=0.0005) as batcher:

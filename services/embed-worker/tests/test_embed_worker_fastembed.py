@@ -127,7 +127,7 @@ SENTENCES = (
 
 
 @given(st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=40).map(" ".join), min_size=1, max_size=12))
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_batched_equals_single(minilm: FastembedEngine, texts: list[str]) -> None:
     alone = np.concatenate([embed(minilm, [text]) for text in texts])
     np.testing.assert_allclose(embed(minilm, texts), alone, atol=1e-5)

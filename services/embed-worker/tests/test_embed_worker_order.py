@@ -25,7 +25,7 @@ def ticket(kind: InputKind, lengths: list[int]) -> Ticket:
 
 
 @given(steps)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_text_is_lost_doubled_or_starved(steps: list[Any]) -> None:
     asyncio.run(_follow(steps))
 
@@ -78,7 +78,7 @@ def cost(lengths: list[int], ends: list[int]) -> int:
 
 
 @given(st.lists(st.integers(0, 80), min_size=1, max_size=9).map(sorted))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_other_cut_costs_less(lengths: list[int]) -> None:
     ends = cut(lengths)
     assert ends[-1] == len(lengths)

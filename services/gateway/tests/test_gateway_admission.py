@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import ExitStack
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from olo_gateway.errors import DeadlineExceeded, GatewayStopping, NoModelAvailable, Overloaded
@@ -135,7 +135,6 @@ def test_a_long_answer_is_no_slow_short_one() -> None:
     assert limit.slowness == pytest.approx(1.0, abs=0.01)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0, 1e6), st.integers(1, 1000), st.none() | st.integers(0, 9999), st.sampled_from("abc")),
@@ -160,7 +159,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(st.integers(1, 20), STEPS)
 def test_places_are_never_more_than_the_limit_and_all_come_back(places: int, steps: list[object]) -> None:
     desk = Desk(places)
@@ -178,7 +176,6 @@ def test_places_are_never_more_than_the_limit_and_all_come_back(places: int, ste
     assert all(0 < (refusal.retry_after or 0) <= LONGEST_SECONDS for refusal in desk.refused)
 
 
-@settings(deadline=None)
 @given(st.integers(10, 100))
 def test_the_less_urgent_cannot_take_what_is_kept_for_the_more_urgent(places: int) -> None:
     desk = Desk(places)
@@ -195,7 +192,6 @@ def test_the_less_urgent_cannot_take_what_is_kept_for_the_more_urgent(places: in
     assert desk.admission.refused == dict.fromkeys(Priority, 1)
 
 
-@settings(deadline=None)
 @given(st.integers(8, 64), st.integers(1, 5))
 def test_a_greedy_tenant_leaves_a_place_to_each_other_one(places: int, others: int) -> None:
     desk = Desk(places)
@@ -245,7 +241,6 @@ def test_refused_callers_are_told_to_come_one_by_one() -> None:
     assert desk.refused[-1].metadata == {"in_flight": "4", "limit": "4"}
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 1e9)), max_size=50), st.floats(0, 1))
 def test_an_appointment_is_never_in_the_past_nor_beyond_a_minute(
     asked: list[tuple[float, float]], jitter: float

@@ -120,7 +120,7 @@ async def run(scheduler: Scheduler, job: Job) -> Result:
         return await answer.result()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     schema=SCHEMAS,
     temperature=st.sampled_from([0.0, 0.9]),

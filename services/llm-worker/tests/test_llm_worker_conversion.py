@@ -197,7 +197,7 @@ def test_a_link_out_of_the_checkpoint_is_refused(llama: Path, tmp_path: Path, na
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_safetensors_are_refused_and_nothing_else_happens(llama: Path, data: st.DataObject) -> None:
     original = llama / "model.safetensors"
     content = original.read_bytes()

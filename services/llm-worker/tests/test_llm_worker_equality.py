@@ -105,7 +105,7 @@ async def together(scheduler: Scheduler, work: Job, gone_after: int | None) -> R
 
 
 @pytest.mark.parametrize("quantum", [0, 5])
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=ASKED)
 def test_answers_that_share_batches_are_those_given_alone(
     engine: ChildEngine, runner: asyncio.Runner, quantum: int, asked: list[Asked]

@@ -147,7 +147,7 @@ def test_a_link_out_of_the_directory_never_loads(copy: Path, tmp_path: Path) -> 
 
 
 @given(data=st.data())
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_damage_to_a_model_bin_is_refused_or_harmless(copy: Path, data: st.DataObject) -> None:
     content = bytearray((copy / "model.bin").read_bytes())
     for place in data.draw(st.lists(st.integers(0, 400), max_size=3)):

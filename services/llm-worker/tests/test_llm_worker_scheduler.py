@@ -110,7 +110,7 @@ async def test_a_prefix_that_is_complete_needs_no_engine(schedule: Schedule) -> 
     assert engine.dispatched == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(min_size=1, max_size=60), st.lists(st.text(min_size=1, max_size=3), max_size=2))
 def test_chunks_join_to_the_answer_at_their_offsets(text: str, stops: list[str]) -> None:
     async def scenario() -> None:
@@ -310,7 +310,7 @@ async def test_warming_keeps_system_prompts(schedule: Schedule) -> None:
     assert result.cached_tokens == len(system)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.tuples(st.text(min_size=1, max_size=40), st.integers(1, 60), st.booleans(), st.integers(1, 3)),

@@ -54,7 +54,7 @@ def make(recipe: dict[str, ModuleType], seed: int):
     return recipe["generator"].Generator(corpus, seed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**31))
 def test_an_answer_is_a_sentence_of_the_passage_that_it_cites(recipe, seed):
     generator = recipe["generator"]
@@ -71,7 +71,7 @@ def test_an_answer_is_a_sentence_of_the_passage_that_it_cites(recipe, seed):
             assert f"[{turn.passage + 1}] " in example.context()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**31))
 def test_no_sentence_and_no_question_is_asked_twice_in_an_example(recipe, seed):
     example = next(make(recipe, seed).examples(recipe["generator"].Shape()))
@@ -110,7 +110,7 @@ def test_about_a_fifth_of_the_questions_has_no_answer(recipe):
     assert 0.1 < share < 0.3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**31))
 def test_a_sentence_that_was_taken_out_is_nowhere_and_its_question_is_no_other_sentences(recipe, seed):
     maker, facts = make(recipe, seed), {}

@@ -12,16 +12,17 @@ import pytest
 
 from olo_common.errors import OloError, Unavailable
 from olo_retrieval.adapters.memory_store import MemoryStore
+from olo_retrieval.adapters.parser_process import ParseLimits, ParserProcess
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.documents import SqlDocuments
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
-from olo_retrieval.chunking import ChunkLimits
 from olo_retrieval.curation import Curation
 from olo_retrieval.drafts import make_draft
 from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.ingestion.intake import Intake
 from olo_retrieval.ingestion.recovery import Recovery
+from olo_retrieval.ingestion.texts import Texts
 from olo_retrieval.searching import Query, Searcher
 from olo_retrieval.types import Draft, EmbeddingModel, InputSide, VersionRef
 
@@ -69,8 +70,9 @@ class House:
 
     def __init__(self, collections: SqlCollections, documents: SqlDocuments, versions: SqlVersions) -> None:
         self.collections, self.documents, self.versions = collections, documents, versions
+        self.parser = ParserProcess(ParseLimits(seconds=20, memory_bytes=512 * 1024 * 1024, max_chars=200_000))
         self.vectors, self.embedder, self.starter = MemoryStore(), HashingEmbedder(), RecordingStarter()
-        self.indexer = Indexer(collections, versions, self.vectors, self.embedder, ChunkLimits())
+        self.indexer = Indexer(collections, versions, self.vectors, self.embedder, Texts(versions, self.parser, 120))
         self.recovery = Recovery(collections, versions, self.vectors, self.indexer)
         self.curation = Curation(collections, documents, versions, self.vectors, self.embedder)
         self.intake = Intake(collections, documents, versions, self.starter)

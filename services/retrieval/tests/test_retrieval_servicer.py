@@ -31,6 +31,7 @@ async def stub(house: House) -> AsyncIterator[Any]:
         curation=house.curation,
         intake=house.intake,
         searcher=house.searcher,
+        max_file_bytes=200_000,
         max_document_bytes=100,
     )
     settings = RetrievalSettings(port=0, grace_seconds=0.0)

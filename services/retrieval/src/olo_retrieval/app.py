@@ -21,6 +21,7 @@ from olo_common.sql import Database
 from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
 from olo_contracts.queues import INGEST_QUEUE
 from olo_retrieval.activities import IngestActivities
+from olo_retrieval.adapters.parser_process import ParseLimits, ParserProcess
 from olo_retrieval.adapters.qdrant_store import open_qdrant
 from olo_retrieval.adapters.router_embedder import router_embedder
 from olo_retrieval.adapters.sql.collections import SqlCollections
@@ -28,11 +29,11 @@ from olo_retrieval.adapters.sql.documents import SqlDocuments
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
 from olo_retrieval.adapters.temporal_ingest import TemporalIngestStarter
-from olo_retrieval.chunking import ChunkLimits
 from olo_retrieval.curation import Curation
 from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.ingestion.intake import Intake
 from olo_retrieval.ingestion.recovery import Recovery
+from olo_retrieval.ingestion.texts import Texts
 from olo_retrieval.ingestion.upkeep import Upkeep
 from olo_retrieval.searching import Searcher
 from olo_retrieval.servicer import RetrievalServicer
@@ -63,8 +64,10 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
         starter = TemporalIngestStarter(client)
 
         collections, documents, versions = SqlCollections(database), SqlDocuments(database), SqlVersions(database)
-        limits = ChunkLimits(max_words=settings.chunk_words)
-        indexer = Indexer(collections, versions, vectors, embedder, limits)
+        parser = ParserProcess(
+            ParseLimits(settings.parse_seconds, settings.parse_memory_bytes, settings.max_document_bytes)
+        )
+        indexer = Indexer(collections, versions, vectors, embedder, Texts(versions, parser, settings.chunk_tokens))
         recovery = Recovery(collections, versions, vectors, indexer)
         upkeep = Upkeep(
             recovery=recovery,
@@ -81,6 +84,7 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
             intake=Intake(collections, documents, versions, starter),
             searcher=Searcher(collections, versions, vectors, embedder, recovery.complete),
             max_document_bytes=settings.max_document_bytes,
+            max_file_bytes=settings.max_file_bytes,
         )
 
         make_worker = partial(_worker, client, IngestActivities(indexer), settings.index_concurrency)

@@ -3,6 +3,8 @@
 OloError
 +-- CollectionNotFound, CollectionExists
 +-- DocumentNotFound, DocumentEmpty, DocumentTooLarge
++-- DocumentTypeWrong, DocumentEncrypted, DocumentWithoutText, DocumentMalformed, DocumentTooComplex,
+|   TextTooLong, ArchiveUnsafe, XmlUnsafe
 +-- EmbeddingMismatch   the model's vectors do not fit the collection
 +-- IndexIncomplete     a version is not wholly in the vector store; indexing it again helps
 """
@@ -48,8 +50,8 @@ class DocumentEmpty(OloError):
     code = ErrorCode.INVALID_ARGUMENT
     reason = "document_empty"
 
-    def __init__(self) -> None:
-        super().__init__("document.content: holds no text", field="document.content")
+    def __init__(self, field: str = "document.content") -> None:
+        super().__init__(f"{field}: holds no text", field=field)
 
 
 class DocumentTooLarge(OloError):
@@ -58,8 +60,74 @@ class DocumentTooLarge(OloError):
     code = ErrorCode.INVALID_ARGUMENT
     reason = "document_too_large"
 
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__(f"document.content: {size} bytes are above the limit of {limit}", field="document.content")
+    def __init__(self, field: str, size: int, limit: int) -> None:
+        super().__init__(f"{field}: {size} bytes are above the limit of {limit}", field=field)
+
+
+class UnreadableDocument(OloError):
+    """No text can be had from the file; another attempt would end the same way."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    message_text = "cannot be read"
+
+    def __init__(self) -> None:
+        super().__init__(f"document.data: {self.message_text}", field="document.data")
+
+
+class DocumentTypeWrong(UnreadableDocument):
+    """The type is not one that is read, or the bytes are not of the type that was claimed."""
+
+    reason = "document_type"
+    message_text = "is of no type that is read here, or not of the type that it claims to be"
+
+
+class DocumentEncrypted(UnreadableDocument):
+    """The file asks for a password."""
+
+    reason = "document_encrypted"
+    message_text = "is encrypted"
+
+
+class DocumentWithoutText(UnreadableDocument):
+    """The file has pages, but no text: scanned pages, for instance."""
+
+    reason = "document_no_text"
+    message_text = "holds no text, only images perhaps"
+
+
+class DocumentMalformed(UnreadableDocument):
+    """The file breaks the rules of its format."""
+
+    reason = "document_malformed"
+    message_text = "is damaged"
+
+
+class DocumentTooComplex(UnreadableDocument):
+    """Reading the file takes more time or memory than one file may."""
+
+    reason = "document_too_complex"
+    message_text = "takes more time or memory to read than one file may"
+
+
+class TextTooLong(UnreadableDocument):
+    """The text in the file is above the limit of a document."""
+
+    reason = "document_text_too_long"
+    message_text = "holds more text than one document may"
+
+
+class ArchiveUnsafe(UnreadableDocument):
+    """The archive inside the file unpacks to far too much, or names files outside itself."""
+
+    reason = "archive_unsafe"
+    message_text = "is an archive that is not safe to unpack"
+
+
+class XmlUnsafe(UnreadableDocument):
+    """The XML inside the file declares entities."""
+
+    reason = "xml_unsafe"
+    message_text = "holds XML with a document type or entities"
 
 
 class EmbeddingMismatch(OloError):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from olo_common.errors import OloError
+from olo_retrieval.chunking import DEFAULT, Chunking
+from olo_retrieval.parsing import Extracted, Format
 from olo_retrieval.types import (
     Collection,
     DocumentRecord,
@@ -25,7 +28,7 @@ from olo_retrieval.types import (
 class CollectionStore(Protocol):
     """Collections, by tenant and name."""
 
-    async def create(self, tenant: str, name: str, model: EmbeddingModel) -> Collection:
+    async def create(self, tenant: str, name: str, model: EmbeddingModel, chunking: Chunking = DEFAULT) -> Collection:
         """Makes an empty one. Raises CollectionExists."""
         ...
 
@@ -81,6 +84,16 @@ class VersionStore(Protocol):
         """The served version of each of these documents that has one."""
         ...
 
+    async def store_text(self, collection: Collection, document_id: str, version: int, text: Extracted) -> None:
+        """Keeps the text of a file, with a title where none was given, and forgets the file."""
+        ...
+
+    async def note_progress(
+        self, collection: Collection, document_id: str, version: int, done: int, total: int
+    ) -> None:
+        """Says how many of a version's chunks are written; the first time starts the clock."""
+        ...
+
     async def mark_indexed(self, collection: Collection, document_id: str, version: int, chunks: int) -> None:
         """Says how many points the version has."""
         ...
@@ -89,7 +102,7 @@ class VersionStore(Protocol):
         """Makes the version the served one, in one transaction; false where it is not the newest any more."""
         ...
 
-    async def note_error(self, collection: Collection, document_id: str, version: int, error: str) -> None:
+    async def note_error(self, collection: Collection, document_id: str, version: int, error: OloError) -> None:
         """Says why indexing has not succeeded so far."""
         ...
 
@@ -149,6 +162,14 @@ class Embedder(Protocol):
 
     async def embed(self, model: EmbeddingModel, texts: Sequence[str], side: InputSide) -> list[list[float]]:
         """One vector for each text. Raises Unavailable, EmbeddingMismatch."""
+        ...
+
+
+class Parser(Protocol):
+    """Reads the text out of files."""
+
+    async def parse(self, data: bytes, claimed: Format) -> Extracted:
+        """The text of a file. Raises DocumentEmpty and the kinds of UnreadableDocument."""
         ...
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from olo_retrieval.chunking.plan import DEFAULT, Chunking
+from olo_retrieval.structure import Structure
+
 Vector: TypeAlias = Sequence[float]
 
 
@@ -42,6 +45,7 @@ class Collection:
     name: str
     model: EmbeddingModel
     created_ms: int
+    chunking: Chunking = DEFAULT
     document_count: int = 0
     chunk_count: int = 0
 
@@ -62,16 +66,46 @@ class VersionRef:
 
 
 @dataclass(frozen=True, slots=True)
+class RawFile:
+    """A file whose text is still to be read out, and the format that it claims to have."""
+
+    data: bytes
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """A document that was handed in and found good."""
+    """A document that was handed in and found good so far. `content` is empty where there is a file."""
 
     document_id: str
     title: str
+    """Empty where the text of a file will give one."""
     source: str
     content: str
     sha256: str
+    """Of what was handed in."""
     size_bytes: int
     metadata: Mapping[str, str] = field(default_factory=dict)
+    file: RawFile | None = None
+
+
+class IngestStep(StrEnum):
+    """A step on the way of a document into the index."""
+
+    PARSE = "parse"
+    CHUNK = "chunk"
+    EMBED = "embed"
+    SWAP = "swap"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class IngestProgress:
+    """How far a version has come; `eta_seconds` is None where the pace is not known."""
+
+    step: IngestStep
+    percent: float
+    eta_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +123,9 @@ class DocumentRecord:
     created_ms: int
     updated_ms: int
     metadata: Mapping[str, str]
+    progress: IngestProgress
+    page_count: int = 0
+    error_reason: str = ""
 
 
 class Staging(StrEnum):
@@ -112,6 +149,11 @@ class StoredVersion:
     content: str
     chunk_count: int | None
     """None until every chunk is in the vector store."""
+    structure: Structure = Structure.MARKDOWN
+    pages: Sequence[int] = ()
+    """Where each page begins in the content, in characters."""
+    file: RawFile | None = None
+    """The file, until its text has been read out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +188,10 @@ class Piece:
     title: str
     source: str
     text: str
+    page: int | None = None
+    headings: Sequence[str] = ()
+    parent: str = ""
+    """The text around it, where the strategy of its collection shows that."""
 
 
 @dataclass(frozen=True, slots=True)

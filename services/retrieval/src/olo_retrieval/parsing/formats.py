@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import PurePosixPath
 
+from olo_contracts.files import ENDINGS
 from olo_retrieval.errors import DocumentEncrypted, DocumentTypeWrong
 
 
@@ -43,30 +44,7 @@ _MEDIA_TYPES = {
     "text/x-python": Format.CODE,
     "text/javascript": Format.CODE,
 }
-_CODE = (
-    "bash c cc cpp cs css dart ex go h hpp hs java js jsx kt lua m php pl proto ps1 py r rb rs scala sh sql swift tf "
-    "toml ts tsx vue yaml yml zig"
-)
-_ENDINGS = {
-    "txt": Format.TEXT,
-    "text": Format.TEXT,
-    "log": Format.TEXT,
-    "rst": Format.TEXT,
-    "md": Format.MARKDOWN,
-    "markdown": Format.MARKDOWN,
-    "html": Format.HTML,
-    "htm": Format.HTML,
-    "xhtml": Format.HTML,
-    "pdf": Format.PDF,
-    "docx": Format.DOCX,
-    "pptx": Format.PPTX,
-    "xlsx": Format.XLSX,
-    "csv": Format.CSV,
-    "tsv": Format.TSV,
-    "json": Format.JSON,
-    "jsonl": Format.JSONL,
-    "ndjson": Format.JSONL,
-} | dict.fromkeys(_CODE.split(), Format.CODE)
+_BY_ENDING = {ending: Format(name) for name, endings in ENDINGS.items() for ending in endings}
 
 _ZIPPED = (Format.DOCX, Format.PPTX, Format.XLSX)
 _ZIP, _PDF, _OLE = b"PK\x03\x04", b"%PDF-", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -86,7 +64,7 @@ def claimed_format(media_type: str, source: str) -> Format:
         found = _MEDIA_TYPES.get(essence)
     else:
         path = source.partition("?")[0].partition("#")[0]
-        found = _ENDINGS.get(PurePosixPath(path).suffix.lower().removeprefix("."))
+        found = _BY_ENDING.get(PurePosixPath(path).suffix.lower().removeprefix("."))
     if found is None:
         raise DocumentTypeWrong
     return found

@@ -125,15 +125,13 @@ def text_of(document: str) -> str:
     return document.split("\n\n")[1]
 
 
-async def test_files_are_read_and_a_bad_one_does_not_stop_the_others(
-    tmp_path: Path, models: str, temporal: str
-) -> None:
+async def test_a_bad_file_does_not_stop_the_others(tmp_path: Path, models: str, temporal_address: str) -> None:
     files = {
         "times.pdf": pdf(["The train leaves at nine.", "The ferry leaves at six."]),
         "locked.pdf": b"%PDF-1.4 broken",
         "bees.html": b"<h1>Bees</h1><p>A hive makes forty kilograms of honey.",
     }
-    async with retrieval(tmp_path, models, temporal) as client:
+    async with retrieval(tmp_path, models, temporal_address) as client:
         await client.ask("CreateCollection", pb.CreateCollectionRequest(name=client.collection))
         documents = [pb.DocumentInput(document_id=name, source=name, data=data) for name, data in files.items()]
         await client.ask(

@@ -234,11 +234,11 @@ class FakeGateway(
 
     def IngestDocument(self, request, context):
         self._take(request, context)
-        data = request.document.data or request.document.content.encode()
+        data = request.document.data or (request.document.content or request.document.url).encode()
         if not data.strip():
             fail(context, (grpc.StatusCode.INVALID_ARGUMENT, "document_empty", "the document is empty", {}))
         document = rt.Document(
-            document_id=request.document.document_id,
+            document_id=request.document.document_id or "made-up",
             collection=request.collection,
             source=request.document.source,
             state=rt.DOCUMENT_STATE_INDEXING,

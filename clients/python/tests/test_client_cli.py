@@ -93,6 +93,14 @@ def test_a_file_is_ingested_into_a_collection_that_is_there(served: Any, tmp_pat
     assert list(served.gateway.collections["demo"]) == ["one.md"]
 
 
+def test_a_page_of_the_web_is_ingested(served: Any, capsys: Any) -> None:
+    assert cli.run(["ingest", "https://example.org/times", "--collection", "demo"]) == 0
+    assert capsys.readouterr().out == "made-up is ready in demo (3 passages)\n"
+    served.gateway.refused = {"made-up": "the page is gone"}
+    assert cli.run(["ingest", "https://example.org/times", "--collection", "demo"]) == 1
+    assert "https://example.org/times: the page is gone" in capsys.readouterr().err
+
+
 def test_a_folder_is_kept_in_step(served: Any, tmp_path: Path, capsys: Any) -> None:
     folder = tmp_path / "guides"
     folder.mkdir()

@@ -23,6 +23,7 @@ from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.ingestion.intake import Intake
 from olo_retrieval.ingestion.recovery import Recovery
 from olo_retrieval.ingestion.texts import Texts
+from olo_retrieval.ports import Fetcher
 from olo_retrieval.searching import Query, Searcher
 from olo_retrieval.types import Draft, EmbeddingModel, InputSide, VersionRef
 
@@ -72,11 +73,16 @@ class House:
         self.collections, self.documents, self.versions = collections, documents, versions
         self.parser = ParserProcess(ParseLimits(seconds=20, memory_bytes=512 * 1024 * 1024, max_chars=200_000))
         self.vectors, self.embedder, self.starter = MemoryStore(), HashingEmbedder(), RecordingStarter()
-        self.indexer = Indexer(collections, versions, self.vectors, self.embedder, Texts(versions, self.parser, 120))
+        self.indexer = self.make_indexer(None)
         self.recovery = Recovery(collections, versions, self.vectors, self.indexer)
         self.curation = Curation(collections, documents, versions, self.vectors, self.embedder)
         self.intake = Intake(collections, documents, versions, self.starter)
         self.searcher = Searcher(collections, versions, self.vectors, self.embedder, self.recovery.complete)
+
+    def make_indexer(self, fetcher: Fetcher | None) -> Indexer:
+        """An indexer that may fetch, or may not."""
+        texts = Texts(self.versions, self.parser, 120, fetcher)
+        return Indexer(self.collections, self.versions, self.vectors, self.embedder, texts)
 
     def draft(self, content: str, document_id: str = "guide") -> Draft:
         """A good document."""

@@ -33,6 +33,7 @@ async def stub(house: House) -> AsyncIterator[Any]:
         intake=house.intake,
         searcher=house.searcher,
         max_file_bytes=200_000,
+        fetch_urls=False,
         max_document_bytes=100,
     )
     settings = RetrievalSettings(port=0, grace_seconds=0.0)
@@ -136,6 +137,10 @@ def file_request(source: str, data: bytes, **more: str) -> pb.IngestDocumentRequ
     return pb.IngestDocumentRequest(collection="demo", document=pb.DocumentInput(source=source, data=data, **more))
 
 
+def url_request(url: str, **more: str) -> pb.IngestDocumentRequest:
+    return pb.IngestDocumentRequest(collection="demo", document=pb.DocumentInput(url=url, **more))
+
+
 def chunked(**values: int) -> pb.CreateCollectionRequest:
     return pb.CreateCollectionRequest(name="new", chunking=pb.Chunking(**values))
 
@@ -178,6 +183,8 @@ def chunked(**values: int) -> pb.CreateCollectionRequest:
         ("IngestDocument", file_request("a.pdf", b" "), "document_empty", "document.data"),
         ("IngestDocument", file_request("a.pdf", b"x" * 200_001), "document_too_large", "document.data"),
         ("IngestDocument", file_request("a.txt", b"x", content="y"), "field_invalid", "document.content"),
+        ("IngestDocument", url_request("https://example.org/"), "url_forbidden", "document.url"),
+        ("IngestDocument", url_request("https://example.org/", content="x"), "field_invalid", "document.url"),
         ("CreateCollection", chunked(strategy=9), "field_invalid", "chunking.strategy"),
         ("CreateCollection", chunked(max_tokens=15), "field_invalid", "chunking.max_tokens"),
         ("CreateCollection", chunked(max_tokens=40, overlap_tokens=21), "field_invalid", "chunking.overlap_tokens"),

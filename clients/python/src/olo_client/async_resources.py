@@ -156,6 +156,12 @@ class AsyncDocuments:
         request = pb.IngestDocumentRequest(collection=collection, document=document)
         return (await self._calls.call(self._stub.IngestDocument, request)).document
 
+    async def ingest_url(self, collection: str, url: str, *, document_id: str | None = None) -> pb.Document:
+        """Has the service fetch a page or file of the public web, where its operator allows that."""
+        document = pb.DocumentInput(url=url, document_id=document_id or "")
+        request = pb.IngestDocumentRequest(collection=collection, document=document)
+        return (await self._calls.call(self._stub.IngestDocument, request)).document
+
     async def ingest_many(
         self, collection: str, documents: Sequence[pb.DocumentInput]
     ) -> Sequence[pb.IngestDocumentResult]:

@@ -107,6 +107,18 @@ async def ingest_files(ingestion: Ingestion, files: Sequence[Path], *, at_once: 
             task.cancel()
 
 
+async def ingest_page(ingestion: Ingestion, url: str) -> Document:
+    """Has the service fetch a page of the web, and waits until it is ready or has failed.
+
+    Raises:
+        OloError: The service refuses it.
+        TimeoutError: It takes longer than a file may.
+    """
+    document = await ingestion.olo.documents.ingest_url(ingestion.collection, url)
+    async with asyncio.timeout(ingestion.wait_seconds):
+        return await _settled(ingestion, document, ingestion.root)
+
+
 async def of_folder(olo: AsyncOlo, collection: str, folder: str) -> dict[str, Document]:
     """The documents of a collection that are kept in step with a folder of this name, by id."""
     found = olo.documents.list(collection)
@@ -138,15 +150,20 @@ async def _ingest(ingestion: Ingestion, path: Path) -> FileOutcome:
         document = await documents.ingest(
             collection, content, document_id=document_id, source=source, metadata=ingestion.metadata
         )
+    document = await _settled(ingestion, document, path)
+    if document.state == DocumentState.DOCUMENT_STATE_FAILED:
+        return FileOutcome(path, error=document.error or "indexing failed")
+    return FileOutcome(path, chunk_count=document.chunk_count)
+
+
+async def _settled(ingestion: Ingestion, document: Document, path: Path) -> Document:
     pause = 0.05
     while document.state == DocumentState.DOCUMENT_STATE_INDEXING:
         ingestion.report(path, document.progress.percent)
         await asyncio.sleep(pause)
         pause = min(pause * 1.5, 1.0)
-        document = await documents.get(collection, document_id)
-    if document.state == DocumentState.DOCUMENT_STATE_FAILED:
-        return FileOutcome(path, error=document.error or "indexing failed")
-    return FileOutcome(path, chunk_count=document.chunk_count)
+        document = await ingestion.olo.documents.get(ingestion.collection, document.document_id)
+    return document
 
 
 def _is_same(document: Document, data: bytes) -> bool:

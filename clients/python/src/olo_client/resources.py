@@ -156,6 +156,12 @@ class Documents:
         request = pb.IngestDocumentRequest(collection=collection, document=document)
         return (self._calls.call(self._stub.IngestDocument, request)).document
 
+    def ingest_url(self, collection: str, url: str, *, document_id: str | None = None) -> pb.Document:
+        """Has the service fetch a page or file of the public web, where its operator allows that."""
+        document = pb.DocumentInput(url=url, document_id=document_id or "")
+        request = pb.IngestDocumentRequest(collection=collection, document=document)
+        return (self._calls.call(self._stub.IngestDocument, request)).document
+
     def ingest_many(self, collection: str, documents: Sequence[pb.DocumentInput]) -> Sequence[pb.IngestDocumentResult]:
         """Does the same for at most 100 documents; one result for each, in their order."""
         request = pb.IngestDocumentsRequest(collection=collection, documents=documents)

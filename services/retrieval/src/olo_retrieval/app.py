@@ -29,6 +29,7 @@ from olo_retrieval.adapters.sql.documents import SqlDocuments
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
 from olo_retrieval.adapters.temporal_ingest import TemporalIngestStarter
+from olo_retrieval.adapters.web_fetcher import WebFetcher
 from olo_retrieval.curation import Curation
 from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.ingestion.intake import Intake
@@ -67,7 +68,9 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
         parser = ParserProcess(
             ParseLimits(settings.parse_seconds, settings.parse_memory_bytes, settings.max_document_bytes)
         )
-        indexer = Indexer(collections, versions, vectors, embedder, Texts(versions, parser, settings.chunk_tokens))
+        fetcher = WebFetcher(settings.max_file_bytes) if settings.fetch_urls else None
+        texts = Texts(versions, parser, settings.chunk_tokens, fetcher)
+        indexer = Indexer(collections, versions, vectors, embedder, texts)
         recovery = Recovery(collections, versions, vectors, indexer)
         upkeep = Upkeep(
             recovery=recovery,
@@ -85,6 +88,7 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
             searcher=Searcher(collections, versions, vectors, embedder, recovery.complete),
             max_document_bytes=settings.max_document_bytes,
             max_file_bytes=settings.max_file_bytes,
+            fetch_urls=settings.fetch_urls,
         )
 
         make_worker = partial(_worker, client, IngestActivities(indexer), settings.index_concurrency)

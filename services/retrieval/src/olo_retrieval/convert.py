@@ -13,7 +13,8 @@ from olo_common.errors import InvalidField, OloError
 from olo_contracts.identifiers import AUTO_MODEL, COLLECTION, DEFAULT_TENANT, DOCUMENT_ID, MODEL_ID, is_valid
 from olo_retrieval.chunking import Chunking, Strategy
 from olo_retrieval.chunking.plan import MIN_TOKENS, MOST_TOKENS
-from olo_retrieval.drafts import make_draft, make_file_draft
+from olo_retrieval.drafts import make_draft, make_file_draft, make_url_draft
+from olo_retrieval.errors import UrlForbidden
 from olo_retrieval.searching import Query
 from olo_retrieval.types import Collection, DocumentRecord, DocumentState, Draft, Hit, IngestStep
 
@@ -67,10 +68,22 @@ def embedding_model_id(value: str) -> str:
     return _spelt("embedding_model_id", value, MODEL_ID, "1 to 128 letters, digits and ._:/-")
 
 
-def draft_of(document: pb.DocumentInput, *, max_bytes: int, max_file_bytes: int) -> Draft:
+def draft_of(document: pb.DocumentInput, *, max_bytes: int, max_file_bytes: int, fetch_urls: bool) -> Draft:
     """The draft of a document that was handed in."""
     if document.content and (document.data or document.media_type):
         raise InvalidField("document.content", "is given beside a file")
+    if document.url:
+        if document.content or document.data or document.media_type:
+            raise InvalidField("document.url", "is given beside a text or a file")
+        if not fetch_urls:
+            raise UrlForbidden
+        return make_url_draft(
+            document_id=document.document_id,
+            title=document.title,
+            source=document.source,
+            url=document.url,
+            metadata=dict(document.metadata),
+        )
     if document.data or document.media_type:
         return make_file_draft(
             document_id=document.document_id,

@@ -11,6 +11,7 @@ from olo_common.errors import InvalidField
 from olo_contracts.identifiers import DOCUMENT_ID, is_valid
 from olo_retrieval.chunking import title_of
 from olo_retrieval.errors import DocumentEmpty, DocumentTooLarge
+from olo_retrieval.fetching import target_of
 from olo_retrieval.parsing import claimed_format, recognise
 from olo_retrieval.types import Draft, RawFile
 
@@ -67,6 +68,17 @@ def make_file_draft(
     found = recognise(data, claimed_format(media_type, source))
     named = _named(document_id, title, source, metadata, hashlib.sha256(data).hexdigest())
     return replace(named, file=RawFile(data, found.value), size_bytes=len(data))
+
+
+def make_url_draft(*, document_id: str, title: str, source: str, url: str, metadata: Mapping[str, str]) -> Draft:
+    """The draft of a file that is fetched later; the source is the URL where none is given.
+
+    Raises:
+        UrlForbidden: The URL is not one that may be fetched.
+        InvalidField: The id is misspelt, or a field is too long.
+    """
+    named = _named(document_id, title, source or target_of(url).url, metadata, hashlib.sha256(b"").hexdigest())
+    return replace(named, url=target_of(url).url)
 
 
 def _named(document_id: str, title: str, source: str, metadata: Mapping[str, str], digest: str) -> Draft:

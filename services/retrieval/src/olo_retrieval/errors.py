@@ -5,6 +5,7 @@ OloError
 +-- DocumentNotFound, DocumentEmpty, DocumentTooLarge
 +-- DocumentTypeWrong, DocumentEncrypted, DocumentWithoutText, DocumentMalformed, DocumentTooComplex,
 |   TextTooLong, ArchiveUnsafe, XmlUnsafe
++-- UrlForbidden, RobotsDisallow, FetchLimit, FetchFailed
 +-- EmbeddingMismatch   the model's vectors do not fit the collection
 +-- IndexIncomplete     a version is not wholly in the vector store; indexing it again helps
 """
@@ -128,6 +129,46 @@ class XmlUnsafe(UnreadableDocument):
 
     reason = "xml_unsafe"
     message_text = "holds XML with a document type or entities"
+
+
+class UrlForbidden(OloError):
+    """The URL does not lead to the public web, or fetching is not allowed here at all."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "url_forbidden"
+
+    def __init__(self) -> None:
+        super().__init__("document.url: must not be fetched from here", field="document.url")
+
+
+class RobotsDisallow(OloError):
+    """The web server's robots.txt asks that the page be left alone."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "robots_disallow"
+
+    def __init__(self) -> None:
+        super().__init__("document.url: its server asks robots to leave it alone", field="document.url")
+
+
+class FetchLimit(OloError):
+    """The page takes too long, is too large, or redirects too often."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "fetch_limit"
+
+    def __init__(self) -> None:
+        super().__init__("document.url: takes too long, is too large or redirects too often", field="document.url")
+
+
+class FetchFailed(OloError):
+    """The web server refuses the page."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "fetch_failed"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"document.url: its server answers with status {status}", field="document.url")
 
 
 class EmbeddingMismatch(OloError):

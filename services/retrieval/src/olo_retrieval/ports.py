@@ -13,9 +13,11 @@ from olo_retrieval.types import (
     DocumentRecord,
     Draft,
     EmbeddingModel,
+    Fetched,
     Hit,
     InputSide,
     Piece,
+    RawFile,
     Removal,
     Selection,
     Staging,
@@ -82,6 +84,12 @@ class VersionStore(Protocol):
 
     async def served_versions(self, collection: Collection, document_ids: Iterable[str]) -> Mapping[str, int]:
         """The served version of each of these documents that has one."""
+        ...
+
+    async def store_file(
+        self, collection: Collection, document_id: str, version: int, file: RawFile, sha256: str
+    ) -> None:
+        """Keeps the file that was fetched for a version."""
         ...
 
     async def store_text(self, collection: Collection, document_id: str, version: int, text: Extracted) -> None:
@@ -170,6 +178,14 @@ class Parser(Protocol):
 
     async def parse(self, data: bytes, claimed: Format) -> Extracted:
         """The text of a file. Raises DocumentEmpty and the kinds of UnreadableDocument."""
+        ...
+
+
+class Fetcher(Protocol):
+    """Fetches files from the public web, and from nowhere else."""
+
+    async def fetch(self, url: str) -> Fetched:
+        """What stands behind a URL. Raises UrlForbidden, RobotsDisallow, FetchLimit, FetchFailed, Unavailable."""
         ...
 
 

@@ -33,6 +33,7 @@ class RetrievalServicer(RetrievalServiceServicer):
         searcher: Finds passages.
         max_document_bytes: Limit of the text of one document.
         max_file_bytes: Limit of one file.
+        fetch_urls: Whether documents may be fetched from the web.
     """
 
     def __init__(
@@ -45,13 +46,16 @@ class RetrievalServicer(RetrievalServiceServicer):
         searcher: Searcher,
         max_document_bytes: int,
         max_file_bytes: int,
+        fetch_urls: bool,
     ) -> None:
         self._collections = collections
         self._documents = documents
         self._curation = curation
         self._intake = intake
         self._searcher = searcher
-        self._draft_of = partial(convert.draft_of, max_bytes=max_document_bytes, max_file_bytes=max_file_bytes)
+        self._draft_of = partial(
+            convert.draft_of, max_bytes=max_document_bytes, max_file_bytes=max_file_bytes, fetch_urls=fetch_urls
+        )
 
     async def CreateCollection(
         self, request: pb.CreateCollectionRequest, context: Context

@@ -32,6 +32,9 @@ class RetrievalSettings(ServiceSettings):
     """How long reading the text out of one file may take, by the clock and of CPU, before the file is given up."""
     parse_memory_bytes: Annotated[int, Field(ge=128 * 1024 * 1024)] = 768 * 1024 * 1024
     """Address space of the process that reads one file. Up to `index_concurrency` of them run at the same time."""
+    fetch_urls: bool = False
+    """Whether documents may be fetched from the public web. Callers then make this process send requests; private
+    addresses stay out of reach, and robots.txt is obeyed."""
     chunk_tokens: Annotated[int, Field(ge=16, le=1000)] = 120
     """Tokens of a passage at most, by estimate, where its collection does not say. Longer passages fill the prompt of
     the model sooner, and an embedding model reads only as far as its own limit."""

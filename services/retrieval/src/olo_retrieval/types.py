@@ -87,6 +87,16 @@ class Draft:
     size_bytes: int
     metadata: Mapping[str, str] = field(default_factory=dict)
     file: RawFile | None = None
+    url: str = ""
+    """Where the file is fetched; `sha256` is that of nothing then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What stood behind a URL."""
+
+    data: bytes
+    media_type: str
 
 
 class IngestStep(StrEnum):
@@ -154,6 +164,8 @@ class StoredVersion:
     """Where each page begins in the content, in characters."""
     file: RawFile | None = None
     """The file, until its text has been read out."""
+    url: str = ""
+    """Where the file is to be fetched, until it is."""
 
 
 @dataclass(frozen=True, slots=True)

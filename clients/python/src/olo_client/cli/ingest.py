@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from olo.retrieval.v1.retrieval_service_pb2 import Document, DocumentState
 from olo_client.async_client import AsyncOlo
 from olo_client.cli.options import TARGET, Collection, Target
 from olo_client.ingestion import (
@@ -22,10 +23,14 @@ from olo_client.ingestion import (
     ensure_collection,
     files_under,
     ingest_files,
+    ingest_page,
     of_folder,
 )
 
-_PATH_HELP = "A file, or a folder: text, Markdown, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON and source code are taken."
+_PATH_HELP = (
+    "A file, a folder, or the URL of a page: text, Markdown, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON and source code "
+    "are taken."
+)
 _SYNC_HELP = (
     "Keep the collection in step with the folder: files that have not changed are not sent again, and documents that "
     "an earlier --sync of a folder of this name has brought are deleted when their files are gone."
@@ -33,13 +38,19 @@ _SYNC_HELP = (
 
 
 def ingest(
-    path: Annotated[Path, typer.Argument(exists=True, help=_PATH_HELP)],
+    source: Annotated[str, typer.Argument(metavar="PATH", help=_PATH_HELP)],
     collection: Collection,
     sync: Annotated[bool, typer.Option("--sync", help=_SYNC_HELP)] = False,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one file may take to become ready.")] = 300.0,
     target: Target = TARGET,
 ) -> None:
     """Ingests documents and waits until searches see them; makes the collection if it is missing."""
+    if source.startswith(("http://", "https://")):
+        _ingest_page(source, collection, timeout, target)
+        return
+    path = Path(source)
+    if not path.exists():
+        raise typer.BadParameter(f"{path} does not exist", param_hint="PATH")
     if sync and not path.is_dir():
         raise typer.BadParameter(f"{path} is no folder", param_hint="--sync")
     files = files_under(path)
@@ -57,6 +68,26 @@ def ingest(
         print(f"{deleted} documents are deleted, whose files are gone")
     if failed:
         raise typer.Exit(1)
+
+
+def _ingest_page(url: str, collection: str, timeout: float, target: str) -> None:
+    async def run() -> Document:
+        async with AsyncOlo(target) as olo:
+            await ensure_collection(olo, collection)
+            return await ingest_page(Ingestion(olo, collection, Path(), wait_seconds=timeout), url)
+
+    try:
+        document = asyncio.run(run())
+    except TimeoutError:
+        raise _failure(f"{url}: not ready after {timeout:g} s") from None
+    if document.state == DocumentState.DOCUMENT_STATE_FAILED:
+        raise _failure(f"{url}: {document.error or 'indexing failed'}")
+    print(f"{document.document_id} is ready in {collection} ({document.chunk_count} passages)")
+
+
+def _failure(message: str) -> typer.Exit:
+    Console(stderr=True).print(message, style="red", markup=False, highlight=False)
+    return typer.Exit(1)
 
 
 @dataclass(frozen=True)

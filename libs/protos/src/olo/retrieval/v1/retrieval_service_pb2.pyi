@@ -222,7 +222,7 @@ class DeleteCollectionResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class DocumentInput(_message.Message):
-    __slots__ = ("document_id", "title", "source", "content", "metadata", "data", "media_type")
+    __slots__ = ("document_id", "title", "source", "content", "metadata", "data", "media_type", "url")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -237,6 +237,7 @@ class DocumentInput(_message.Message):
     METADATA_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     title: str
     source: str
@@ -244,7 +245,8 @@ class DocumentInput(_message.Message):
     metadata: _containers.ScalarMap[str, str]
     data: bytes
     media_type: str
-    def __init__(self, document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., content: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., data: _Optional[bytes] = ..., media_type: _Optional[str] = ...) -> None: ...
+    url: str
+    def __init__(self, document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., content: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., data: _Optional[bytes] = ..., media_type: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
 
 class IngestDocumentRequest(_message.Message):
     __slots__ = ("collection", "document", "tenant")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -116,6 +116,7 @@ async def _add_version(connection: AsyncConnection, collection: Collection, draf
         "sha256": draft.sha256,
         "size_bytes": draft.size_bytes,
         "content": draft.content,
+        "url": draft.url,
         "file": draft.file.data if draft.file else None,
         "format": draft.file.format if draft.file else None,
     }
@@ -128,6 +129,7 @@ async def _versions_like(connection: AsyncConnection, collection: Collection, dr
         VERSIONS.c.document_id == draft.document_id,
         VERSIONS.c.sha256 == draft.sha256,
         VERSIONS.c.source == draft.source,
+        VERSIONS.c.url == draft.url,
         VERSIONS.c.format == (draft.file.format if draft.file else None),
     )
     if draft.title:
@@ -164,7 +166,7 @@ def _shown(collection: Collection) -> Select[Any]:
             DOCUMENTS.c.state,
             DOCUMENTS.c.error,
             DOCUMENTS.c.error_reason,
-            VERSIONS.c.file.is_not(None).label("unread"),
+            or_(VERSIONS.c.file.is_not(None), VERSIONS.c.url != "").label("unread"),
             DOCUMENTS.c.created_ms,
             DOCUMENTS.c.updated_ms,
             *columns,

@@ -62,6 +62,8 @@ VERSIONS = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("chunk_count", Integer),
     Column("content", Text, nullable=False),
+    # Where the file is fetched, until it is.
+    Column("url", Text, nullable=False, server_default=""),
     # The file, until its text has been read out.
     Column("file", LargeBinary),
     Column("format", String(16)),

@@ -55,7 +55,7 @@ class SqlVersions:
         file = RawFile(row.file, row.format) if row.file is not None else None
         return StoredVersion(
             document_id, version, row.title, row.source, row.content, row.chunk_count, Structure(row.structure),
-            row.pages or (), file,
+            row.pages or (), file, row.url,
         )  # fmt: skip
 
     async def served(self, collection: Collection, after: str, limit: int) -> list[tuple[str, int, int]]:
@@ -86,6 +86,14 @@ class SqlVersions:
         async with self._database.read() as connection:
             rows = await connection.execute(query)
             return {row.document_id: row.served_version for row in rows}
+
+    async def store_file(
+        self, collection: Collection, document_id: str, version: int, file: RawFile, sha256: str
+    ) -> None:
+        """Keeps the file that was fetched for a version."""
+        values = {"url": "", "file": file.data, "format": file.format, "sha256": sha256, "size_bytes": len(file.data)}
+        async with self._database.write() as connection:
+            await connection.execute(update(VERSIONS).where(_version(collection, document_id, version)).values(values))
 
     async def store_text(self, collection: Collection, document_id: str, version: int, text: Extracted) -> None:
         """Keeps the text of a file, with a title where none was given, and forgets the file."""

@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("collections", sa.Column("chunking", sa.JSON))
     op.add_column("documents", sa.Column("error_reason", sa.String(64), nullable=False, server_default=""))
     for column in (
+        sa.Column("url", sa.Text, nullable=False, server_default=""),
         sa.Column("file", sa.LargeBinary),
         sa.Column("format", sa.String(16)),
         sa.Column("structure", sa.String(16), nullable=False, server_default="markdown"),
@@ -29,7 +30,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Takes the revision back; a file whose text has not been read out is lost."""
-    for column in ("file", "format", "structure", "pages", "chunks_done", "chunks_total", "embedding_since_ms"):
+    for column in ("url", "file", "format", "structure", "pages", "chunks_done", "chunks_total", "embedding_since_ms"):
         op.drop_column("versions", column)
     op.drop_column("documents", "error_reason")
     op.drop_column("collections", "chunking")

@@ -104,9 +104,9 @@ async def test_a_file_that_cannot_be_read_says_why(stub: Any, house: House) -> N
             assert not error.retryable
             await house.indexer.fail(ref)
     found = (await ask(stub.ListDocuments, pb.ListDocumentsRequest(collection="demo"))).documents
-    assert [(d.document_id, d.state, d.error_reason) for d in found] == [
-        ("bad", pb.DOCUMENT_STATE_FAILED, "document_malformed"),
-        ("good", pb.DOCUMENT_STATE_READY, ""),
+    assert [(d.document_id, d.state, d.error_reason, d.progress.step) for d in found] == [
+        ("bad", pb.DOCUMENT_STATE_FAILED, "document_malformed", pb.INGEST_STEP_PARSE),
+        ("good", pb.DOCUMENT_STATE_READY, "", pb.INGEST_STEP_DONE),
     ]
     assert await house.find("ferry") == ["The ferry leaves at six."]
 

@@ -22,7 +22,8 @@ OTHERS = [Selection("theirs", "c1"), Selection("mine", "c2")]
 
 
 def piece(document_id: str, version: int = 1, index: int = 0) -> Piece:
-    return Piece(document_id, version, index, 3, 9, "Title", "source.md", f"{document_id} {version} {index}")
+    text = f"{document_id} {version} {index}"
+    return Piece(document_id, version, index, 3, 9, "Title", "source.md", text, 7, ["Above", "Near"], "around")
 
 
 @pytest.fixture(params=["fake", "memory", "path"])

@@ -115,7 +115,7 @@ class VersionStore(Protocol):
         ...
 
     async def mark_failed(self, collection: Collection, document_id: str, version: int, error: str) -> None:
-        """Says that indexing has failed. `error` counts where no attempt has noted one."""
+        """Says that indexing has failed, and forgets the file. `error` counts where no attempt has noted one."""
         ...
 
     async def prune(self, collection: Collection, document_id: str) -> None:

@@ -201,7 +201,7 @@ class Piece:
     source: str
     text: str
     page: int | None = None
-    headings: Sequence[str] = ()
+    headings: Sequence[str] = field(default=(), hash=False)
     parent: str = ""
     """The text around it, where the strategy of its collection shows that."""
 

@@ -196,6 +196,9 @@ def _payload(scope: Selection, piece: Piece) -> dict[str, Any]:
         "title": piece.title,
         "source": piece.source,
         "text": piece.text,
+        "page": piece.page,
+        "headings": list(piece.headings),
+        "parent": piece.parent,
     }
 
 

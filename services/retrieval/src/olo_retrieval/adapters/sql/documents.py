@@ -166,7 +166,7 @@ def _shown(collection: Collection) -> Select[Any]:
             DOCUMENTS.c.state,
             DOCUMENTS.c.error,
             DOCUMENTS.c.error_reason,
-            or_(VERSIONS.c.file.is_not(None), VERSIONS.c.url != "").label("unread"),
+            or_(VERSIONS.c.url != "", and_(VERSIONS.c.format.is_not(None), VERSIONS.c.content == "")).label("unread"),
             DOCUMENTS.c.created_ms,
             DOCUMENTS.c.updated_ms,
             *columns,

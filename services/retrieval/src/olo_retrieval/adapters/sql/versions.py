@@ -139,10 +139,14 @@ class SqlVersions:
         await self._change(collection, document_id, version, changes, DOCUMENTS.c.served_version != version)
 
     async def mark_failed(self, collection: Collection, document_id: str, version: int, error: str) -> None:
-        """Says that indexing has failed. `error` counts where no attempt has noted one."""
+        """Says that indexing has failed, and forgets the file. `error` counts where no attempt has noted one."""
         unserved = DOCUMENTS.c.served_version != version
         await self._change(collection, document_id, version, {"error": error}, unserved, DOCUMENTS.c.error == "")
         await self._change(collection, document_id, version, {"state": DocumentState.FAILED.value}, unserved)
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(VERSIONS).where(_version(collection, document_id, version)).values(file=None)
+            )
 
     async def prune(self, collection: Collection, document_id: str) -> None:
         """Forgets the contents of versions that are neither served nor the newest."""

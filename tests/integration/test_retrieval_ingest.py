@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from retrieval_files import pdf
 
 from olo.embedding.v1 import embedding_service_pb2 as embedding_pb
 from olo.embedding.v1 import embedding_service_pb2_grpc as embedding_grpc
@@ -134,6 +135,29 @@ async def retrieval(directory: Path, models: str, temporal: str, vectors: str = 
 
 def text_of(document: str) -> str:
     return document.split("\n\n")[1]
+
+
+async def test_a_bad_file_does_not_stop_the_others(tmp_path: Path, models: str, temporal_address: str) -> None:
+    files = {
+        "times.pdf": pdf(["The train leaves at nine.", "The ferry leaves at six."]),
+        "locked.pdf": b"%PDF-1.4 broken",
+        "bees.html": b"<h1>Bees</h1><p>A hive makes forty kilograms of honey.",
+    }
+    async with retrieval(tmp_path, models, temporal_address) as client:
+        await client.ask("CreateCollection", pb.CreateCollectionRequest(name=client.collection))
+        documents = [pb.DocumentInput(document_id=name, source=name, data=data) for name, data in files.items()]
+        await client.ask(
+            "IngestDocuments", pb.IngestDocumentsRequest(collection=client.collection, documents=documents)
+        )
+        ends = {name: await client.settled(name) for name in files}
+        assert {name: (end.state, end.error_reason) for name, end in ends.items()} == {
+            "times.pdf": (pb.DOCUMENT_STATE_READY, ""),
+            "locked.pdf": (pb.DOCUMENT_STATE_FAILED, "document_malformed"),
+            "bees.html": (pb.DOCUMENT_STATE_READY, ""),
+        }
+        request = pb.SearchRequest(collection=client.collection, query="ferry leaves", top_k=1)
+        [passage] = (await client.ask("Search", request)).passages
+        assert (passage.text, passage.page, passage.document_id) == ("The ferry leaves at six.", 2, "times.pdf")
 
 
 async def test_ingest_search_update_and_restart(tmp_path: Path, models: str, temporal_address: str) -> None:

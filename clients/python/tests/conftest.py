@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -79,6 +80,7 @@ class FakeGateway(
         self.streams: list[list[gw.ChatStreamResponse | Failure]] = []
         self.collections: dict[str, dict[str, rt.Document]] = {}
         self.refused: dict[str, str] = {}
+        self.ingested: list[str] = []
         self.aliases: dict[str, rg.Alias] = {}
         self.runs: dict[str, run_pb2.Run] = {}
         self.found = [rt.Passage(title="The tram", source="tram.md", score=0.75, text="It began\nin 1908.")]
@@ -236,14 +238,18 @@ class FakeGateway(
 
     def IngestDocument(self, request, context):
         self._take(request, context)
-        if not request.document.content.strip():
+        data = request.document.data or (request.document.content or request.document.url).encode()
+        if not data.strip():
             fail(context, (grpc.StatusCode.INVALID_ARGUMENT, "document_empty", "the document is empty", {}))
         document = rt.Document(
-            document_id=request.document.document_id,
+            document_id=request.document.document_id or "made-up",
             collection=request.collection,
             source=request.document.source,
             state=rt.DOCUMENT_STATE_INDEXING,
+            content_sha256=hashlib.sha256(data).hexdigest(),
+            metadata=request.document.metadata,
         )
+        self.ingested.append(document.document_id)
         self.collections[request.collection][document.document_id] = document
         return rt.IngestDocumentResponse(document=document)
 

@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse, RunStarted, TextDelta
+from olo.retrieval.v1 import retrieval_service_pb2 as rt
 from olo_client.cli import program as cli
 from olo_client.ingestion import document_id_of, files_under
 from olo_testing.ports import free_port
@@ -90,6 +91,35 @@ def test_a_file_is_ingested_into_a_collection_that_is_there(served: Any, tmp_pat
     (tmp_path / "one.md").write_text("# One")
     assert cli.run(["ingest", str(tmp_path / "one.md"), "--collection", "demo"]) == 0
     assert list(served.gateway.collections["demo"]) == ["one.md"]
+
+
+def test_a_page_of_the_web_is_ingested(served: Any, capsys: Any) -> None:
+    assert cli.run(["ingest", "https://example.org/times", "--collection", "demo"]) == 0
+    assert capsys.readouterr().out == "made-up is ready in demo (3 passages)\n"
+    served.gateway.refused = {"made-up": "the page is gone"}
+    assert cli.run(["ingest", "https://example.org/times", "--collection", "demo"]) == 1
+    assert "https://example.org/times: the page is gone" in capsys.readouterr().err
+
+
+def test_a_folder_is_kept_in_step(served: Any, tmp_path: Path, capsys: Any) -> None:
+    folder = tmp_path / "guides"
+    folder.mkdir()
+    for name in ("one.md", "two.pdf", "three.txt"):
+        (folder / name).write_text(name)
+    arguments = ["ingest", str(folder), "--collection", "demo", "--sync"]
+    assert cli.run(["ingest", str(tmp_path / "guides" / "one.md"), "--collection", "demo"]) == 0
+    assert cli.run(arguments) == 0
+    served.gateway.collections["demo"]["other"] = rt.Document(document_id="other")
+    (folder / "two.pdf").unlink()
+    (folder / "three.txt").write_text("changed")
+    served.gateway.ingested.clear()
+    capsys.readouterr()
+    assert cli.run(arguments) == 0
+    assert served.gateway.ingested == ["three.txt"]
+    assert set(served.gateway.collections["demo"]) == {"one.md", "three.txt", "other"}
+    assert capsys.readouterr().out == (
+        "2 of 2 documents are ready in demo (6 passages)\n1 documents are deleted, whose files are gone\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,19 @@ from pathlib import Path
 import pytest
 
 from olo_common.errors import OloError, Unavailable
+from olo_retrieval.adapters.parser_process import ParseLimits, ParserProcess
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.documents import SqlDocuments
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
 from olo_retrieval.adapters.vectors.fake import FakeStore
-from olo_retrieval.chunking import ChunkLimits
 from olo_retrieval.curation import Curation
 from olo_retrieval.drafts import make_draft
 from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.ingestion.intake import Intake
 from olo_retrieval.ingestion.recovery import Recovery
+from olo_retrieval.ingestion.texts import Texts
+from olo_retrieval.ports import Fetcher
 from olo_retrieval.searching.retrievers import HYBRID, own_retrievers
 from olo_retrieval.searching.searcher import Query, Searcher
 from olo_retrieval.types import Draft, EmbeddingModel, Hit, InputSide, SparseVector, VersionRef
@@ -87,8 +89,9 @@ class House:
 
     def __init__(self, collections: SqlCollections, documents: SqlDocuments, versions: SqlVersions) -> None:
         self.collections, self.documents, self.versions = collections, documents, versions
+        self.parser = ParserProcess(ParseLimits(seconds=20, memory_bytes=512 * 1024 * 1024, max_chars=200_000))
         self.vectors, self.embedder, self.starter = FakeStore(), HashingEmbedder(), RecordingStarter()
-        self.indexer = Indexer(collections, versions, self.vectors, self.embedder, ChunkLimits())
+        self.indexer = self.make_indexer(None)
         self.recovery = Recovery(collections, versions, self.vectors, self.indexer)
         self.curation = Curation(collections, documents, versions, self.vectors, self.embedder)
         self.intake = Intake(collections, documents, versions, self.starter)
@@ -101,6 +104,11 @@ class House:
             retrievers=own_retrievers(),
             default=HYBRID,
         )
+
+    def make_indexer(self, fetcher: Fetcher | None) -> Indexer:
+        """An indexer that may fetch, or may not."""
+        texts = Texts(self.versions, self.parser, 120, fetcher)
+        return Indexer(self.collections, self.versions, self.vectors, self.embedder, texts)
 
     def draft(self, content: str, document_id: str = "guide", **metadata: str) -> Draft:
         """A good document."""

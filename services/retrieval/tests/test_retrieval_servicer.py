@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from retrieval_files import pdf, pptx
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
@@ -31,6 +32,8 @@ async def stub(house: House) -> AsyncIterator[Any]:
         curation=house.curation,
         intake=house.intake,
         searcher=house.searcher,
+        max_file_bytes=200_000,
+        fetch_urls=False,
         max_document_bytes=100,
     )
     settings = RetrievalSettings(port=0, grace_seconds=0.0)
@@ -63,6 +66,51 @@ async def test_a_document_from_end_to_end(stub: Any, house: House) -> None:
     assert not (await ask(stub.ListCollections, pb.ListCollectionsRequest())).collections
 
 
+async def test_a_file_from_end_to_end(stub: Any, house: House) -> None:
+    chunking = pb.Chunking(strategy=pb.CHUNK_STRATEGY_PARENT_CHILD, max_tokens=16)
+    made = await ask(stub.CreateCollection, pb.CreateCollectionRequest(name="files", chunking=chunking))
+    assert made.collection.chunking == chunking
+    slides = pptx([("Trains", "The train leaves at nine."), ("Ferries", "The ferry leaves at six.")])
+    file = pb.DocumentInput(source="times.pptx", data=slides)
+    ingest = pb.IngestDocumentRequest(collection="files", document=file)
+    document = (await ask(stub.IngestDocument, ingest)).document
+    assert document.progress == pb.IngestProgress(step=pb.INGEST_STEP_PARSE, percent=0)
+    ref = house.starter.started[-1]
+    await house.indexer.index(ref, lambda _: None)
+    get = pb.GetDocumentRequest(collection="files", document_id=document.document_id)
+    document = (await ask(stub.GetDocument, get)).document
+    assert (document.progress.step, document.title, document.page_count) == (pb.INGEST_STEP_SWAP, "Ferries", 2)
+    await house.indexer.swap(ref)
+    document = (await ask(stub.GetDocument, get)).document
+    assert document.progress == pb.IngestProgress(step=pb.INGEST_STEP_DONE, percent=100)
+    [passage, _] = (
+        await ask(stub.Search, pb.SearchRequest(collection="files", query="when leaves the ferry"))
+    ).passages
+    assert (passage.text, passage.page, passage.heading_path) == ("The ferry leaves at six.", 1, ["Ferries"])
+    assert passage.parent_text == passage.text
+    again = (await ask(stub.IngestDocument, ingest)).document
+    assert (again.version, again.state) == (1, pb.DOCUMENT_STATE_READY)
+
+
+async def test_a_file_that_cannot_be_read_says_why(stub: Any, house: House) -> None:
+    for document_id, data in (("bad", b"%PDF-1.4 broken"), ("good", pdf(["The ferry leaves at six."]))):
+        document = pb.DocumentInput(document_id=document_id, source="times.pdf", data=data)
+        await ask(stub.IngestDocument, pb.IngestDocumentRequest(collection="demo", document=document))
+    for ref in list(house.starter.started):
+        try:
+            await house.indexer.index(ref, lambda _: None)
+            await house.indexer.swap(ref)
+        except OloError as error:
+            assert not error.retryable
+            await house.indexer.fail(ref)
+    found = (await ask(stub.ListDocuments, pb.ListDocumentsRequest(collection="demo"))).documents
+    assert [(d.document_id, d.state, d.error_reason, d.progress.step) for d in found] == [
+        ("bad", pb.DOCUMENT_STATE_FAILED, "document_malformed", pb.INGEST_STEP_PARSE),
+        ("good", pb.DOCUMENT_STATE_READY, "", pb.INGEST_STEP_DONE),
+    ]
+    assert await house.find("ferry") == ["The ferry leaves at six."]
+
+
 async def test_pages(stub: Any) -> None:
     documents = [document(f"d{n}") for n in range(5)]
     await ask(stub.IngestDocuments, pb.IngestDocumentsRequest(collection="demo", documents=documents))
@@ -83,6 +131,18 @@ async def test_one_bad_document_does_not_stop_the_others(stub: Any) -> None:
     assert [result.WhichOneof("outcome") for result in response.results] == ["document", "error", "error", "document"]
     assert [result.error.reason for result in response.results[1:3]] == ["document_empty", "document_too_large"]
     assert [response.results[0].document.document_id, response.results[1].error.document_id] == ["a", "b"]
+
+
+def file_request(source: str, data: bytes, **more: str) -> pb.IngestDocumentRequest:
+    return pb.IngestDocumentRequest(collection="demo", document=pb.DocumentInput(source=source, data=data, **more))
+
+
+def url_request(url: str, **more: str) -> pb.IngestDocumentRequest:
+    return pb.IngestDocumentRequest(collection="demo", document=pb.DocumentInput(url=url, **more))
+
+
+def chunked(**values: int) -> pb.CreateCollectionRequest:
+    return pb.CreateCollectionRequest(name="new", chunking=pb.Chunking(**values))
 
 
 @pytest.mark.parametrize(
@@ -118,6 +178,16 @@ async def test_one_bad_document_does_not_stop_the_others(stub: Any) -> None:
             "document.content",
         ),
         ("IngestDocuments", pb.IngestDocumentsRequest(collection="demo"), "field_invalid", "documents"),
+        ("IngestDocument", file_request("a.pdf", b"text"), "document_type", "document.data"),
+        ("IngestDocument", file_request("a.exe", b"MZ"), "document_type", "document.data"),
+        ("IngestDocument", file_request("a.pdf", b" "), "document_empty", "document.data"),
+        ("IngestDocument", file_request("a.pdf", b"x" * 200_001), "document_too_large", "document.data"),
+        ("IngestDocument", file_request("a.txt", b"x", content="y"), "field_invalid", "document.content"),
+        ("IngestDocument", url_request("https://example.org/"), "url_forbidden", "document.url"),
+        ("IngestDocument", url_request("https://example.org/", content="x"), "field_invalid", "document.url"),
+        ("CreateCollection", chunked(strategy=9), "field_invalid", "chunking.strategy"),
+        ("CreateCollection", chunked(max_tokens=15), "field_invalid", "chunking.max_tokens"),
+        ("CreateCollection", chunked(max_tokens=40, overlap_tokens=21), "field_invalid", "chunking.overlap_tokens"),
     ],
 )
 async def test_bad_requests(stub: Any, method: str, request_message: Any, reason: str, field: str) -> None:

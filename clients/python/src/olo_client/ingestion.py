@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from olo.retrieval.v1.retrieval_service_pb2 import DocumentState
+from olo.retrieval.v1.retrieval_service_pb2 import Document, DocumentState
 from olo_client.async_client import AsyncOlo
 from olo_client.errors import ConflictError, OloError
+from olo_contracts.files import ENDINGS, READABLE
 
-SUFFIXES = (".md", ".txt")
+FOLDER_KEY = "folder"
+"""The entry of a document's metadata that says by which folder it is kept in step."""
+
+_SENT_AS_TEXT = frozenset(f".{ending}" for name in ("text", "markdown") for ending in ENDINGS[name])
+
+Report = Callable[[Path, float], None]
 
 
 @dataclass(frozen=True)
@@ -24,14 +31,37 @@ class FileOutcome:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class Ingestion:
+    """Into what files are ingested, and how.
+
+    Attributes:
+        olo: The client.
+        collection: An existing collection.
+        root: Sources are named relative to it.
+        wait_seconds: How long a file may take to become ready.
+        metadata: Goes with each document.
+        present: Documents that are there, by id; a file that is there unchanged is not sent again.
+        report: Is told each file and how far it has come, 0 to 100.
+    """
+
+    olo: AsyncOlo
+    collection: str
+    root: Path
+    wait_seconds: float = 300.0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    present: Mapping[str, Document] = field(default_factory=dict)
+    report: Report = lambda _path, _percent: None
+
+
 def files_under(path: Path) -> list[Path]:
-    """The file itself, or every .md and .txt file of a folder, hidden ones left out."""
+    """The file itself, or every file of a folder whose text can be read, hidden ones left out."""
     if path.is_file():
         return [path]
     return sorted(
         file
         for file in path.rglob("*")
-        if file.suffix.lower() in SUFFIXES
+        if file.suffix.lower().removeprefix(".") in READABLE
         and file.is_file()
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )
@@ -52,30 +82,21 @@ async def ensure_collection(olo: AsyncOlo, name: str) -> None:
             raise
 
 
-async def ingest_files(
-    olo: AsyncOlo, collection: str, root: Path, files: Sequence[Path], *, at_once: int = 4, wait_seconds: float = 300.0
-) -> AsyncIterator[FileOutcome]:
-    """Ingests files and gives each outcome when it is known; an error of one does not stop the others.
-
-    Args:
-        olo: The client.
-        collection: An existing collection.
-        root: Sources are named relative to it.
-        files: What to ingest.
-        at_once: Files on their way at the same time.
-        wait_seconds: How long a file may take to become ready.
-    """
+async def ingest_files(ingestion: Ingestion, files: Sequence[Path], *, at_once: int = 4) -> AsyncIterator[FileOutcome]:
+    """Ingests files, `at_once` at a time, and gives each outcome when it is known; no error stops the others."""
     slots = asyncio.Semaphore(at_once)
 
     async def one(path: Path) -> FileOutcome:
         async with slots:
             try:
-                async with asyncio.timeout(wait_seconds):
-                    return await _ingest(olo, collection, root, path)
+                async with asyncio.timeout(ingestion.wait_seconds):
+                    outcome = await _ingest(ingestion, path)
             except OloError as error:
-                return FileOutcome(path, error=error.message)
+                outcome = FileOutcome(path, error=error.message)
             except TimeoutError:
-                return FileOutcome(path, error=f"not ready after {wait_seconds:g} s")
+                outcome = FileOutcome(path, error=f"not ready after {ingestion.wait_seconds:g} s")
+            ingestion.report(path, 100.0)
+            return outcome
 
     tasks = [asyncio.create_task(one(path)) for path in files]
     try:
@@ -86,20 +107,65 @@ async def ingest_files(
             task.cancel()
 
 
-async def _ingest(olo: AsyncOlo, collection: str, root: Path, path: Path) -> FileOutcome:
+async def ingest_page(ingestion: Ingestion, url: str) -> Document:
+    """Has the service fetch a page of the web, and waits until it is ready or has failed.
+
+    Raises:
+        OloError: The service refuses it.
+        TimeoutError: It takes longer than a file may.
+    """
+    document = await ingestion.olo.documents.ingest_url(ingestion.collection, url)
+    async with asyncio.timeout(ingestion.wait_seconds):
+        return await _settled(ingestion, document, ingestion.root)
+
+
+async def of_folder(olo: AsyncOlo, collection: str, folder: str) -> dict[str, Document]:
+    """The documents of a collection that are kept in step with a folder of this name, by id."""
+    found = olo.documents.list(collection)
+    return {document.document_id: document async for document in found if document.metadata.get(FOLDER_KEY) == folder}
+
+
+async def delete_missing(ingestion: Ingestion, files: Sequence[Path]) -> int:
+    """Deletes the documents of the folder whose files are gone; gives their number."""
+    kept = {document_id_of(path.relative_to(ingestion.root).as_posix()) for path in files}
+    gone = [document_id for document_id in ingestion.present if document_id not in kept]
+    for document_id in gone:
+        await ingestion.olo.documents.delete(ingestion.collection, document_id)
+    return len(gone)
+
+
+async def _ingest(ingestion: Ingestion, path: Path) -> FileOutcome:
+    documents, collection = ingestion.olo.documents, ingestion.collection
     try:
-        content = await asyncio.to_thread(path.read_text, encoding="utf-8")
+        data = await asyncio.to_thread(path.read_bytes)
+        content = data.decode() if path.suffix.lower() in _SENT_AS_TEXT else data
     except UnicodeDecodeError:
         return FileOutcome(path, error="not UTF-8 text")
     except OSError as error:
         return FileOutcome(path, error=error.strerror or "cannot be read")
-    source = path.relative_to(root).as_posix()
-    document = await olo.documents.ingest(collection, content, document_id=document_id_of(source), source=source)
-    pause = 0.05
-    while document.state == DocumentState.DOCUMENT_STATE_INDEXING:
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.5, 1.0)
-        document = await olo.documents.get(collection, document.document_id)
+    source = path.relative_to(ingestion.root).as_posix()
+    document_id = document_id_of(source)
+    document = ingestion.present.get(document_id)
+    if document is None or not _is_same(document, data):
+        document = await documents.ingest(
+            collection, content, document_id=document_id, source=source, metadata=ingestion.metadata
+        )
+    document = await _settled(ingestion, document, path)
     if document.state == DocumentState.DOCUMENT_STATE_FAILED:
         return FileOutcome(path, error=document.error or "indexing failed")
     return FileOutcome(path, chunk_count=document.chunk_count)
+
+
+async def _settled(ingestion: Ingestion, document: Document, path: Path) -> Document:
+    pause = 0.05
+    while document.state == DocumentState.DOCUMENT_STATE_INDEXING:
+        ingestion.report(path, document.progress.percent)
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, 1.0)
+        document = await ingestion.olo.documents.get(ingestion.collection, document.document_id)
+    return document
+
+
+def _is_same(document: Document, data: bytes) -> bool:
+    ready = document.state == DocumentState.DOCUMENT_STATE_READY
+    return ready and document.content_sha256 == hashlib.sha256(data).hexdigest()

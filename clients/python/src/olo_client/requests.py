@@ -168,12 +168,27 @@ def model_type(name: str | None) -> ModelType:
 
 
 def document_input(
-    content: str, document_id: str | None, title: str | None, source: str | None, metadata: Mapping[str, str] | None
+    content: str | bytes,
+    document_id: str | None,
+    title: str | None,
+    source: str | None,
+    metadata: Mapping[str, str] | None,
+    *,
+    media_type: str | None = None,
 ) -> DocumentInput:
-    """A document to ingest; what is None is left to the service."""
-    return DocumentInput(
-        document_id=document_id or "", title=title or "", source=source or "", content=content, metadata=metadata or {}
+    """A document to ingest, as text or as the bytes of a file; what is None is left to the service."""
+    document = DocumentInput(
+        document_id=document_id or "",
+        title=title or "",
+        source=source or "",
+        metadata=metadata or {},
+        media_type=media_type or "",
     )
+    if isinstance(content, bytes):
+        document.data = content
+    else:
+        document.content = content
+    return document
 
 
 def _invalid(field: str, problem: str) -> InvalidRequestError:

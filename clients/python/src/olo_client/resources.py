@@ -137,18 +137,28 @@ class Documents:
     def ingest(
         self,
         collection: str,
-        content: str,
+        content: str | bytes,
         *,
         document_id: str | None = None,
         title: str | None = None,
         source: str | None = None,
         metadata: Mapping[str, str] | None = None,
+        media_type: str | None = None,
     ) -> pb.Document:
         """Stores a document and starts its indexing; `get` tells when its state is READY.
 
+        A text is plain text or Markdown; bytes are a file, such as a PDF, whose type the ending of `source` or the
+        `media_type` names.
+
         Without an id, one is made from the source; the same id replaces the earlier version when the new one is ready.
         """
-        document = document_input(content, document_id, title, source, metadata)
+        document = document_input(content, document_id, title, source, metadata, media_type=media_type)
+        request = pb.IngestDocumentRequest(collection=collection, document=document)
+        return (self._calls.call(self._stub.IngestDocument, request)).document
+
+    def ingest_url(self, collection: str, url: str, *, document_id: str | None = None) -> pb.Document:
+        """Has the service fetch a page or file of the public web, where its operator allows that."""
+        document = pb.DocumentInput(url=url, document_id=document_id or "")
         request = pb.IngestDocumentRequest(collection=collection, document=document)
         return (self._calls.call(self._stub.IngestDocument, request)).document
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from olo_client import AsyncOlo, OloError
-from olo_client.ingestion import ensure_collection, files_under, ingest_files
+from olo_client.ingestion import Ingestion, ensure_collection, files_under, ingest_files
 from olo_local.asking import Answer, ask_over_grpc, ask_over_http
 from olo_local.errors import StackError
 from olo_local.progress import Progress
@@ -69,7 +69,7 @@ async def _ingest(olo: AsyncOlo, folder: Path, told: Console) -> None:
         raise StackError(f"{folder} holds no sample documents: run from a checkout, or set OLO_LOCAL_ROOT to one")
     await ensure_collection(olo, COLLECTION)
     chunks = 0
-    async for outcome in ingest_files(olo, COLLECTION, folder, files):
+    async for outcome in ingest_files(Ingestion(olo, COLLECTION, folder), files):
         if outcome.error:
             raise StackError(f"{outcome.path.name} cannot be ingested: {outcome.error}")
         chunks += outcome.chunk_count

@@ -21,6 +21,7 @@ from olo_common.sql import Database
 from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
 from olo_contracts.queues import INGEST_QUEUE
 from olo_retrieval.activities import IngestActivities
+from olo_retrieval.adapters.parser_process import ParseLimits, ParserProcess
 from olo_retrieval.adapters.retriever_plugins import all_retrievers
 from olo_retrieval.adapters.router_embedder import router_embedder
 from olo_retrieval.adapters.sql.collections import SqlCollections
@@ -30,11 +31,12 @@ from olo_retrieval.adapters.sql.versions import SqlVersions
 from olo_retrieval.adapters.temporal_ingest import TemporalIngestStarter
 from olo_retrieval.adapters.vectors.opening import open_vectors
 from olo_retrieval.adapters.vectors.points import IndexOptions
-from olo_retrieval.chunking import ChunkLimits
+from olo_retrieval.adapters.web_fetcher import WebFetcher
 from olo_retrieval.curation import Curation
 from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.ingestion.intake import Intake
 from olo_retrieval.ingestion.recovery import Recovery
+from olo_retrieval.ingestion.texts import Texts
 from olo_retrieval.ingestion.upkeep import Upkeep
 from olo_retrieval.searching.retrievers import DENSE, HYBRID
 from olo_retrieval.searching.searcher import Searcher
@@ -70,8 +72,12 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
         starter = TemporalIngestStarter(client)
 
         collections, documents, versions = SqlCollections(database), SqlDocuments(database), SqlVersions(database)
-        limits = ChunkLimits(max_words=settings.chunk_words)
-        indexer = Indexer(collections, versions, vectors, embedder, limits, sparse=sparse)
+        parser = ParserProcess(
+            ParseLimits(settings.parse_seconds, settings.parse_memory_bytes, settings.max_document_bytes)
+        )
+        fetcher = WebFetcher(settings.max_file_bytes) if settings.fetch_urls else None
+        texts = Texts(versions, parser, settings.chunk_tokens, fetcher)
+        indexer = Indexer(collections, versions, vectors, embedder, texts, sparse=sparse)
         recovery = Recovery(collections, versions, vectors, indexer)
         upkeep = Upkeep(
             recovery=recovery,
@@ -97,6 +103,8 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
                 sparse=sparse,
             ),
             max_document_bytes=settings.max_document_bytes,
+            max_file_bytes=settings.max_file_bytes,
+            fetch_urls=settings.fetch_urls,
         )
 
         make_worker = partial(_worker, client, IngestActivities(indexer), settings.index_concurrency)

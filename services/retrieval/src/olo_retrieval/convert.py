@@ -6,14 +6,18 @@ import base64
 import binascii
 import math
 import re
+from datetime import timedelta
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo_common.errors import InvalidField, OloError
 from olo_contracts.identifiers import AUTO_MODEL, COLLECTION, DEFAULT_TENANT, DOCUMENT_ID, MODEL_ID, is_valid
+from olo_retrieval.chunking import Chunking, Strategy
+from olo_retrieval.chunking.plan import MIN_TOKENS, MOST_TOKENS
 from olo_retrieval.convert_filter import filter_of
-from olo_retrieval.drafts import make_draft
+from olo_retrieval.drafts import make_draft, make_file_draft, make_url_draft
+from olo_retrieval.errors import UrlForbidden
 from olo_retrieval.searching.searcher import Query
-from olo_retrieval.types import Collection, DocumentRecord, DocumentState, Draft, Hit
+from olo_retrieval.types import Collection, DocumentRecord, DocumentState, Draft, Hit, IngestStep
 
 MOST_DOCUMENTS = 100
 MOST_PASSAGES = 50
@@ -23,6 +27,20 @@ LONGEST_NAME = 64
 LARGEST_PAGE = 1000
 DEFAULT_PAGE = 100
 
+_STRATEGIES = {
+    pb.CHUNK_STRATEGY_UNSPECIFIED: Strategy.STRUCTURE,
+    pb.CHUNK_STRATEGY_STRUCTURE: Strategy.STRUCTURE,
+    pb.CHUNK_STRATEGY_PARENT_CHILD: Strategy.PARENT_CHILD,
+    pb.CHUNK_STRATEGY_FIXED: Strategy.FIXED,
+}
+_STRATEGY_VALUES = {strategy: value for value, strategy in _STRATEGIES.items()}
+_STEPS = {
+    IngestStep.PARSE: pb.INGEST_STEP_PARSE,
+    IngestStep.CHUNK: pb.INGEST_STEP_CHUNK,
+    IngestStep.EMBED: pb.INGEST_STEP_EMBED,
+    IngestStep.SWAP: pb.INGEST_STEP_SWAP,
+    IngestStep.DONE: pb.INGEST_STEP_DONE,
+}
 _STATES = {
     DocumentState.INDEXING: pb.DOCUMENT_STATE_INDEXING,
     DocumentState.READY: pb.DOCUMENT_STATE_READY,
@@ -52,8 +70,32 @@ def embedding_model_id(value: str) -> str:
     return _spelt("embedding_model_id", value, MODEL_ID, "1 to 128 letters, digits and ._:/-")
 
 
-def draft_of(document: pb.DocumentInput, max_bytes: int) -> Draft:
+def draft_of(document: pb.DocumentInput, *, max_bytes: int, max_file_bytes: int, fetch_urls: bool) -> Draft:
     """The draft of a document that was handed in."""
+    if document.content and (document.data or document.media_type):
+        raise InvalidField("document.content", "is given beside a file")
+    if document.url:
+        if document.content or document.data or document.media_type:
+            raise InvalidField("document.url", "is given beside a text or a file")
+        if not fetch_urls:
+            raise UrlForbidden
+        return make_url_draft(
+            document_id=document.document_id,
+            title=document.title,
+            source=document.source,
+            url=document.url,
+            metadata=dict(document.metadata),
+        )
+    if document.data or document.media_type:
+        return make_file_draft(
+            document_id=document.document_id,
+            title=document.title,
+            source=document.source,
+            data=document.data,
+            media_type=document.media_type,
+            metadata=dict(document.metadata),
+            max_bytes=max_file_bytes,
+        )
     return make_draft(
         document_id=document.document_id,
         title=document.title,
@@ -62,6 +104,18 @@ def draft_of(document: pb.DocumentInput, max_bytes: int) -> Draft:
         metadata=dict(document.metadata),
         max_bytes=max_bytes,
     )
+
+
+def chunking_of(message: pb.Chunking) -> Chunking:
+    """How a collection's documents are to be cut."""
+    strategy = _STRATEGIES.get(message.strategy)
+    if strategy is None:
+        raise InvalidField("chunking.strategy", "is not known")
+    if message.max_tokens and not MIN_TOKENS <= message.max_tokens <= MOST_TOKENS:
+        raise InvalidField("chunking.max_tokens", f"must be {MIN_TOKENS} to {MOST_TOKENS}, or 0")
+    if message.overlap_tokens > (message.max_tokens or 2 * MIN_TOKENS) // 2:
+        raise InvalidField("chunking.overlap_tokens", "is more than half of max_tokens")
+    return Chunking(strategy, message.max_tokens, message.overlap_tokens)
 
 
 def query_of(request: pb.SearchRequest) -> Query:
@@ -118,6 +172,11 @@ def to_collection(collection: Collection) -> pb.Collection:
         dimension=collection.model.dimension,
         document_count=collection.document_count,
         chunk_count=collection.chunk_count,
+        chunking=pb.Chunking(
+            strategy=_STRATEGY_VALUES[collection.chunking.strategy],
+            max_tokens=collection.chunking.max_tokens,
+            overlap_tokens=collection.chunking.overlap_tokens,
+        ),
     )
     message.create_time.FromMilliseconds(collection.created_ms)
     return message
@@ -138,7 +197,12 @@ def to_document(record: DocumentRecord) -> pb.Document:
         content_sha256=record.sha256,
         workflow_id=record.ref.workflow_id,
         metadata=record.metadata,
+        page_count=record.page_count,
+        error_reason=record.error_reason,
+        progress=pb.IngestProgress(step=_STEPS[record.progress.step], percent=record.progress.percent),
     )
+    if record.progress.eta_seconds is not None:
+        message.progress.eta.FromTimedelta(timedelta(seconds=record.progress.eta_seconds))
     message.create_time.FromMilliseconds(record.created_ms)
     message.update_time.FromMilliseconds(record.updated_ms)
     return message
@@ -167,6 +231,9 @@ def to_passage(hit: Hit) -> pb.Passage:
         end_offset=piece.end,
         document_version=piece.version,
         metadata=piece.metadata,
+        page=piece.page or 0,
+        heading_path=piece.headings,
+        parent_text=piece.parent,
     )
 
 

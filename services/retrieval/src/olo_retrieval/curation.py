@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from olo_common.errors import OloError
 from olo_common.logs import logger
+from olo_retrieval.chunking import DEFAULT, Chunking
 from olo_retrieval.ingestion.removal import remove_points
 from olo_retrieval.ports import CollectionStore, DocumentStore, Embedder, VectorStore, VersionStore
 from olo_retrieval.types import Collection
@@ -26,9 +27,11 @@ class Curation:
         self._vectors = vectors
         self._embedder = embedder
 
-    async def create_collection(self, tenant: str, name: str, model_id: str) -> Collection:
+    async def create_collection(
+        self, tenant: str, name: str, model_id: str, chunking: Chunking = DEFAULT
+    ) -> Collection:
         """Makes an empty collection; an empty model id takes the default embedding model."""
-        return await self._collections.create(tenant, name, await self._embedder.choose(model_id))
+        return await self._collections.create(tenant, name, await self._embedder.choose(model_id), chunking)
 
     async def delete_collection(self, tenant: str, name: str) -> None:
         """Deletes a collection with its documents."""

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from olo_common.errors import OloError
+from olo_retrieval.chunking import DEFAULT, Chunking
+from olo_retrieval.parsing import Extracted, Format
 from olo_retrieval.types import (
     Collection,
     DocumentRecord,
     Draft,
     EmbeddingModel,
+    Fetched,
     Hit,
     InputSide,
     Point,
     Ranking,
+    RawFile,
     Removal,
     Selection,
     SparseVector,
@@ -27,7 +32,7 @@ from olo_retrieval.types import (
 class CollectionStore(Protocol):
     """Collections, by tenant and name."""
 
-    async def create(self, tenant: str, name: str, model: EmbeddingModel) -> Collection:
+    async def create(self, tenant: str, name: str, model: EmbeddingModel, chunking: Chunking = DEFAULT) -> Collection:
         """Makes an empty one. Raises CollectionExists."""
         ...
 
@@ -87,6 +92,22 @@ class VersionStore(Protocol):
         """The served version of each of these documents that has one."""
         ...
 
+    async def store_file(
+        self, collection: Collection, document_id: str, version: int, file: RawFile, sha256: str
+    ) -> None:
+        """Keeps the file that was fetched for a version."""
+        ...
+
+    async def store_text(self, collection: Collection, document_id: str, version: int, text: Extracted) -> None:
+        """Keeps the text of a file, with a title where none was given, and forgets the file."""
+        ...
+
+    async def note_progress(
+        self, collection: Collection, document_id: str, version: int, done: int, total: int
+    ) -> None:
+        """Says how many of a version's chunks are written; the first time starts the clock."""
+        ...
+
     async def mark_indexed(self, collection: Collection, document_id: str, version: int, chunks: int) -> None:
         """Says how many points the version has."""
         ...
@@ -95,12 +116,12 @@ class VersionStore(Protocol):
         """Makes the version the served one, in one transaction; false where it is not the newest any more."""
         ...
 
-    async def note_error(self, collection: Collection, document_id: str, version: int, error: str) -> None:
+    async def note_error(self, collection: Collection, document_id: str, version: int, error: OloError) -> None:
         """Says why indexing has not succeeded so far."""
         ...
 
     async def mark_failed(self, collection: Collection, document_id: str, version: int, error: str) -> None:
-        """Says that indexing has failed. `error` counts where no attempt has noted one."""
+        """Says that indexing has failed, and forgets the file. `error` counts where no attempt has noted one."""
         ...
 
     async def prune(self, collection: Collection, document_id: str) -> None:
@@ -194,6 +215,22 @@ class Retriever(Protocol):
 
     async def retrieve(self, index: Index, text: str, limit: int) -> Ranking:
         """Ranks at most `limit` hits of each search of the index; asked again with a larger limit, it ranks more."""
+        ...
+
+
+class Parser(Protocol):
+    """Reads the text out of files."""
+
+    async def parse(self, data: bytes, claimed: Format) -> Extracted:
+        """The text of a file. Raises DocumentEmpty and the kinds of UnreadableDocument."""
+        ...
+
+
+class Fetcher(Protocol):
+    """Fetches files from the public web, and from nowhere else."""
+
+    async def fetch(self, url: str) -> Fetched:
+        """What stands behind a URL. Raises UrlForbidden, RobotsDisallow, FetchLimit, FetchFailed, Unavailable."""
         ...
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import grpc
@@ -30,7 +31,9 @@ class RetrievalServicer(RetrievalServiceServicer):
         curation: Creates and deletes.
         intake: Takes documents in.
         searcher: Finds passages.
-        max_document_bytes: Limit of one document.
+        max_document_bytes: Limit of the text of one document.
+        max_file_bytes: Limit of one file.
+        fetch_urls: Whether documents may be fetched from the web.
     """
 
     def __init__(
@@ -42,20 +45,25 @@ class RetrievalServicer(RetrievalServiceServicer):
         intake: Intake,
         searcher: Searcher,
         max_document_bytes: int,
+        max_file_bytes: int,
+        fetch_urls: bool,
     ) -> None:
         self._collections = collections
         self._documents = documents
         self._curation = curation
         self._intake = intake
         self._searcher = searcher
-        self._max_document_bytes = max_document_bytes
+        self._draft_of = partial(
+            convert.draft_of, max_bytes=max_document_bytes, max_file_bytes=max_file_bytes, fetch_urls=fetch_urls
+        )
 
     async def CreateCollection(
         self, request: pb.CreateCollectionRequest, context: Context
     ) -> pb.CreateCollectionResponse:
         tenant, name = convert.tenant_of(request.tenant), convert.collection_name(request.name, "name")
         model_id = convert.embedding_model_id(request.embedding_model_id)
-        made = await self._curation.create_collection(tenant, name, model_id)
+        chunking = convert.chunking_of(request.chunking)
+        made = await self._curation.create_collection(tenant, name, model_id, chunking)
         return pb.CreateCollectionResponse(collection=convert.to_collection(made))
 
     async def GetCollection(self, request: pb.GetCollectionRequest, context: Context) -> pb.GetCollectionResponse:
@@ -79,7 +87,7 @@ class RetrievalServicer(RetrievalServiceServicer):
 
     async def IngestDocument(self, request: pb.IngestDocumentRequest, context: Context) -> pb.IngestDocumentResponse:
         tenant, collection = convert.tenant_of(request.tenant), convert.collection_name(request.collection)
-        draft = convert.draft_of(request.document, self._max_document_bytes)
+        draft = self._draft_of(request.document)
         record = await self._intake.ingest(tenant, collection, draft)
         return pb.IngestDocumentResponse(document=convert.to_document(record))
 
@@ -127,6 +135,6 @@ class RetrievalServicer(RetrievalServiceServicer):
 
     def _draft_or_error(self, document: pb.DocumentInput) -> Draft | OloError:
         try:
-            return convert.draft_of(document, self._max_document_bytes)
+            return self._draft_of(document)
         except OloError as error:
             return error

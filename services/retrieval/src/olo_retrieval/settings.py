@@ -43,9 +43,19 @@ class RetrievalSettings(ServiceSettings):
     router_target: str = "127.0.0.1:50053"
     """Host and port of the router, which says where texts are embedded."""
     max_document_bytes: Annotated[int, Field(ge=1, le=8 * 1024 * 1024)] = 1024 * 1024
-    """Longer documents are refused; bytes of UTF-8."""
-    chunk_words: Annotated[int, Field(ge=20, le=1000)] = 90
-    """Words of a passage at most. Longer passages fill the prompt of the model sooner."""
+    """Longer texts are refused, those read out of files too; bytes of UTF-8."""
+    max_file_bytes: Annotated[int, Field(ge=1, le=15 * 1024 * 1024)] = 12 * 1024 * 1024
+    """Larger files are refused. A call carries 16 MiB at most."""
+    parse_seconds: Annotated[float, Field(ge=1)] = 30.0
+    """How long reading the text out of one file may take, by the clock and of CPU, before the file is given up."""
+    parse_memory_bytes: Annotated[int, Field(ge=128 * 1024 * 1024)] = 768 * 1024 * 1024
+    """Address space of the process that reads one file. Up to `index_concurrency` of them run at the same time."""
+    fetch_urls: bool = False
+    """Whether documents may be fetched from the public web. Callers then make this process send requests; private
+    addresses stay out of reach, and robots.txt is obeyed."""
+    chunk_tokens: Annotated[int, Field(ge=16, le=1000)] = 120
+    """Tokens of a passage at most, by estimate, where its collection does not say. Longer passages fill the prompt of
+    the model sooner, and an embedding model reads only as far as its own limit."""
     index_concurrency: Annotated[int, Field(ge=1, le=256)] = 4
     """Documents that are indexed at the same time."""
     embed_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from olo_retrieval.chunking.plan import DEFAULT, Chunking
 from olo_retrieval.filters import Filter
+from olo_retrieval.structure import Structure
 
 Vector: TypeAlias = Sequence[float]
 
@@ -52,6 +54,7 @@ class Collection:
     name: str
     model: EmbeddingModel
     created_ms: int
+    chunking: Chunking = DEFAULT
     document_count: int = 0
     chunk_count: int = 0
 
@@ -72,16 +75,56 @@ class VersionRef:
 
 
 @dataclass(frozen=True, slots=True)
+class RawFile:
+    """A file whose text is still to be read out, and the format that it claims to have."""
+
+    data: bytes
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """A document that was handed in and found good."""
+    """A document that was handed in and found good so far. `content` is empty where there is a file."""
 
     document_id: str
     title: str
+    """Empty where the text of a file will give one."""
     source: str
     content: str
     sha256: str
+    """Of what was handed in."""
     size_bytes: int
     metadata: Mapping[str, str] = field(default_factory=dict)
+    file: RawFile | None = None
+    url: str = ""
+    """Where the file is fetched; `sha256` is that of nothing then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What stood behind a URL."""
+
+    data: bytes
+    media_type: str
+
+
+class IngestStep(StrEnum):
+    """A step on the way of a document into the index."""
+
+    PARSE = "parse"
+    CHUNK = "chunk"
+    EMBED = "embed"
+    SWAP = "swap"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class IngestProgress:
+    """How far a version has come; `eta_seconds` is None where the pace is not known."""
+
+    step: IngestStep
+    percent: float
+    eta_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +142,9 @@ class DocumentRecord:
     created_ms: int
     updated_ms: int
     metadata: Mapping[str, str]
+    progress: IngestProgress
+    page_count: int = 0
+    error_reason: str = ""
 
 
 class Staging(StrEnum):
@@ -123,6 +169,13 @@ class StoredVersion:
     metadata: Mapping[str, str]
     chunk_count: int | None
     """None until every chunk is in the vector store."""
+    structure: Structure = Structure.MARKDOWN
+    pages: Sequence[int] = ()
+    """Where each page begins in the content, in characters."""
+    file: RawFile | None = None
+    """The file, until its text has been read out."""
+    url: str = ""
+    """Where the file is to be fetched, until it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +213,10 @@ class Piece:
     source: str
     text: str
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    page: int | None = None
+    headings: tuple[str, ...] = ()
+    parent: str = ""
+    """The text around it, where the strategy of its collection shows that."""
 
 
 @dataclass(frozen=True, slots=True)

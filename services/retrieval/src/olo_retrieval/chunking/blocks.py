@@ -1,4 +1,4 @@
-"""Finds the blocks of a text: headings, rules, fenced code, paragraphs."""
+"""Finds the blocks of a text: headings, rules, fenced code, tables, paragraphs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from olo_retrieval.structure import Structure
+
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t].*)?$")
 _UNDERLINE = re.compile(r" {0,3}(?:=+|-{2,})$")
+_BLANK_LINES = re.compile(r"\n(?:[ \t\r\f\v]*\n)+")
+_DELIMITER_ROW = frozenset(" \t\r:|-")
 _RULE = re.compile(r" {0,3}([-*_])(?:[ \t]*\1){2,}$")
 
 
@@ -20,6 +24,7 @@ class BlockKind(Enum):
     HEADING = "heading"
     RULE = "rule"
     CODE = "code"
+    TABLE = "table"
     PARAGRAPH = "paragraph"
 
 
@@ -32,9 +37,43 @@ class Block:
     end: int
 
 
-def find_blocks(text: str) -> list[Block]:
+def find_blocks(text: str, structure: Structure = Structure.MARKDOWN) -> list[Block]:
     """The blocks in their order. Every character that is not blank lies in exactly one."""
-    return [block for raw in _raw_blocks(text) if (block := _trimmed(text, raw)) is not None]
+    if structure is Structure.TEXT:
+        raw = _between_blank_lines(text, BlockKind.PARAGRAPH)
+    elif structure is Structure.CODE:
+        raw = _between_blank_lines(text, BlockKind.CODE)
+    else:
+        raw = (_told_apart(text, block) for block in _raw_blocks(text))
+    return [block for found in raw if (block := _trimmed(text, found)) is not None]
+
+
+def _between_blank_lines(text: str, kind: BlockKind) -> Iterator[Block]:
+    """What blank lines set apart; in code, only those before a line that is not indented."""
+    start = 0
+    for match in _BLANK_LINES.finditer(text):
+        if kind is BlockKind.CODE and text[match.end() : match.end() + 1].isspace():
+            continue
+        yield Block(kind, start, match.start())
+        start = match.end()
+    yield Block(kind, start, len(text))
+
+
+def _told_apart(text: str, block: Block) -> Block:
+    """A paragraph whose second line is a delimiter row is a table."""
+    if block.kind is not BlockKind.PARAGRAPH:
+        return block
+    first = text.find("\n", block.start, block.end)
+    second = text.find("\n", first + 1, block.end) if first >= 0 else -1
+    row = text[first + 1 : second if second >= 0 else block.end] if first >= 0 else ""
+    if (
+        "|" in text[block.start : max(first, 0)]
+        and "-" in row
+        and "|" in row
+        and _DELIMITER_ROW.issuperset(row.strip())
+    ):
+        return Block(BlockKind.TABLE, block.start, block.end)
+    return block
 
 
 def _raw_blocks(text: str) -> Iterator[Block]:

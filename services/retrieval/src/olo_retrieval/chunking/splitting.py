@@ -5,27 +5,45 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from olo_retrieval.chunking.limits import ChunkLimits
+from olo_retrieval.chunking.blocks import Block, BlockKind
+from olo_retrieval.chunking.plan import ChunkLimits
 
 Span = tuple[int, int]
 
 _WORD = re.compile(r"\S+")
-_CODE_LINE = re.compile(r"[^\n]*\S[^\n]*")
-# A sentence ends at its mark, closing quotes and brackets included, before a blank; or before the next list item.
-_SENTENCE_END = re.compile(r"""[.!?]["')\]”’]*(?=\s)|[。！？]|\n(?=\s*(?:[-*+]|\d+[.)])\s)""")
+_LINE = re.compile(r"[^\n]*\S[^\n]*")
+# A sentence ends at its mark, closing quotes and brackets included, before a blank; or before a list item or a blank
+# line.
+_SENTENCE_END = re.compile(r"""[.!?]["')\]”’]*(?=\s)|[。！？]|\n(?=[ \t]*(?:\n|(?:[-*+]|\d{1,9}[.)])\s))""")
 
 
-def split_block(text: str, span: Span, *, code: bool, limits: ChunkLimits) -> list[Span]:
+def split_block(text: str, block: Block, limits: ChunkLimits) -> list[Span]:
     """Spans within the limits that hold all of the block that is not blank, as few as greedy packing makes."""
+    span = (block.start, block.end)
     if limits.allow(text, *span):
         return [span]
-    parts = _code_lines(text, span) if code else _sentences(text, span)
-    fine = [piece for part in parts for piece in _fitting(text, part, limits)]
-    return list(_packed(text, fine, limits))
+    by_line = block.kind in (BlockKind.CODE, BlockKind.TABLE)
+    parts = _lines(text, span) if by_line else _sentences(text, span)
+    fine = (piece for part in parts for piece in _fitting(text, part, limits))
+    return list(pack(text, fine, limits))
 
 
-def _code_lines(text: str, span: Span) -> Iterator[Span]:
-    for match in _CODE_LINE.finditer(text, *span):
+def pack(text: str, spans: Iterable[Span], limits: ChunkLimits) -> Iterator[Span]:
+    """Neighbours together as long as they fit; a span that does not fit by itself stays as it is."""
+    current: Span | None = None
+    for span in spans:
+        if current is not None and limits.allow(text, current[0], span[1]):
+            current = (current[0], span[1])
+            continue
+        if current is not None:
+            yield current
+        current = span
+    if current is not None:
+        yield current
+
+
+def _lines(text: str, span: Span) -> Iterator[Span]:
+    for match in _LINE.finditer(text, *span):
         yield match.start(), match.start() + len(match.group().rstrip())
 
 
@@ -50,19 +68,11 @@ def _fitting(text: str, span: Span, limits: ChunkLimits) -> Iterator[Span]:
     if limits.allow(text, *span):
         yield span
         return
+    # No character counts as more than one token.
+    most = limits.max_tokens
     for match in _WORD.finditer(text, *span):
-        for start in range(match.start(), match.end(), limits.max_chars):
-            yield start, min(start + limits.max_chars, match.end())
-
-
-def _packed(text: str, spans: Iterable[Span], limits: ChunkLimits) -> Iterator[Span]:
-    current: Span | None = None
-    for span in spans:
-        if current is not None and limits.allow(text, current[0], span[1]):
-            current = (current[0], span[1])
+        if limits.allow(text, *match.span()):
+            yield match.span()
             continue
-        if current is not None:
-            yield current
-        current = span
-    if current is not None:
-        yield current
+        for start in range(match.start(), match.end(), most):
+            yield start, min(start + most, match.end())

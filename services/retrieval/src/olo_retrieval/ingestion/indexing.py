@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from olo_common.errors import OloError
-from olo_retrieval.chunking import Chunk, ChunkLimits, chunk_document
+from olo_retrieval.chunking import Chunk
 from olo_retrieval.errors import CollectionNotFound, IndexIncomplete
+from olo_retrieval.ingestion.texts import Texts
 from olo_retrieval.ports import CollectionStore, Embedder, VectorStore, VersionStore
 from olo_retrieval.types import (
     Collection,
@@ -36,7 +37,7 @@ class Indexer:
         versions: VersionStore,
         vectors: VectorStore,
         embedder: Embedder,
-        limits: ChunkLimits,
+        texts: Texts,
         *,
         sparse: bool = True,
     ) -> None:
@@ -44,7 +45,7 @@ class Indexer:
         self._versions = versions
         self._vectors = vectors
         self._embedder = embedder
-        self._limits = limits
+        self._texts = texts
         self._sparse = sparse
 
     async def index(self, ref: VersionRef, progress: Progress, start_at: int = 0) -> int:
@@ -62,9 +63,10 @@ class Indexer:
         if collection is None:
             return 0
         try:
+            await self._texts.read_file(collection, ref)
             return await self.write(collection, ref.document_id, ref.version, progress, start_at)
         except OloError as error:
-            await self._versions.note_error(collection, ref.document_id, ref.version, error.message)
+            await self._versions.note_error(collection, ref.document_id, ref.version, error)
             raise
 
     async def write(
@@ -74,16 +76,19 @@ class Indexer:
         stored = await self._versions.wanted(collection, document_id, version)
         if stored is None:
             return 0
-        chunks = await asyncio.to_thread(chunk_document, stored.content, self._limits)
+        chunks = await asyncio.to_thread(self._texts.cut, collection, stored)
         if start_at == 0:
             # An earlier attempt may have cut the text otherwise and left points that this one does not overwrite.
             await self._vectors.delete(collection.model, _selection(collection, document_id, version))
         rest = iter(chunks[start_at:])
         done = min(start_at, len(chunks))
+        await self._versions.note_progress(collection, document_id, version, done, len(chunks))
         while batch := list(islice(rest, EMBED_BATCH)):
             await self._write_batch(collection, stored, batch)
             done += len(batch)
             progress(done)
+            if done < len(chunks):
+                await self._versions.note_progress(collection, document_id, version, done, len(chunks))
             if await self._versions.wanted(collection, document_id, version) is None:
                 await self._vectors.delete(collection.model, _selection(collection, document_id, version))
                 return 0
@@ -139,13 +144,7 @@ class Indexer:
         dense, sparse = await asyncio.gather(
             self._embedder.embed(collection.model, texts, InputSide.PASSAGE), self._embed_sparse(collection, texts)
         )
-        pieces = [
-            Piece(
-                stored.document_id, stored.version, chunk.index, chunk.start, chunk.end, stored.title, stored.source,
-                chunk.text, stored.metadata,
-            )
-            for chunk in batch
-        ]  # fmt: skip
+        pieces = [_piece(stored, chunk) for chunk in batch]
         scope = Selection(collection.tenant, collection.uid)
         await self._vectors.upsert(collection.model, scope, list(map(Point, pieces, dense, sparse)))
 
@@ -157,3 +156,20 @@ class Indexer:
 
 def _selection(collection: Collection, document_id: str, version: int) -> Selection:
     return Selection(collection.tenant, collection.uid, document_id, version)
+
+
+def _piece(stored: StoredVersion, chunk: Chunk) -> Piece:
+    return Piece(
+        document_id=stored.document_id,
+        version=stored.version,
+        index=chunk.index,
+        start=chunk.start,
+        end=chunk.end,
+        title=stored.title,
+        source=stored.source,
+        text=chunk.text,
+        metadata=stored.metadata,
+        page=chunk.page,
+        headings=tuple(chunk.headings),
+        parent=stored.content[slice(*chunk.parent)] if chunk.parent else "",
+    )

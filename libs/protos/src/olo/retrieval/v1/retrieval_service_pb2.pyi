@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -10,12 +11,28 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ChunkStrategy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CHUNK_STRATEGY_UNSPECIFIED: _ClassVar[ChunkStrategy]
+    CHUNK_STRATEGY_STRUCTURE: _ClassVar[ChunkStrategy]
+    CHUNK_STRATEGY_PARENT_CHILD: _ClassVar[ChunkStrategy]
+    CHUNK_STRATEGY_FIXED: _ClassVar[ChunkStrategy]
+
 class DocumentState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     DOCUMENT_STATE_UNSPECIFIED: _ClassVar[DocumentState]
     DOCUMENT_STATE_INDEXING: _ClassVar[DocumentState]
     DOCUMENT_STATE_READY: _ClassVar[DocumentState]
     DOCUMENT_STATE_FAILED: _ClassVar[DocumentState]
+
+class IngestStep(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INGEST_STEP_UNSPECIFIED: _ClassVar[IngestStep]
+    INGEST_STEP_PARSE: _ClassVar[IngestStep]
+    INGEST_STEP_CHUNK: _ClassVar[IngestStep]
+    INGEST_STEP_EMBED: _ClassVar[IngestStep]
+    INGEST_STEP_SWAP: _ClassVar[IngestStep]
+    INGEST_STEP_DONE: _ClassVar[IngestStep]
 
 class FilterOperator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -26,10 +43,20 @@ class FilterOperator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FILTER_OPERATOR_LESS_OR_EQUAL: _ClassVar[FilterOperator]
     FILTER_OPERATOR_GREATER: _ClassVar[FilterOperator]
     FILTER_OPERATOR_GREATER_OR_EQUAL: _ClassVar[FilterOperator]
+CHUNK_STRATEGY_UNSPECIFIED: ChunkStrategy
+CHUNK_STRATEGY_STRUCTURE: ChunkStrategy
+CHUNK_STRATEGY_PARENT_CHILD: ChunkStrategy
+CHUNK_STRATEGY_FIXED: ChunkStrategy
 DOCUMENT_STATE_UNSPECIFIED: DocumentState
 DOCUMENT_STATE_INDEXING: DocumentState
 DOCUMENT_STATE_READY: DocumentState
 DOCUMENT_STATE_FAILED: DocumentState
+INGEST_STEP_UNSPECIFIED: IngestStep
+INGEST_STEP_PARSE: IngestStep
+INGEST_STEP_CHUNK: IngestStep
+INGEST_STEP_EMBED: IngestStep
+INGEST_STEP_SWAP: IngestStep
+INGEST_STEP_DONE: IngestStep
 FILTER_OPERATOR_UNSPECIFIED: FilterOperator
 FILTER_OPERATOR_IN: FilterOperator
 FILTER_OPERATOR_NOT_IN: FilterOperator
@@ -39,23 +66,45 @@ FILTER_OPERATOR_GREATER: FilterOperator
 FILTER_OPERATOR_GREATER_OR_EQUAL: FilterOperator
 
 class Collection(_message.Message):
-    __slots__ = ("name", "embedding_model_id", "dimension", "document_count", "chunk_count", "create_time")
+    __slots__ = ("name", "embedding_model_id", "dimension", "document_count", "chunk_count", "create_time", "chunking")
     NAME_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     DIMENSION_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     CHUNK_COUNT_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    CHUNKING_FIELD_NUMBER: _ClassVar[int]
     name: str
     embedding_model_id: str
     dimension: int
     document_count: int
     chunk_count: int
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., embedding_model_id: _Optional[str] = ..., dimension: _Optional[int] = ..., document_count: _Optional[int] = ..., chunk_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    chunking: Chunking
+    def __init__(self, name: _Optional[str] = ..., embedding_model_id: _Optional[str] = ..., dimension: _Optional[int] = ..., document_count: _Optional[int] = ..., chunk_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ...) -> None: ...
+
+class Chunking(_message.Message):
+    __slots__ = ("strategy", "max_tokens", "overlap_tokens")
+    STRATEGY_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    strategy: ChunkStrategy
+    max_tokens: int
+    overlap_tokens: int
+    def __init__(self, strategy: _Optional[_Union[ChunkStrategy, str]] = ..., max_tokens: _Optional[int] = ..., overlap_tokens: _Optional[int] = ...) -> None: ...
+
+class IngestProgress(_message.Message):
+    __slots__ = ("step", "percent", "eta")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    PERCENT_FIELD_NUMBER: _ClassVar[int]
+    ETA_FIELD_NUMBER: _ClassVar[int]
+    step: IngestStep
+    percent: float
+    eta: _duration_pb2.Duration
+    def __init__(self, step: _Optional[_Union[IngestStep, str]] = ..., percent: _Optional[float] = ..., eta: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("document_id", "collection", "title", "source", "version", "state", "chunk_count", "error", "size_bytes", "content_sha256", "create_time", "update_time", "workflow_id", "metadata")
+    __slots__ = ("document_id", "collection", "title", "source", "version", "state", "chunk_count", "error", "size_bytes", "content_sha256", "create_time", "update_time", "workflow_id", "metadata", "page_count", "progress", "error_reason")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -77,6 +126,9 @@ class Document(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     WORKFLOW_ID_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    PAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_REASON_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     collection: str
     title: str
@@ -91,10 +143,13 @@ class Document(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     workflow_id: str
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, document_id: _Optional[str] = ..., collection: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[_Union[DocumentState, str]] = ..., chunk_count: _Optional[int] = ..., error: _Optional[str] = ..., size_bytes: _Optional[int] = ..., content_sha256: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., workflow_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    page_count: int
+    progress: IngestProgress
+    error_reason: str
+    def __init__(self, document_id: _Optional[str] = ..., collection: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[_Union[DocumentState, str]] = ..., chunk_count: _Optional[int] = ..., error: _Optional[str] = ..., size_bytes: _Optional[int] = ..., content_sha256: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., workflow_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., page_count: _Optional[int] = ..., progress: _Optional[_Union[IngestProgress, _Mapping]] = ..., error_reason: _Optional[str] = ...) -> None: ...
 
 class Passage(_message.Message):
-    __slots__ = ("chunk_id", "document_id", "title", "source", "score", "text", "start_offset", "end_offset", "document_version", "rank_score", "metadata")
+    __slots__ = ("chunk_id", "document_id", "title", "source", "score", "text", "start_offset", "end_offset", "document_version", "page", "heading_path", "parent_text", "rank_score", "metadata")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +166,9 @@ class Passage(_message.Message):
     START_OFFSET_FIELD_NUMBER: _ClassVar[int]
     END_OFFSET_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    HEADING_PATH_FIELD_NUMBER: _ClassVar[int]
+    PARENT_TEXT_FIELD_NUMBER: _ClassVar[int]
     RANK_SCORE_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     chunk_id: str
@@ -122,19 +180,24 @@ class Passage(_message.Message):
     start_offset: int
     end_offset: int
     document_version: int
+    page: int
+    heading_path: _containers.RepeatedScalarFieldContainer[str]
+    parent_text: str
     rank_score: float
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., score: _Optional[float] = ..., text: _Optional[str] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., document_version: _Optional[int] = ..., rank_score: _Optional[float] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(self, chunk_id: _Optional[str] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., score: _Optional[float] = ..., text: _Optional[str] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., document_version: _Optional[int] = ..., page: _Optional[int] = ..., heading_path: _Optional[_Iterable[str]] = ..., parent_text: _Optional[str] = ..., rank_score: _Optional[float] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class CreateCollectionRequest(_message.Message):
-    __slots__ = ("name", "embedding_model_id", "tenant")
+    __slots__ = ("name", "embedding_model_id", "tenant", "chunking")
     NAME_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    CHUNKING_FIELD_NUMBER: _ClassVar[int]
     name: str
     embedding_model_id: str
     tenant: str
-    def __init__(self, name: _Optional[str] = ..., embedding_model_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+    chunking: Chunking
+    def __init__(self, name: _Optional[str] = ..., embedding_model_id: _Optional[str] = ..., tenant: _Optional[str] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ...) -> None: ...
 
 class CreateCollectionResponse(_message.Message):
     __slots__ = ("collection",)
@@ -187,7 +250,7 @@ class DeleteCollectionResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class DocumentInput(_message.Message):
-    __slots__ = ("document_id", "title", "source", "content", "metadata")
+    __slots__ = ("document_id", "title", "source", "content", "metadata", "data", "media_type", "url")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -200,12 +263,18 @@ class DocumentInput(_message.Message):
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     title: str
     source: str
     content: str
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., content: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    data: bytes
+    media_type: str
+    url: str
+    def __init__(self, document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., content: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., data: _Optional[bytes] = ..., media_type: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
 
 class IngestDocumentRequest(_message.Message):
     __slots__ = ("collection", "document", "tenant")

@@ -122,7 +122,8 @@ class RetrievalServiceServicer:
     def IngestDocument(self, request, context):
         """IngestDocument stores a document and starts the durable workflow that indexes it; it returns as soon as that is
         certain to run. The same document_id replaces the earlier version at once when the new one is ready.
-        Fails with NOT_FOUND (collection), INVALID_ARGUMENT (empty, too large, not UTF-8).
+        Fails with NOT_FOUND (collection), INVALID_ARGUMENT (empty, too large, not UTF-8, of a type that is not read or not
+        the one it claims to be). What only reading the file shows, such as encryption, is the error of the document.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,8 @@ class RetrievalServiceStub:
     IngestDocument: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.IngestDocumentRequest, _retrieval_service_pb2.IngestDocumentResponse]
     """IngestDocument stores a document and starts the durable workflow that indexes it; it returns as soon as that is
     certain to run. The same document_id replaces the earlier version at once when the new one is ready.
-    Fails with NOT_FOUND (collection), INVALID_ARGUMENT (empty, too large, not UTF-8).
+    Fails with NOT_FOUND (collection), INVALID_ARGUMENT (empty, too large, not UTF-8, of a type that is not read or not
+    the one it claims to be). What only reading the file shows, such as encryption, is the error of the document.
     """
     IngestDocuments: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.IngestDocumentsRequest, _retrieval_service_pb2.IngestDocumentsResponse]
     """IngestDocuments does the same for several documents; one that is refused does not stop the others."""
@@ -76,7 +77,8 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     IngestDocument: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.IngestDocumentRequest, _retrieval_service_pb2.IngestDocumentResponse]  # type: ignore[assignment]
     """IngestDocument stores a document and starts the durable workflow that indexes it; it returns as soon as that is
     certain to run. The same document_id replaces the earlier version at once when the new one is ready.
-    Fails with NOT_FOUND (collection), INVALID_ARGUMENT (empty, too large, not UTF-8).
+    Fails with NOT_FOUND (collection), INVALID_ARGUMENT (empty, too large, not UTF-8, of a type that is not read or not
+    the one it claims to be). What only reading the file shows, such as encryption, is the error of the document.
     """
     IngestDocuments: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.IngestDocumentsRequest, _retrieval_service_pb2.IngestDocumentsResponse]  # type: ignore[assignment]
     """IngestDocuments does the same for several documents; one that is refused does not stop the others."""
@@ -135,7 +137,8 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_retrieval_service_pb2.IngestDocumentResponse, _abc.Awaitable[_retrieval_service_pb2.IngestDocumentResponse]]:
         """IngestDocument stores a document and starts the durable workflow that indexes it; it returns as soon as that is
         certain to run. The same document_id replaces the earlier version at once when the new one is ready.
-        Fails with NOT_FOUND (collection), INVALID_ARGUMENT (empty, too large, not UTF-8).
+        Fails with NOT_FOUND (collection), INVALID_ARGUMENT (empty, too large, not UTF-8, of a type that is not read or not
+        the one it claims to be). What only reading the file shows, such as encryption, is the error of the document.
         """
 
     @_abc_1.abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row, Select, delete, func, insert, literal, select
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from olo_common.sql import Database
 from olo_retrieval.adapters.sql.clock import now_ms
 from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
+from olo_retrieval.chunking import DEFAULT, Chunking, Strategy
 from olo_retrieval.errors import CollectionExists, CollectionNotFound
 from olo_retrieval.types import Collection, EmbeddingModel
 
@@ -22,9 +24,9 @@ class SqlCollections:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def create(self, tenant: str, name: str, model: EmbeddingModel) -> Collection:
+    async def create(self, tenant: str, name: str, model: EmbeddingModel, chunking: Chunking = DEFAULT) -> Collection:
         """Makes an empty one."""
-        made = Collection(uuid.uuid4().hex, tenant, name, model, now_ms())
+        made = Collection(uuid.uuid4().hex, tenant, name, model, now_ms(), chunking)
         values = {
             "uid": made.uid,
             "tenant": tenant,
@@ -32,6 +34,7 @@ class SqlCollections:
             "embedding_model_id": model.model_id,
             "dimension": model.dimension,
             "created_ms": made.created_ms,
+            "chunking": asdict(chunking),
         }
         try:
             async with self._database.write() as connection:
@@ -121,4 +124,8 @@ def _counted() -> Select[Any]:
 
 def _collection(row: Row[Any]) -> Collection:
     model = EmbeddingModel(row.embedding_model_id, row.dimension)
-    return Collection(row.uid, row.tenant, row.name, model, row.created_ms, row.document_count, row.chunk_count)
+    stored = row.chunking or {}
+    chunking = Chunking(**{**stored, "strategy": Strategy(stored["strategy"])}) if stored else DEFAULT
+    return Collection(
+        row.uid, row.tenant, row.name, model, row.created_ms, chunking, row.document_count, row.chunk_count
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,7 +14,18 @@ from olo_retrieval.adapters.sql.clock import now_ms
 from olo_retrieval.adapters.sql.collections import removal_values
 from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
 from olo_retrieval.errors import CollectionNotFound, DocumentNotFound
-from olo_retrieval.types import Collection, DocumentRecord, DocumentState, Draft, Staging, VersionRef
+from olo_retrieval.ingestion.progress import progress_of
+from olo_retrieval.types import (
+    Collection,
+    DocumentRecord,
+    DocumentState,
+    Draft,
+    IngestProgress,
+    Staging,
+    VersionRef,
+)
+
+_NOT_SHOWN = ("content", "file", "collection_uid", "document_id")
 
 
 class SqlDocuments:
@@ -50,7 +61,7 @@ class SqlDocuments:
             row = await _row(connection, collection, document_id)
             if row is None or row.deleted:
                 raise DocumentNotFound(document_id)
-            changes = {"deleted": True, "served_version": 0, "error": "", "updated_ms": now_ms()}
+            changes = {"deleted": True, "served_version": 0, "error": "", "error_reason": "", "updated_ms": now_ms()}
             await connection.execute(update(DOCUMENTS).where(_is(collection, document_id)).values(changes))
             await connection.execute(
                 delete(VERSIONS).where(
@@ -70,7 +81,7 @@ async def _stage(connection: AsyncConnection, collection: Collection, draft: Dra
         if row.state == DocumentState.INDEXING and row.version in same:
             return Staging.PENDING
         if row.state != DocumentState.INDEXING and row.served_version in same:
-            values = {"state": DocumentState.READY.value, "error": ""}
+            values = {"state": DocumentState.READY.value, "error": "", "error_reason": ""}
             await connection.execute(update(DOCUMENTS).where(_is(collection, draft.document_id)).values(values))
             return Staging.UNCHANGED
     await _add_version(connection, collection, draft, row)
@@ -84,6 +95,7 @@ async def _add_version(connection: AsyncConnection, collection: Collection, draf
         "version": version,
         "state": DocumentState.INDEXING.value,
         "error": "",
+        "error_reason": "",
         "deleted": False,
         "updated_ms": now,
     }
@@ -104,6 +116,9 @@ async def _add_version(connection: AsyncConnection, collection: Collection, draf
         "sha256": draft.sha256,
         "size_bytes": draft.size_bytes,
         "content": draft.content,
+        "url": draft.url,
+        "file": draft.file.data if draft.file else None,
+        "format": draft.file.format if draft.file else None,
     }
     await connection.execute(insert(VERSIONS).values(stored))
 
@@ -113,9 +128,12 @@ async def _versions_like(connection: AsyncConnection, collection: Collection, dr
         VERSIONS.c.collection_uid == collection.uid,
         VERSIONS.c.document_id == draft.document_id,
         VERSIONS.c.sha256 == draft.sha256,
-        VERSIONS.c.title == draft.title,
         VERSIONS.c.source == draft.source,
+        VERSIONS.c.url == draft.url,
+        VERSIONS.c.format == (draft.file.format if draft.file else None),
     )
+    if draft.title:
+        query = query.where(VERSIONS.c.title == draft.title)
     rows = await connection.execute(query)
     return {version for version, metadata in rows if metadata == dict(draft.metadata)}
 
@@ -141,12 +159,14 @@ def _shown(collection: Collection) -> Select[Any]:
     shown = case(
         (DOCUMENTS.c.state == DocumentState.READY.value, DOCUMENTS.c.served_version), else_=DOCUMENTS.c.version
     )
-    columns = [column for column in VERSIONS.c if column.name not in ("content", "collection_uid", "document_id")]
+    columns = [column for column in VERSIONS.c if column.name not in _NOT_SHOWN]
     return (
         select(
             DOCUMENTS.c.document_id,
             DOCUMENTS.c.state,
             DOCUMENTS.c.error,
+            DOCUMENTS.c.error_reason,
+            or_(VERSIONS.c.url != "", and_(VERSIONS.c.format.is_not(None), VERSIONS.c.content == "")).label("unread"),
             DOCUMENTS.c.created_ms,
             DOCUMENTS.c.updated_ms,
             *columns,
@@ -176,4 +196,17 @@ def _record(collection: Collection, row: Row[Any]) -> DocumentRecord:
         created_ms=row.created_ms,
         updated_ms=row.updated_ms,
         metadata=row._mapping["metadata"],
+        progress=_progress(row),
+        page_count=len(row.pages or ()),
+        error_reason=row.error_reason,
+    )
+
+
+def _progress(row: Row[Any]) -> IngestProgress:
+    return progress_of(
+        DocumentState(row.state),
+        unread=row.unread,
+        done=row.chunks_done,
+        total=row.chunks_total,
+        seconds=(now_ms() - row.embedding_since_ms) / 1000 if row.embedding_since_ms is not None else None,
     )

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -27,6 +28,7 @@ COLLECTIONS = Table(
     Column("embedding_model_id", String(128), nullable=False),
     Column("dimension", Integer, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("chunking", JSON),
     UniqueConstraint("tenant", "name", name="uq_collections_tenant_name"),
 )
 
@@ -40,6 +42,7 @@ DOCUMENTS = Table(
     Column("served_version", BigInteger, nullable=False),
     Column("state", String(16), nullable=False),
     Column("error", Text, nullable=False),
+    Column("error_reason", String(64), nullable=False, server_default=""),
     Column("deleted", Boolean, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
@@ -59,6 +62,16 @@ VERSIONS = Table(
     Column("size_bytes", BigInteger, nullable=False),
     Column("chunk_count", Integer),
     Column("content", Text, nullable=False),
+    # Where the file is fetched, until it is.
+    Column("url", Text, nullable=False, server_default=""),
+    # The file, until its text has been read out.
+    Column("file", LargeBinary),
+    Column("format", String(16)),
+    Column("structure", String(16), nullable=False, server_default="markdown"),
+    Column("pages", JSON),
+    Column("chunks_done", Integer),
+    Column("chunks_total", Integer),
+    Column("embedding_since_ms", BigInteger),
 )
 
 REMOVALS = Table(

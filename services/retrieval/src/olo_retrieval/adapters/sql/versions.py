@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 
+from olo_common.errors import OloError
 from olo_common.sql import Database
 from olo_retrieval.adapters.sql.clock import now_ms
 from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
+from olo_retrieval.chunking import title_of
+from olo_retrieval.parsing import Extracted
+from olo_retrieval.structure import Structure
 from olo_retrieval.types import (
     Collection,
     DocumentState,
     EmbeddingModel,
+    RawFile,
     Removal,
     Selection,
     StoredVersion,
@@ -34,13 +39,7 @@ class SqlVersions:
     async def wanted(self, collection: Collection, document_id: str, version: int) -> StoredVersion | None:
         """The version, if it is the newest or the served one of a document that still exists."""
         query = (
-            select(
-                VERSIONS.c.title,
-                VERSIONS.c.source,
-                VERSIONS.c.content,
-                VERSIONS.c.metadata,
-                VERSIONS.c.chunk_count,
-            )
+            select(VERSIONS)
             .join(DOCUMENTS, _SAME_DOCUMENT)
             .where(
                 _document(collection, document_id),
@@ -53,7 +52,11 @@ class SqlVersions:
             row = (await connection.execute(query)).one_or_none()
         if row is None:
             return None
-        return StoredVersion(document_id, version, row.title, row.source, row.content, row.metadata, row.chunk_count)
+        file = RawFile(row.file, row.format) if row.file is not None else None
+        return StoredVersion(
+            document_id, version, row.title, row.source, row.content, row.metadata, row.chunk_count,
+            Structure(row.structure), row.pages or (), file, row.url,
+        )  # fmt: skip
 
     async def served(self, collection: Collection, after: str, limit: int) -> list[tuple[str, int, int]]:
         """Document id, version and number of chunks of what is served, by document id."""
@@ -84,30 +87,66 @@ class SqlVersions:
             rows = await connection.execute(query)
             return {row.document_id: row.served_version for row in rows}
 
+    async def store_file(
+        self, collection: Collection, document_id: str, version: int, file: RawFile, sha256: str
+    ) -> None:
+        """Keeps the file that was fetched for a version."""
+        values = {"url": "", "file": file.data, "format": file.format, "sha256": sha256, "size_bytes": len(file.data)}
+        async with self._database.write() as connection:
+            await connection.execute(update(VERSIONS).where(_version(collection, document_id, version)).values(values))
+
+    async def store_text(self, collection: Collection, document_id: str, version: int, text: Extracted) -> None:
+        """Keeps the text of a file, with a title where none was given, and forgets the file."""
+        values = {
+            "content": text.text,
+            "structure": text.structure.value,
+            "pages": list(text.pages),
+            "file": None,
+            "title": case(
+                (VERSIONS.c.title == "", title_of(text.text, text.structure) or VERSIONS.c.source),
+                else_=VERSIONS.c.title,
+            ),
+        }
+        async with self._database.write() as connection:
+            await connection.execute(update(VERSIONS).where(_version(collection, document_id, version)).values(values))
+
+    async def note_progress(
+        self, collection: Collection, document_id: str, version: int, done: int, total: int
+    ) -> None:
+        """Says how many of a version's chunks are written; the first time starts the clock."""
+        values = {
+            "chunks_done": done,
+            "chunks_total": total,
+            "embedding_since_ms": func.coalesce(VERSIONS.c.embedding_since_ms, now_ms()),
+        }
+        async with self._database.write() as connection:
+            await connection.execute(update(VERSIONS).where(_version(collection, document_id, version)).values(values))
+
     async def mark_indexed(self, collection: Collection, document_id: str, version: int, chunks: int) -> None:
         """Says how many points the version has."""
-        statement = update(VERSIONS).where(
-            VERSIONS.c.collection_uid == collection.uid,
-            VERSIONS.c.document_id == document_id,
-            VERSIONS.c.version == version,
-        )
+        values = {"chunk_count": chunks, "chunks_done": chunks, "chunks_total": chunks}
         async with self._database.write() as connection:
-            await connection.execute(statement.values(chunk_count=chunks))
+            await connection.execute(update(VERSIONS).where(_version(collection, document_id, version)).values(values))
 
     async def swap(self, collection: Collection, document_id: str, version: int) -> bool:
         """Makes the version the served one; false where it is not the newest any more."""
-        changes = {"served_version": version, "state": DocumentState.READY.value, "error": ""}
+        changes = {"served_version": version, "state": DocumentState.READY.value, "error": "", "error_reason": ""}
         return await self._change(collection, document_id, version, changes)
 
-    async def note_error(self, collection: Collection, document_id: str, version: int, error: str) -> None:
+    async def note_error(self, collection: Collection, document_id: str, version: int, error: OloError) -> None:
         """Says why indexing has not succeeded so far."""
-        await self._change(collection, document_id, version, {"error": error}, DOCUMENTS.c.served_version != version)
+        changes = {"error": error.message, "error_reason": error.reason}
+        await self._change(collection, document_id, version, changes, DOCUMENTS.c.served_version != version)
 
     async def mark_failed(self, collection: Collection, document_id: str, version: int, error: str) -> None:
-        """Says that indexing has failed. `error` counts where no attempt has noted one."""
+        """Says that indexing has failed, and forgets the file. `error` counts where no attempt has noted one."""
         unserved = DOCUMENTS.c.served_version != version
         await self._change(collection, document_id, version, {"error": error}, unserved, DOCUMENTS.c.error == "")
         await self._change(collection, document_id, version, {"state": DocumentState.FAILED.value}, unserved)
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(VERSIONS).where(_version(collection, document_id, version)).values(file=None)
+            )
 
     async def prune(self, collection: Collection, document_id: str) -> None:
         """Forgets the contents of versions that are neither served nor the newest."""
@@ -174,6 +213,14 @@ class SqlVersions:
         async with self._database.write() as connection:
             result = await connection.execute(statement.values(updated_ms=now_ms(), **changes))
             return bool(result.rowcount)
+
+
+def _version(collection: Collection, document_id: str, version: int) -> ColumnElement[bool]:
+    return and_(
+        VERSIONS.c.collection_uid == collection.uid,
+        VERSIONS.c.document_id == document_id,
+        VERSIONS.c.version == version,
+    )
 
 
 def _document(collection: Collection, document_id: str) -> ColumnElement[bool]:

@@ -56,15 +56,20 @@ def point_id(scope: Selection, piece: Piece) -> str:
 
 def payload_of(scope: Selection, piece: Piece) -> dict[str, Any]:
     """What is stored beside the vectors."""
-    payload = {name: getattr(piece, name) for name in _PIECE_FIELDS}
-    numbers = numbers_of(piece.metadata)
-    return {**payload, "metadata": dict(piece.metadata), "numbers": numbers, "tenant": scope.tenant,
-            "collection": scope.collection_uid}  # fmt: skip
+    return {
+        **{name: getattr(piece, name) for name in _PIECE_FIELDS},
+        "headings": list(piece.headings),
+        "metadata": dict(piece.metadata),
+        "numbers": numbers_of(piece.metadata),
+        "tenant": scope.tenant,
+        "collection": scope.collection_uid,
+    }
 
 
 def piece_of(payload: Mapping[str, Any]) -> Piece:
-    """The piece that was stored."""
-    return Piece(**{name: payload[name] for name in _PIECE_FIELDS})
+    """The piece that was stored; what it did not have when it was stored is left at its default."""
+    known = {name: payload[name] for name in _PIECE_FIELDS if name in payload}
+    return Piece(**{**known, "headings": tuple(known.get("headings", ()))})
 
 
 def number_key(key: str) -> str:

@@ -1,0 +1,1 @@
+"""One reader for each format: bytes in, text out through a writer."""

@@ -1,0 +1,1 @@
+"""Office Open XML: a zip archive of XML parts."""

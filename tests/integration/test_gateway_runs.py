@@ -85,6 +85,7 @@ class FakeRouter(router_grpc.RouterServiceServicer):
         self.back = asyncio.Event()
         self.absent: set[str] = set()
         """Models that are known and have no instance."""
+        self.shadow: router.Shadow | None = None
 
     async def SelectModels(self, request: Any, context: Any) -> router.SelectModelsResponse:
         self.asked.append(request.model)
@@ -100,9 +101,11 @@ class FakeRouter(router_grpc.RouterServiceServicer):
         if request.model == "gone" or request.model in self.absent:
             raise RemoteError(ErrorCode.UNAVAILABLE, "no_model_available", "no model is there", retry_after=2.0)
         if request.model and request.model != "restarting":
-            return router.SelectModelsResponse(candidates=[candidate(request.model)])
+            return router.SelectModelsResponse(candidates=[candidate(request.model)], shadow=self.shadow)
         rejections = [router.Rejection(model_id="three", filter="enabled", detail="disabled")]
-        return router.SelectModelsResponse(candidates=[candidate("one"), candidate("two")], rejections=rejections)
+        return router.SelectModelsResponse(
+            candidates=[candidate("one"), candidate("two")], rejections=rejections, shadow=self.shadow
+        )
 
 
 class FakeRetrieval(retrieval_grpc.RetrievalServiceServicer):
@@ -161,6 +164,10 @@ class FakeModel:
         said = request.messages[-1].content
         text = f"{self.model_id} says: {said.splitlines()[-1]} [1]"
         attempt = activity.info().attempt
+        if said == "agree":
+            text = "agreed"
+        if said.startswith("two: "):
+            said = said.removeprefix("two: ") if self.model_id == "two" else ""
         try:
             if said in ("fall silent once", "kill", "die", "starve twice"):
                 await self._fall_silent(request, said)

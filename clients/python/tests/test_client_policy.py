@@ -54,6 +54,7 @@ def test_what_is_named_is_set_and_nothing_else(served: Any, capsys: Any) -> None
         ["alias", "a"],
         ["alias", "a", "m", "--delete"],
         ["alias", "a", "m=x"],
+        ["alias", "a", "m", "--shadow", "n"],
         ["drain"],
         ["drain", "m", "--instance", "i"],
     ],
@@ -74,6 +75,11 @@ def test_aliases_are_made_listed_and_ended(served: Any, capsys: Any) -> None:
     assert cli.run(["models", "alias", "chat:latest", "a=9", "b"]) == 0
     assert cli.run(["models", "aliases"]) == 0
     assert "a=9, b=1" in capsys.readouterr().out
+    assert cli.run(["models", "alias", "chat:latest", "a", "--shadow", "org/c:1=10"]) == 0
+    assert capsys.readouterr().out == "chat:latest is a, mirrored to org/c:1=10%\n"
+    assert served.gateway.aliases["chat:latest"].shadow == rg.AliasShadow(model_id="org/c:1", percent=10)
+    assert cli.run(["models", "aliases"]) == 0
+    assert "org/c:1=10%" in capsys.readouterr().out
     assert cli.run(["models", "alias", "chat:latest", "--delete"]) == 0
     assert served.gateway.aliases == {}
 
@@ -92,6 +98,9 @@ async def test_both_clients_speak_alike(served: Any) -> None:
             olo.models.update("m", priority=2**40)
         with pytest.raises(InvalidRequestError):
             olo.models.set_alias("a", {"m": -1})
+        with pytest.raises(InvalidRequestError):
+            olo.models.set_alias("a", "m", ("n", -1))
+        assert olo.models.set_alias("a", "m", ("n", 5)).shadow.percent == 5
     async with AsyncOlo(served.target) as client:
         assert (await client.models.get("m")).model_id == "m"
         assert (await client.models.update("m", enabled=False)).model_id == "m"

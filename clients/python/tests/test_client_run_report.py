@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from olo.gateway.v1 import run_pb2
-from olo.gateway.v1.run_pb2 import Run, RunDetails
+from olo.gateway.v1.run_pb2 import ChatResponse, MirroredAnswer, Run, RunDetails, ShadowRun
+from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, FINISH_REASON_STOP
 from olo.router.v1 import router_service_pb2 as router
 from olo_client.cli.run_report import write_run
+from olo_client.cli.shadows import write_shadow
 from olo_client.requests import chat_request, time_for
 
 DETAILS = RunDetails(
@@ -57,3 +61,46 @@ def test_whoever_waits_for_a_model_has_the_usual_time_beside() -> None:
     assert time_for(options, 5.0, 60.0) == 5.0
     assert chat_request("hello", options, 90.0).wait_for_model.seconds == 30
     assert not chat_request("hello", {}, 90.0).HasField("wait_for_model")
+
+
+def mirrored(skipped: str = "", **shadow: Any) -> Run:
+    response = ChatResponse(run_id="r", model="old")
+    response.selection.shadow.model_id, response.selection.shadow.skipped = "new", skipped
+    return Run(run_id="r", response=response, shadow=ShadowRun(**shadow) if shadow else None)
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (Run(response=ChatResponse(run_id="r")), ""),
+        (mirrored(skipped="it has no free slot"), "not mirrored to new: it has no free slot\n"),
+        (mirrored(), "mirrored to new: nothing is known of it\n"),
+        (mirrored(state=run_pb2.RUN_STATE_RUNNING), "mirrored to new: running\n"),
+        (
+            mirrored(state=run_pb2.RUN_STATE_FAILED, failure_reason="engine_lost", cause="ATTEMPT_CAUSE_ENGINE_LOST"),
+            "mirrored to new: no answer to compare (engine lost: engine_lost)\n",
+        ),
+    ],
+    ids=["none", "skipped", "unknown", "running", "failed"],
+)
+def test_where_a_request_was_mirrored_to_is_said_in_a_sentence(run: Run, expected: str, capsys: Any) -> None:
+    write_shadow(run)
+    assert capsys.readouterr().out == expected
+
+
+def test_two_answers_are_shown_beside_each_other(capsys: Any) -> None:
+    run = mirrored(
+        state=run_pb2.RUN_STATE_COMPLETED,
+        answer=MirroredAnswer(model_id="old", text="yes", finish_reason=FINISH_REASON_STOP, duration={"seconds": 2}),
+        shadow=MirroredAnswer(
+            model_id="new", text="yes!", finish_reason=FINISH_REASON_LENGTH, usage={"completion_tokens": 9}
+        ),
+        comparison=run_pb2.AnswerComparison(similarity=0.875, answer_characters=3, shadow_characters=4),
+    )
+    write_shadow(run)
+    written = capsys.readouterr().out
+    for expected in ("88% alike", "2.00 s", "stop", "length", "the shadow said: yes!"):
+        assert expected in written
+    run.shadow.comparison.equal = True
+    write_shadow(run)
+    assert "the same answer" in capsys.readouterr().out

@@ -1,6 +1,6 @@
 """The workflow decides today as it did when these histories were recorded, so that an upgrade fails no run in flight.
 
-Record new ones with `OLO_RECORD_HISTORIES=1 pytest tests/integration/test_gateway_attempts.py` (or `_runs.py`), after a
+Record new ones with `OLO_RECORD_HISTORIES=1 pytest` and a file of tests/integration that calls `record`, after a
 change of the workflow that is guarded as ADR 0012 says, under new names: the old ones stay while such runs may exist.
 """
 
@@ -16,6 +16,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
 from olo_gateway.workflows.chat import ChatWorkflow
+from olo_gateway.workflows.shadow import ShadowWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
@@ -37,14 +38,21 @@ def test_the_corpus_has_every_kind_of_run() -> None:
         "poison_confirmed",
         "poison_engines",
         "starved_workers",
+        "mirrored",
+        "shadow",
+        "shadow_failed",
+        "shadow_waited",
     }
 
 
 @pytest.mark.parametrize("runner", [UnsandboxedWorkflowRunner(), SandboxedWorkflowRunner()], ids=["plain", "sandboxed"])
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_history_replays(path: Path, runner: WorkflowRunner) -> None:
-    history = WorkflowHistory.from_json(f"run-{path.stem}", path.read_text())
-    replayer = Replayer(workflows=[ChatWorkflow], workflow_runner=runner)
+    text = path.read_text()
+    # What a run starts is named after it.
+    started = json.loads(text)["events"][0]["workflowExecutionStartedEventAttributes"]
+    history = WorkflowHistory.from_json(started["workflowId"], text)
+    replayer = Replayer(workflows=[ChatWorkflow, ShadowWorkflow], workflow_runner=runner)
     await replayer.replay_workflow(history, raise_on_replay_failure=True)
 
 

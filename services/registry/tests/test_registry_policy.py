@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from olo_common.errors import InvalidField, Unavailable
-from olo_registry.catalogue.alias import Alias, Target
+from olo_registry.catalogue.alias import Alias, Shadow, Target
 from olo_registry.catalogue.entry import PolicyChange
 from olo_registry.catalogue.validation import validate_change
 from olo_registry.errors import AliasNotFound, ModelNotFound
@@ -103,7 +103,7 @@ async def test_an_alias_is_stored_told_replaced_and_ended(bench: Any) -> None:
     canary = Alias("chat:latest", (Target("m", 9), Target("n", 1)))
     await bench.curation.set_alias(canary)
     assert (await anext(updates)).aliases == [canary]
-    whole = Alias("chat:latest", (Target("n", 1),))
+    whole = Alias("chat:latest", (Target("n", 1),), Shadow("m", 100))
     await bench.curation.set_alias(whole)
     assert bench.views.aliases() == [whole] == list(bench.store.aliases.values())
     await bench.curation.delete_alias("chat:latest")
@@ -124,12 +124,17 @@ async def test_an_alias_is_stored_told_replaced_and_ended(bench: Any) -> None:
         (Alias("a", (Target("m", 1001),)), "alias.targets.weight"),
         (Alias("a", (Target("m", 1), Target("m", 2))), "alias.targets.model_id"),
         (Alias("a", (Target("m", 1), Target("e", 2))), "alias.targets.model_id"),
+        (Alias("a", (Target("m", 1),), Shadow("n", 101)), "alias.shadow.percent"),
+        (Alias("a", (Target("m", 1),), Shadow("m", 10)), "alias.shadow.model_id"),
+        (Alias("a", (Target("m", 1),), Shadow("e", 10)), "alias.shadow.model_id"),
+        (Alias("a", (Target("e", 1),), Shadow("m", 10)), "alias.shadow"),
     ],
 )
 async def test_an_alias_that_cannot_be_is_refused_by_field(bench: Any, alias: Alias, field: str) -> None:
     await bench.registry.announce(said("m"))
     embedding = {"model_type": ModelType.EMBEDDING, "task_queue": "embedding.e", "embedding_dimension": 8}
     await bench.registry.announce(said("e", instance_id="i2", **embedding))
+    await bench.registry.announce(said("n", instance_id="i3"))
     with pytest.raises(InvalidField) as caught:
         await bench.curation.set_alias(alias)
     assert caught.value.field == field
@@ -140,6 +145,9 @@ async def test_an_alias_of_nothing_or_that_cannot_be_stored_is_not_set(bench: An
     with pytest.raises(ModelNotFound):
         await bench.curation.set_alias(Alias("a", (Target("nobody", 1),)))
     await bench.registry.announce(said("m"))
+    with pytest.raises(ModelNotFound) as caught:
+        await bench.curation.set_alias(Alias("a", (Target("m", 1),), Shadow("nobody", 10)))
+    assert caught.value.field == "alias.shadow.model_id"
     bench.store.away = True
     with pytest.raises(Unavailable):
         await bench.curation.set_alias(Alias("a", (Target("m", 1),)))

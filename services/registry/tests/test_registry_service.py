@@ -148,7 +148,11 @@ async def test_every_field_of_policy_is_set_shown_kept_and_given_back(tmp_path: 
         await register(stub, "m")
         await do(stub.UpdateModel, mask(*policy, **policy))
         target = pb.AliasTarget(model_id="m", weight=1)
-        await do(stub.SetAlias, pb.SetAliasRequest(alias=pb.Alias(alias="chat:latest", targets=[target])))
+        shadow = pb.AliasShadow(model_id="n", percent=10)
+        await register(stub, "n")
+        await do(
+            stub.SetAlias, pb.SetAliasRequest(alias=pb.Alias(alias="chat:latest", targets=[target], shadow=shadow))
+        )
     async with serving(tmp_path) as opened:
         stub = RegistryServiceStub(opened)
         model = (await do(stub.GetModel, pb.GetModelRequest(model_id="m"))).model
@@ -157,7 +161,7 @@ async def test_every_field_of_policy_is_set_shown_kept_and_given_back(tmp_path: 
         )
         assert model.HasField("cost_per_1k_input_tokens")
         aliases = (await do(stub.ListAliases, pb.ListAliasesRequest())).aliases
-        assert [(alias.alias, list(alias.targets)) for alias in aliases] == [("chat:latest", [target])]
+        assert list(aliases) == [pb.Alias(alias="chat:latest", targets=[target], shadow=shadow)]
         model = (await do(stub.UpdateModel, mask("cost_per_1k_input_tokens", "labels"))).model
         assert not model.HasField("cost_per_1k_input_tokens")
         assert not model.labels

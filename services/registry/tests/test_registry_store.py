@@ -24,7 +24,7 @@ from olo_registry.adapters.sql_benchmarks import SqlBenchmarkStore
 from olo_registry.adapters.sql_measurements import SqlMeasurements
 from olo_registry.adapters.sql_store import SqlCatalogueStore
 from olo_registry.benchmarks.facts import Link, Record, Source, SourceState
-from olo_registry.catalogue.alias import Alias, Target
+from olo_registry.catalogue.alias import Alias, Shadow, Target
 from olo_registry.catalogue.entry import Entry
 from olo_registry.measurements.measurement import KEPT, Measurement
 from olo_registry.types import HardwareType, ModelType
@@ -162,11 +162,15 @@ async def test_a_file_that_is_no_database_is_one_clear_sentence(tmp_path: Path) 
 
 async def test_aliases_are_replaced_whole_and_deleted(database_url: str) -> None:
     canary, whole = Alias("a:latest", (Target("m", 9), Target("n", 1))), Alias("a:latest", (Target("n", 1),))
-    other = Alias("b", (Target("m", 1),))
+    mirrored = Alias("a:latest", (Target("m", 1),), Shadow("n", 10))
+    other = Alias("b", (Target("m", 1),), Shadow("m", 0))
     async with catalogue_store(database_url) as store:
         await store.save_alias(canary)
         await store.save_alias(other)
         assert await store.load_aliases() == [canary, other]
+        await store.save_alias(mirrored)
+    async with catalogue_store(database_url) as store:
+        assert await store.load_aliases() == [mirrored, other]
         await store.save_alias(whole)
         await store.delete_alias("b")
     async with catalogue_store(database_url) as store:

@@ -53,15 +53,23 @@ def update_request(model_id: str, **policy: Unpack[Policy]) -> pb.UpdateModelReq
     return pb.UpdateModelRequest(model=model, update_mask=FieldMask(paths=sorted(policy)))
 
 
-def alias_request(alias: str, targets: str | Mapping[str, int]) -> pb.SetAliasRequest:
+def alias_request(
+    alias: str, targets: str | Mapping[str, int], shadow: tuple[str, int] | None = None
+) -> pb.SetAliasRequest:
     """The request that makes a name stand for a model, or for several with weights.
 
+    Args:
+        alias: The name.
+        targets: What it stands for.
+        shadow: A model that requests are mirrored to once they are answered, and of a hundred of them how many.
+
     Raises:
-        InvalidRequestError: A weight is no number that fits.
+        InvalidRequestError: A weight or the share is no number that fits.
     """
     weights = {targets: 1} if isinstance(targets, str) else targets
     try:
         found = [pb.AliasTarget(model_id=model_id, weight=weight) for model_id, weight in weights.items()]
+        mirrored = None if shadow is None else pb.AliasShadow(model_id=shadow[0], percent=shadow[1])
     except (TypeError, ValueError) as error:
         raise InvalidRequestError("INVALID_ARGUMENT", "field_invalid", str(error)) from error
-    return pb.SetAliasRequest(alias=pb.Alias(alias=alias, targets=found))
+    return pb.SetAliasRequest(alias=pb.Alias(alias=alias, targets=found, shadow=mirrored))

@@ -89,9 +89,14 @@ class AsyncModels:
         """The names that stand for models."""
         return (await self._calls.call(self._registry.ListAliases, rg.ListAliasesRequest())).aliases
 
-    async def set_alias(self, alias: str, targets: str | Mapping[str, int]) -> rg.Alias:
-        """Makes a name stand for a model, or for several with weights: {"a": 9, "b": 1}."""
-        return (await self._calls.call(self._registry.SetAlias, alias_request(alias, targets))).alias
+    async def set_alias(
+        self, alias: str, targets: str | Mapping[str, int], shadow: tuple[str, int] | None = None
+    ) -> rg.Alias:
+        """Makes a name stand for a model, or for several with weights: {"a": 9, "b": 1}.
+
+        Of a hundred requests, as many as `shadow` says are mirrored to its model, to compare the answers: ("c", 10).
+        """
+        return (await self._calls.call(self._registry.SetAlias, alias_request(alias, targets, shadow))).alias
 
     async def delete_alias(self, alias: str) -> None:
         """Ends an alias."""

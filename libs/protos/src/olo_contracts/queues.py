@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CHAT_QUEUE = "gateway"
-"""Where the chat workflow runs: the worker in the gateway process."""
+"""Where chat and shadow workflows run: the worker in the gateway process."""
 
 INGEST_QUEUE = "retrieval"
 """Where ingest workflows and their activities run: the worker in the retrieval process."""
@@ -12,6 +12,7 @@ REGISTRY_QUEUE = "registry"
 """Where benchmarks are fetched: the worker in the registry process."""
 
 CHAT_WORKFLOW = "chat"
+SHADOW_WORKFLOW = "shadow"
 INGEST_WORKFLOW = "ingest"
 SYNC_BENCHMARKS_WORKFLOW = "sync-benchmarks"
 
@@ -21,6 +22,7 @@ GENERATE_ACTIVITY = "generate"
 EMBED_ACTIVITY = "embed"
 SYNC_BENCHMARKS_ACTIVITY = "sync-benchmarks"
 GET_MODEL_ACTIVITY = "get_model"
+MIRROR_ACTIVITY = "mirror"
 
 MODEL_HINT_SIGNAL = "model_hint"
 """Tells a parked chat workflow that an instance has announced itself."""

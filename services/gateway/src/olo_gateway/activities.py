@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from olo.gateway.v1.run_pb2 import ShadowRequest
 from olo.registry.v1.registry_service_pb2 import GetModelRequest, GetModelResponse
 from olo.retrieval.v1.retrieval_service_pb2 import SearchRequest, SearchResponse
 from olo.router.v1.router_service_pb2 import SelectModelsRequest, SelectModelsResponse
@@ -16,7 +17,7 @@ from olo_common.failures import to_application_error
 from olo_common.grpc_client import call
 from olo_common.grpc_interceptors import REQUEST_ID_KEY
 from olo_contracts.queues import GET_MODEL_ACTIVITY, RETRIEVE_ACTIVITY, SELECT_ACTIVITY
-from olo_gateway.ports import ParkedRuns
+from olo_gateway.ports import ParkedRuns, Shadows
 from olo_gateway.runs.attempts import NOBODY_THERE
 
 if TYPE_CHECKING:  # these classes exist for type checkers alone
@@ -43,6 +44,7 @@ class ChatActivities:
         router: Orders models.
         registry: Knows who lives.
         parked: Is told which runs wait for a model.
+        shadows: Is told whose request was drawn to be mirrored.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class ChatActivities:
         router: RouterServiceAsyncStub,
         registry: RegistryServiceAsyncStub,
         parked: ParkedRuns,
+        shadows: Shadows,
     ) -> None:
         self._retrieval = retrieval
         self._router = router
         self._registry = registry
         self._parked = parked
+        self._shadows = shadows
 
     @activity.defn(name=RETRIEVE_ACTIVITY)
     async def retrieve(self, request: SearchRequest) -> SearchResponse:
@@ -81,6 +85,10 @@ class ChatActivities:
                 self._parked.discard(run_id)
             raise
         self._parked.discard(run_id)
+        if response.HasField("shadow") and not response.shadow.skipped:
+            told = ShadowRequest(run_id=run_id, shadow=response.shadow, tenant=request.tenant)
+            told.run_timeout.CopyFrom(request.deadline)
+            self._shadows.mirror(told)
         return response
 
     @activity.defn(name=GET_MODEL_ACTIVITY)

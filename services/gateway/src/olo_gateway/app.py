@@ -36,6 +36,7 @@ from olo_gateway.adapters.parked_runs import parked_run_hints
 from olo_gateway.adapters.registry_catalogue import RegistryCatalogue
 from olo_gateway.adapters.routed_embedding import RoutedEmbedding
 from olo_gateway.adapters.routing_views import RoutingViews
+from olo_gateway.adapters.shadow_runs import shadow_starts
 from olo_gateway.adapters.temporal_runs import TemporalRuns
 from olo_gateway.chats import Chats
 from olo_gateway.forwarding import forwarded
@@ -47,6 +48,7 @@ from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
 from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
+from olo_gateway.shadow_activities import ShadowActivities
 from olo_gateway.workers import chat_worker
 
 _CHECK_SECONDS = 2.0
@@ -87,14 +89,21 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
             cleaning = clean_payloads(settings.temporal.payloads)
             await stack.enter_async_context(background(cleaning, "payload-cleaning", lifetime))
             parked = await stack.enter_async_context(parked_run_hints(client, bus, lifetime))
+            shadows = await stack.enter_async_context(shadow_starts(client, lifetime))
             activities = ChatActivities(
-                RetrievalServiceStub(retrieval), RouterServiceStub(router), RegistryServiceStub(registry), parked
+                RetrievalServiceStub(retrieval),
+                RouterServiceStub(router),
+                RegistryServiceStub(registry),
+                parked,
+                shadows,
             )
+            shadow_activities = ShadowActivities(TemporalRuns(client, eager=False))
 
             def make_worker() -> Worker:
                 return chat_worker(
                     client,
                     activities,
+                    shadow_activities,
                     concurrency=settings.max_concurrent_workflow_tasks,
                     grace_seconds=settings.grace_seconds,
                 )

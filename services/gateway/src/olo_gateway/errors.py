@@ -69,6 +69,13 @@ class RunUnanswered(OloError):
         super().__init__("only a run that was answered can be replayed", field="run_id")
 
 
+class NotMirrored(OloError):
+    """The request of the run is not given to the shadow."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "not_mirrored"
+
+
 class ModelNotFound(OloError):
     """There is no model with this id."""
 

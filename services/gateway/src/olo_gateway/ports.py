@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1 import gateway_service_pb2 as gateway
-from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run, RunProgress
+from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run, RunProgress, ShadowRequest
 from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
 from olo.router.v1 import router_service_pb2 as router
 from olo_gateway.streaming.events import Chunk
@@ -71,6 +71,14 @@ class ParkedRuns(Protocol):
 
     def discard(self, run_id: str) -> None:
         """The run waits no longer."""
+        ...
+
+
+class Shadows(Protocol):
+    """Other models that answer what a run was asked, to compare."""
+
+    def mirror(self, request: ShadowRequest) -> None:
+        """Has a shadow answer once the run was answered; returns at once, and may come to nothing."""
         ...
 
 

@@ -69,6 +69,9 @@ def keep(selection: Selection, answer: router.SelectModelsResponse) -> None:
     selection.ClearField("complexity")
     if answer.HasField("complexity"):
         selection.complexity.CopyFrom(answer.complexity)
+    selection.ClearField("shadow")
+    if answer.HasField("shadow"):
+        selection.shadow.CopyFrom(answer.shadow)
 
 
 def constraints_of(message: router.Constraints) -> Constraints:

@@ -1,4 +1,4 @@
-"""The Temporal worker that runs the chat workflow."""
+"""The Temporal worker that runs chat and shadow workflows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from olo_common.temporal import build_id
 from olo_contracts.queues import CHAT_QUEUE
 from olo_gateway.activities import ChatActivities
+from olo_gateway.shadow_activities import ShadowActivities
 from olo_gateway.workflows.chat import ChatWorkflow
+from olo_gateway.workflows.shadow import ShadowWorkflow
 
 _MAX_LOCAL_ACTIVITIES: Final = 256
 """As many as workflow tasks at most: a run has one step at a time."""
@@ -19,20 +21,23 @@ _MAX_POLLS: Final = 8
 _MAX_CACHED_WORKFLOWS: Final = 1000
 
 
-def chat_worker(client: Client, activities: ChatActivities, *, concurrency: int, grace_seconds: float) -> Worker:
+def chat_worker(
+    client: Client, activities: ChatActivities, shadows: ShadowActivities, *, concurrency: int, grace_seconds: float
+) -> Worker:
     """A worker on the chat queue.
 
     Args:
         client: The client that also starts the runs, so that they begin without a round trip.
-        activities: The local activities.
+        activities: The local activities of runs.
+        shadows: The local activity of shadows.
         concurrency: Workflow tasks that run at once.
         grace_seconds: How long steps may take to finish when the worker shuts down.
     """
     return Worker(
         client,
         task_queue=CHAT_QUEUE,
-        workflows=[ChatWorkflow],
-        activities=[activities.retrieve, activities.select, activities.get_model],
+        workflows=[ChatWorkflow, ShadowWorkflow],
+        activities=[activities.retrieve, activities.select, activities.get_model, shadows.mirror],
         build_id=build_id("olo-gateway"),
         # The sandbox nearly doubles the cost of a run; tests run the workflow inside it and replay recorded histories.
         workflow_runner=UnsandboxedWorkflowRunner(),

@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from olo.common.v1 import common_pb2
 from olo.registry.v1 import registry_service_pb2 as pb
 from olo_common.errors import InvalidField
-from olo_registry.catalogue.alias import Alias, Target
+from olo_registry.catalogue.alias import Alias, Shadow, Target
 from olo_registry.catalogue.entry import PolicyChange
 from olo_registry.leases.conflicts import Conflict
 from olo_registry.types import Announcement, HardwareType, ModelType, Stamp
@@ -165,13 +165,19 @@ def update_message(update: Update) -> pb.WatchModelsResponse:
 
 def alias_of(message: pb.Alias) -> Alias:
     """The alias; its targets are in the order of their ids."""
-    return Alias(message.alias, tuple(sorted(Target(target.model_id, target.weight) for target in message.targets)))
+    targets = tuple(sorted(Target(target.model_id, target.weight) for target in message.targets))
+    told = message.shadow
+    return Alias(message.alias, targets, Shadow(told.model_id, told.percent) if message.HasField("shadow") else None)
 
 
 def alias_message(alias: Alias) -> pb.Alias:
     """A name and what it stands for."""
     targets = [pb.AliasTarget(model_id=target.model_id, weight=target.weight) for target in alias.targets]
-    return pb.Alias(alias=alias.name, targets=targets)
+    message = pb.Alias(alias=alias.name, targets=targets)
+    if (shadow := alias.shadow) is not None:
+        message.shadow.model_id, message.shadow.percent = shadow.model_id, shadow.percent
+        message.shadow.SetInParent()
+    return message
 
 
 def duration(seconds: float) -> Duration:

@@ -23,6 +23,7 @@ from olo_router.selection.request import (
     Reason,
     Rejection,
     Request,
+    Shadow,
 )
 from olo_router.selection.scoring import Component
 from olo_router.types import ModelType
@@ -114,6 +115,7 @@ def selection_message(decision: Decision) -> pb.SelectModelsResponse:
         profile=decision.profile,
         complexity=None if decision.complexity is None else _complexity(decision.complexity),
         alias=selection.alias,
+        shadow=None if selection.shadow is None else _shadow(selection.shadow),
     )
 
 
@@ -150,6 +152,10 @@ def _candidate(candidate: Candidate) -> pb.Candidate:
         components=[component_message(part) for part in candidate.components],
         predicted_wait=duration(candidate.wait) if candidate.wait else None,
     )
+
+
+def _shadow(shadow: Shadow) -> pb.Shadow:
+    return pb.Shadow(model_id=shadow.model_id, task_queue=shadow.task_queue, skipped=shadow.skipped)
 
 
 def _complexity(complexity: Complexity) -> pb.Complexity:

@@ -55,6 +55,8 @@ class Alias:
 
     name: str
     targets: tuple[tuple[str, int], ...]
+    shadow: tuple[str, int] | None = None
+    """A model that requests are mirrored to, and of a hundred of them how many."""
 
 
 @dataclass(frozen=True, slots=True)

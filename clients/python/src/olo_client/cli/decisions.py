@@ -11,6 +11,7 @@ from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, write_json
 from olo_client.cli.run_report import account_of, state_of
 from olo_client.cli.selections import write_attempts, write_candidates, write_complexity, write_rejections
+from olo_client.cli.shadows import write_shadow
 from olo_client.client import Olo
 
 app = typer.Typer()
@@ -27,7 +28,8 @@ def explain(run_id: RunId, as_json: AsJson = False, target: Target = TARGET) -> 
     selection = told.selection
     model = run.response.model
     if as_json:
-        write_json({"model": model, **as_dict(selection), "attempts": [as_dict(a) for a in told.attempts]})
+        shown = {"model": model, **as_dict(selection), "attempts": [as_dict(a) for a in told.attempts]}
+        write_json({**shown, "shadow_run": as_dict(run.shadow)} if run.HasField("shadow") else shown)
         return
     alias = f", asked for as {selection.alias}" if selection.alias else ""
     ended = f"{model} answered" if model else f"{state_of(run)} {run.error.reason}".rstrip()
@@ -37,6 +39,7 @@ def explain(run_id: RunId, as_json: AsJson = False, target: Target = TARGET) -> 
     write_candidates(selection.candidates, chosen=selection.chosen_index if model else None)
     write_rejections(selection.rejections, selection.rejection_count)
     write_attempts(told.attempts)
+    write_shadow(run)
 
 
 @app.command("replay")

@@ -80,19 +80,23 @@ def set_policy(  # noqa: PLR0917  # one option for each thing that can be set
 def alias(
     name: Annotated[str, typer.Argument(help="The name, such as chat:latest.")],
     models: Annotated[list[str] | None, typer.Argument(help="What it stands for: MODEL, or MODEL=WEIGHT ...")] = None,
+    shadow: Annotated[
+        str, typer.Option(help="MODEL=PERCENT: mirror so many of a hundred requests to it, to compare; left out: none.")
+    ] = "",
     delete: Annotated[bool, typer.Option("--delete", help="End the alias.")] = False,
     target: Target = TARGET,
 ) -> None:
     """Makes a name stand for a model, or for several with weights."""
     if delete == bool(models):
         raise typer.BadParameter("name the models, or --delete")
+    mirrored = _share(shadow) if shadow else None
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         if delete:
             olo.models.delete_alias(name)
             print(f"{name} is deleted")
         else:
-            made = olo.models.set_alias(name, dict(_weighted(text) for text in models or ()))
-            print(f"{made.alias} is {_targets(made)}")
+            made = olo.models.set_alias(name, dict(_weighted(text) for text in models or ()), mirrored)
+            print(f"{made.alias} is {_targets(made)}" + (f", mirrored to {_shadow(made)}" if _shadow(made) else ""))
 
 
 @app.command("aliases")
@@ -103,7 +107,9 @@ def aliases(as_json: AsJson = False, target: Target = TARGET) -> None:
     if as_json:
         write_json([as_dict(made) for made in found])
     else:
-        write_table(("alias", "stands for"), ((made.alias, _targets(made)) for made in found))
+        write_table(
+            ("alias", "stands for", "mirrored to"), ((made.alias, _targets(made), _shadow(made)) for made in found)
+        )
 
 
 @app.command("drain")
@@ -157,6 +163,17 @@ def _targets(made: Alias) -> str:
     if len(made.targets) == 1:
         return made.targets[0].model_id
     return ", ".join(f"{target.model_id}={target.weight}" for target in made.targets)
+
+
+def _shadow(made: Alias) -> str:
+    return f"{made.shadow.model_id}={made.shadow.percent}%" if made.HasField("shadow") else ""
+
+
+def _share(text: str) -> tuple[str, int]:
+    model_id, _, percent = text.partition("=")
+    if not percent.isdecimal():
+        raise typer.BadParameter(f"{text} is not MODEL=PERCENT", param_hint="--shadow")
+    return model_id, int(percent)
 
 
 def _weighted(text: str) -> tuple[str, int]:

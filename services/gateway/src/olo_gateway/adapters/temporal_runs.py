@@ -27,6 +27,7 @@ from olo_gateway.adapters.page_tokens import unwrapped, wrapped
 from olo_gateway.adapters.places_in_line import show_place
 from olo_gateway.adapters.run_accounts import account_of, parked, post_mortem_of, progress_of
 from olo_gateway.adapters.run_states import run_of
+from olo_gateway.adapters.shadow_runs import shadow_of
 from olo_gateway.convert import priority_of
 from olo_gateway.errors import DeadlineExceeded, Overloaded, RequestIdConflict, RunCancelled, RunNotFound
 
@@ -131,6 +132,8 @@ class TemporalRuns:
             error = _error_of(failure)
             run.error.CopyFrom(RunError(reason=error.reason, message=error.message))
             run.details.CopyFrom(post_mortem_of(failure) or (await account_of(handle)).details)
+        if (shadow := await shadow_of(self._client, run.response)) is not None:
+            run.shadow.CopyFrom(shadow)
         return run
 
     async def progress(self, run_id: str) -> RunProgress:

@@ -144,6 +144,7 @@ def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
         snapshot_version=selection.snapshot_version,
         alias=selection.alias or None,
         complexity=round(selection.complexity.score, _SCORE_DIGITS) if selection.HasField("complexity") else None,
+        mirrored_to=None if selection.shadow.skipped else selection.shadow.model_id or None,
     )
 
 

@@ -180,6 +180,8 @@ class Selection(_Answer):
     """The alias that was asked for."""
     complexity: float | None
     """0 to 1, complex from 0.5 on; where the profile was chosen by it."""
+    mirrored_to: str | None
+    """The model that is given the request too, to compare the answers."""
 
 
 class Citation(_Answer):

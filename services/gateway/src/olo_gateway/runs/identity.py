@@ -12,15 +12,19 @@ from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.order import ChatOrder
 
 _PREFIX: Final = "run-"
+_SHADOW_PREFIX: Final = "shadow-"
 _LONGEST: Final = 128
 """A run's id is also the request id of its generations, which may not be longer."""
 
 
 def run_id_of(request_id: str) -> str:
     """The id of the run with this request id. Needs no escaping in a URL; one that would be too long is hashed."""
-    if len(_PREFIX) + len(request_id) > _LONGEST:
-        request_id = hashlib.sha256(request_id.encode()).hexdigest()
-    return _PREFIX + request_id
+    return _prefixed(_PREFIX, request_id)
+
+
+def shadow_id_of(run_id: str) -> str:
+    """The id of the workflow in which a shadow answers the request of this run."""
+    return _prefixed(_SHADOW_PREFIX, run_id)
 
 
 def fingerprint(order: ChatOrder) -> str:
@@ -41,3 +45,7 @@ def _said(value: object) -> object:
         said = ((field.name, getattr(value, field.name), field.default) for field in fields(value))
         return {name: _said(is_now) for name, is_now, default in said if is_now != default}
     return value
+
+
+def _prefixed(prefix: str, name: str) -> str:
+    return prefix + (name if len(prefix) + len(name) <= _LONGEST else hashlib.sha256(name.encode()).hexdigest())

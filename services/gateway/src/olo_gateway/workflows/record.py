@@ -94,6 +94,9 @@ class Record:
         response.finish_reason = generated.finish_reason
         response.usage.CopyFrom(generated.usage)
         response.selection.chosen_index = response.attempts[-1].candidate - 1
+        shadow = response.selection.shadow
+        if response.selection.HasField("shadow") and shadow.model_id == generated.model_id:
+            shadow.skipped = "it has answered itself"
         cited = cited_numbers(generated.text, len(response.citations))
         for citation in response.citations:
             citation.cited = citation.index in cited

@@ -36,6 +36,14 @@ ALIAS_TARGETS = Table(
     Column("weight", Integer, nullable=False),
 )
 
+ALIAS_SHADOWS = Table(
+    "alias_shadows",
+    METADATA,
+    Column("alias", String(128), primary_key=True),
+    Column("model_id", String(128), nullable=False),
+    Column("percent", Integer, nullable=False),
+)
+
 BENCHMARK_SOURCES = Table(
     "benchmark_sources",
     METADATA,

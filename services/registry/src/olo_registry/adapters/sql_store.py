@@ -7,18 +7,19 @@ from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from olo_common.errors import Unavailable
 from olo_common.sql import Database
 from olo_registry.adapters.database import utc
-from olo_registry.adapters.schema import ALIAS_TARGETS, MODELS
-from olo_registry.catalogue.alias import Alias, Target
+from olo_registry.adapters.schema import ALIAS_SHADOWS, ALIAS_TARGETS, MODELS
+from olo_registry.catalogue.alias import Alias, Shadow, Target
 from olo_registry.catalogue.entry import Entry
 from olo_registry.types import HardwareType, ModelType
 
 
 class SqlCatalogueStore:
-    """Keeps entries in the table `models`, aliases in `alias_targets`."""
+    """Keeps entries in the table `models`, aliases in `alias_targets` and `alias_shadows`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -53,22 +54,31 @@ class SqlCatalogueStore:
     async def load_aliases(self) -> list[Alias]:
         """Every alias that was saved."""
         async with self._database.read() as connection:
-            rows = (await connection.execute(select(ALIAS_TARGETS).order_by(ALIAS_TARGETS.c.model_id))).all()
+            rows = (
+                await connection.execute(
+                    select(ALIAS_TARGETS).order_by(ALIAS_TARGETS.c.alias, ALIAS_TARGETS.c.model_id)
+                )
+            ).all()
+            shadows = (await connection.execute(select(ALIAS_SHADOWS))).all()
         targets: dict[str, list[Target]] = {}
         for alias, model_id, weight in rows:
             targets.setdefault(alias, []).append(Target(model_id, weight))
-        return [Alias(name, tuple(found)) for name, found in targets.items()]
+        shadow_of = {alias: Shadow(model_id, percent) for alias, model_id, percent in shadows}
+        return [Alias(name, tuple(found), shadow_of.get(name)) for name, found in targets.items()]
 
     async def save_alias(self, alias: Alias) -> None:
-        """Saves an alias with its targets, in one transaction.
+        """Saves an alias with its targets and its shadow, in one transaction.
 
         Raises:
             Unavailable: The database does not answer.
         """
         rows = [{"alias": alias.name, "model_id": t.model_id, "weight": t.weight} for t in alias.targets]
         async with self._database.write() as connection:
-            await connection.execute(delete(ALIAS_TARGETS).where(ALIAS_TARGETS.c.alias == alias.name))
+            await _delete(connection, alias.name)
             await connection.execute(insert(ALIAS_TARGETS), rows)
+            if (shadow := alias.shadow) is not None:
+                row = {"alias": alias.name, "model_id": shadow.model_id, "percent": shadow.percent}
+                await connection.execute(insert(ALIAS_SHADOWS), row)
 
     async def delete_alias(self, name: str) -> None:
         """Deletes an alias.
@@ -77,7 +87,12 @@ class SqlCatalogueStore:
             Unavailable: The database does not answer.
         """
         async with self._database.write() as connection:
-            await connection.execute(delete(ALIAS_TARGETS).where(ALIAS_TARGETS.c.alias == name))
+            await _delete(connection, name)
+
+
+async def _delete(connection: AsyncConnection, alias: str) -> None:
+    for table in (ALIAS_TARGETS, ALIAS_SHADOWS):
+        await connection.execute(delete(table).where(table.c.alias == alias))
 
 
 def _values(entry: Entry) -> dict[str, Any]:

@@ -90,7 +90,9 @@ def _model(message: pb.Model) -> Model:
 
 
 def _alias(message: pb.Alias) -> Alias:
-    return Alias(message.alias, tuple((target.model_id, target.weight) for target in message.targets))
+    targets = tuple((target.model_id, target.weight) for target in message.targets)
+    shadow = (message.shadow.model_id, message.shadow.percent) if message.HasField("shadow") else None
+    return Alias(message.alias, targets, shadow)
 
 
 def _instance(message: pb.Instance) -> Instance:

@@ -74,9 +74,20 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """A model that is given the request once it is answered, or why it is not."""
+
+    model_id: str
+    task_queue: str = ""
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """The candidates, best first, and what was filtered out."""
 
     candidates: tuple[Candidate, ...]
     rejections: tuple[Rejection, ...]
     alias: str = ""
+    shadow: Shadow | None = None
+    """Where this request was drawn to be mirrored."""

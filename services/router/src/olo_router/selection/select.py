@@ -14,6 +14,7 @@ from olo_router.selection.picker import Pick, Picking, pick
 from olo_router.selection.ranking import Ranking
 from olo_router.selection.request import Candidate, Reason, Rejection, Request, Selection
 from olo_router.selection.scorer import score
+from olo_router.selection.shadows import shadow_of
 from olo_router.selection.snapshot import Snapshot
 from olo_router.types import Model
 
@@ -50,7 +51,10 @@ def select(snapshot: Snapshot, ranking: Ranking, request: Request) -> Selection:
         if reason is Reason.PRIORITY:
             by_priority = Reason.AVAILABLE
         candidates.append(_candidate(each, reason, snapshot, request, first=not candidates, stands_in_for=absent))
-    return Selection(tuple(candidates), ranking.rejections + tuple(picking.rejections), alias)
+    named_alias = snapshot.aliases.get(alias)
+    first = candidates[0].model
+    shadow = shadow_of(named_alias, first, snapshot, ranking, request) if named_alias is not None else None
+    return Selection(tuple(candidates), ranking.rejections + tuple(picking.rejections), alias, shadow)
 
 
 def _candidate(

@@ -83,7 +83,7 @@ REQUEST_PRIORITY_NORMAL: RequestPriority
 REQUEST_PRIORITY_BATCH: RequestPriority
 
 class Run(_message.Message):
-    __slots__ = ("run_id", "state", "create_time", "end_time", "response", "error", "progress", "details", "queue_position", "estimated_wait")
+    __slots__ = ("run_id", "state", "create_time", "end_time", "response", "error", "progress", "details", "queue_position", "estimated_wait", "shadow")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -94,6 +94,7 @@ class Run(_message.Message):
     DETAILS_FIELD_NUMBER: _ClassVar[int]
     QUEUE_POSITION_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_WAIT_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     state: RunState
     create_time: _timestamp_pb2.Timestamp
@@ -104,7 +105,8 @@ class Run(_message.Message):
     details: RunDetails
     queue_position: int
     estimated_wait: _duration_pb2.Duration
-    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., response: _Optional[_Union[ChatResponse, _Mapping]] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., progress: _Optional[_Union[RunProgress, _Mapping]] = ..., details: _Optional[_Union[RunDetails, _Mapping]] = ..., queue_position: _Optional[int] = ..., estimated_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    shadow: ShadowRun
+    def __init__(self, run_id: _Optional[str] = ..., state: _Optional[_Union[RunState, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., response: _Optional[_Union[ChatResponse, _Mapping]] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., progress: _Optional[_Union[RunProgress, _Mapping]] = ..., details: _Optional[_Union[RunDetails, _Mapping]] = ..., queue_position: _Optional[int] = ..., estimated_wait: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., shadow: _Optional[_Union[ShadowRun, _Mapping]] = ...) -> None: ...
 
 class RunProgress(_message.Message):
     __slots__ = ("phase", "since_time", "parked_until_time", "model_id")
@@ -207,7 +209,7 @@ class ChatResponse(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., model: _Optional[str] = ..., message: _Optional[_Union[_inference_service_pb2.ChatMessage, _Mapping]] = ..., finish_reason: _Optional[_Union[_inference_service_pb2.FinishReason, str]] = ..., usage: _Optional[_Union[_common_pb2.TokenUsage, _Mapping]] = ..., selection: _Optional[_Union[Selection, _Mapping]] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., timings: _Optional[_Union[RunTimings, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ...) -> None: ...
 
 class Selection(_message.Message):
-    __slots__ = ("candidates", "rejections", "chosen_index", "snapshot_version", "snapshot_age", "profile", "complexity", "alias", "rejection_count")
+    __slots__ = ("candidates", "rejections", "chosen_index", "snapshot_version", "snapshot_age", "profile", "complexity", "alias", "rejection_count", "shadow")
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     CHOSEN_INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -217,6 +219,7 @@ class Selection(_message.Message):
     COMPLEXITY_FIELD_NUMBER: _ClassVar[int]
     ALIAS_FIELD_NUMBER: _ClassVar[int]
     REJECTION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
     candidates: _containers.RepeatedCompositeFieldContainer[_router_service_pb2.Candidate]
     rejections: _containers.RepeatedCompositeFieldContainer[_router_service_pb2.Rejection]
     chosen_index: int
@@ -226,7 +229,8 @@ class Selection(_message.Message):
     complexity: _router_service_pb2.Complexity
     alias: str
     rejection_count: int
-    def __init__(self, candidates: _Optional[_Iterable[_Union[_router_service_pb2.Candidate, _Mapping]]] = ..., rejections: _Optional[_Iterable[_Union[_router_service_pb2.Rejection, _Mapping]]] = ..., chosen_index: _Optional[int] = ..., snapshot_version: _Optional[int] = ..., snapshot_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., profile: _Optional[str] = ..., complexity: _Optional[_Union[_router_service_pb2.Complexity, _Mapping]] = ..., alias: _Optional[str] = ..., rejection_count: _Optional[int] = ...) -> None: ...
+    shadow: _router_service_pb2.Shadow
+    def __init__(self, candidates: _Optional[_Iterable[_Union[_router_service_pb2.Candidate, _Mapping]]] = ..., rejections: _Optional[_Iterable[_Union[_router_service_pb2.Rejection, _Mapping]]] = ..., chosen_index: _Optional[int] = ..., snapshot_version: _Optional[int] = ..., snapshot_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., profile: _Optional[str] = ..., complexity: _Optional[_Union[_router_service_pb2.Complexity, _Mapping]] = ..., alias: _Optional[str] = ..., rejection_count: _Optional[int] = ..., shadow: _Optional[_Union[_router_service_pb2.Shadow, _Mapping]] = ...) -> None: ...
 
 class Attempt(_message.Message):
     __slots__ = ("candidate", "model_id", "failure_reason", "duration", "cause", "queue")
@@ -279,3 +283,71 @@ class RunTimings(_message.Message):
     queue: _duration_pb2.Duration
     parked: _duration_pb2.Duration
     def __init__(self, retrieve: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., select: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., generate: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., total: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., parked: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class ShadowRequest(_message.Message):
+    __slots__ = ("run_id", "shadow", "tenant", "run_timeout")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    RUN_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    shadow: _router_service_pb2.Shadow
+    tenant: str
+    run_timeout: _duration_pb2.Duration
+    def __init__(self, run_id: _Optional[str] = ..., shadow: _Optional[_Union[_router_service_pb2.Shadow, _Mapping]] = ..., tenant: _Optional[str] = ..., run_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class MirroredRequest(_message.Message):
+    __slots__ = ("messages", "sampling", "timeout", "answer")
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[_inference_service_pb2.ChatMessage]
+    sampling: _inference_service_pb2.SamplingOptions
+    timeout: _duration_pb2.Duration
+    answer: MirroredAnswer
+    def __init__(self, messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., answer: _Optional[_Union[MirroredAnswer, _Mapping]] = ...) -> None: ...
+
+class ShadowRun(_message.Message):
+    __slots__ = ("state", "answer", "shadow", "comparison", "failure_reason", "cause", "skipped")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
+    COMPARISON_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_REASON_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    state: RunState
+    answer: MirroredAnswer
+    shadow: MirroredAnswer
+    comparison: AnswerComparison
+    failure_reason: str
+    cause: AttemptCause
+    skipped: str
+    def __init__(self, state: _Optional[_Union[RunState, str]] = ..., answer: _Optional[_Union[MirroredAnswer, _Mapping]] = ..., shadow: _Optional[_Union[MirroredAnswer, _Mapping]] = ..., comparison: _Optional[_Union[AnswerComparison, _Mapping]] = ..., failure_reason: _Optional[str] = ..., cause: _Optional[_Union[AttemptCause, str]] = ..., skipped: _Optional[str] = ...) -> None: ...
+
+class MirroredAnswer(_message.Message):
+    __slots__ = ("model_id", "text", "finish_reason", "usage", "duration")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    text: str
+    finish_reason: _inference_service_pb2.FinishReason
+    usage: _common_pb2.TokenUsage
+    duration: _duration_pb2.Duration
+    def __init__(self, model_id: _Optional[str] = ..., text: _Optional[str] = ..., finish_reason: _Optional[_Union[_inference_service_pb2.FinishReason, str]] = ..., usage: _Optional[_Union[_common_pb2.TokenUsage, _Mapping]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class AnswerComparison(_message.Message):
+    __slots__ = ("equal", "similarity", "answer_characters", "shadow_characters")
+    EQUAL_FIELD_NUMBER: _ClassVar[int]
+    SIMILARITY_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    equal: bool
+    similarity: float
+    answer_characters: int
+    shadow_characters: int
+    def __init__(self, equal: _Optional[bool] = ..., similarity: _Optional[float] = ..., answer_characters: _Optional[int] = ..., shadow_characters: _Optional[int] = ...) -> None: ...

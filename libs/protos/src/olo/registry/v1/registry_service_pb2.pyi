@@ -139,12 +139,22 @@ class AliasTarget(_message.Message):
     def __init__(self, model_id: _Optional[str] = ..., weight: _Optional[int] = ...) -> None: ...
 
 class Alias(_message.Message):
-    __slots__ = ("alias", "targets")
+    __slots__ = ("alias", "targets", "shadow")
     ALIAS_FIELD_NUMBER: _ClassVar[int]
     TARGETS_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
     alias: str
     targets: _containers.RepeatedCompositeFieldContainer[AliasTarget]
-    def __init__(self, alias: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[AliasTarget, _Mapping]]] = ...) -> None: ...
+    shadow: AliasShadow
+    def __init__(self, alias: _Optional[str] = ..., targets: _Optional[_Iterable[_Union[AliasTarget, _Mapping]]] = ..., shadow: _Optional[_Union[AliasShadow, _Mapping]] = ...) -> None: ...
+
+class AliasShadow(_message.Message):
+    __slots__ = ("model_id", "percent")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    PERCENT_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    percent: int
+    def __init__(self, model_id: _Optional[str] = ..., percent: _Optional[int] = ...) -> None: ...
 
 class InstanceAnnouncement(_message.Message):
     __slots__ = ("instance", "model_name", "model_type", "priority", "default_flag", "embedding_dimension")

@@ -111,7 +111,7 @@ class Prompt(_message.Message):
     def __init__(self, text: _Optional[str] = ..., characters: _Optional[int] = ..., turns: _Optional[int] = ..., grounded: _Optional[bool] = ...) -> None: ...
 
 class SelectModelsResponse(_message.Message):
-    __slots__ = ("candidates", "rejections", "snapshot_version", "snapshot_age", "profile", "complexity", "alias", "rejection_count")
+    __slots__ = ("candidates", "rejections", "snapshot_version", "snapshot_age", "profile", "complexity", "alias", "rejection_count", "shadow")
     CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +120,7 @@ class SelectModelsResponse(_message.Message):
     COMPLEXITY_FIELD_NUMBER: _ClassVar[int]
     ALIAS_FIELD_NUMBER: _ClassVar[int]
     REJECTION_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
     candidates: _containers.RepeatedCompositeFieldContainer[Candidate]
     rejections: _containers.RepeatedCompositeFieldContainer[Rejection]
     snapshot_version: int
@@ -128,7 +129,18 @@ class SelectModelsResponse(_message.Message):
     complexity: Complexity
     alias: str
     rejection_count: int
-    def __init__(self, candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., snapshot_version: _Optional[int] = ..., snapshot_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., profile: _Optional[str] = ..., complexity: _Optional[_Union[Complexity, _Mapping]] = ..., alias: _Optional[str] = ..., rejection_count: _Optional[int] = ...) -> None: ...
+    shadow: Shadow
+    def __init__(self, candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., snapshot_version: _Optional[int] = ..., snapshot_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., profile: _Optional[str] = ..., complexity: _Optional[_Union[Complexity, _Mapping]] = ..., alias: _Optional[str] = ..., rejection_count: _Optional[int] = ..., shadow: _Optional[_Union[Shadow, _Mapping]] = ...) -> None: ...
+
+class Shadow(_message.Message):
+    __slots__ = ("model_id", "task_queue", "skipped")
+    MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    TASK_QUEUE_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    model_id: str
+    task_queue: str
+    skipped: str
+    def __init__(self, model_id: _Optional[str] = ..., task_queue: _Optional[str] = ..., skipped: _Optional[str] = ...) -> None: ...
 
 class Complexity(_message.Message):
     __slots__ = ("complex", "score", "features")

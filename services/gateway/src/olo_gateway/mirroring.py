@@ -1,0 +1,58 @@
+"""What a shadow is given: the request of a run, once that was answered, as the model that has answered saw it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, MirroredAnswer, MirroredRequest
+from olo.inference.v1.inference_service_pb2 import ChatMessage
+from olo.router.v1.router_service_pb2 import Shadow
+from olo_gateway.convert import messages_of, turns_of
+from olo_gateway.durations import duration_of
+from olo_gateway.errors import NotMirrored
+from olo_gateway.prompting.passages import grounded
+
+MAX_BYTES: Final = 64 * 1024
+"""Larger requests are not mirrored: the history of the shadow would hold them a second time."""
+MAX_TIME: Final = timedelta(minutes=2)
+"""How long a shadow may take; less where the run itself had less."""
+GRACE: Final = timedelta(seconds=30)
+"""How long after the deadline of the run its answer is still looked for: a gateway may have been away."""
+
+
+def mirrored(request: ChatRequest, response: ChatResponse, shadow: Shadow) -> MirroredRequest:
+    """The request for the shadow.
+
+    Args:
+        request: What the run was asked.
+        response: What it has answered.
+        shadow: Whom the router has drawn.
+
+    Raises:
+        NotMirrored: The last decision of the run was another one, the shadow has answered itself, or it is too much.
+    """
+    drawn = response.selection.shadow
+    if drawn != shadow:
+        raise NotMirrored(drawn.skipped or "the run was decided anew")
+    made = MirroredRequest(
+        messages=_messages(request, response),
+        sampling=request.sampling,
+        timeout=duration_of(min(request.timeout.ToTimedelta(), MAX_TIME)),
+        answer=MirroredAnswer(
+            model_id=response.model,
+            text=response.message.content,
+            finish_reason=response.finish_reason,
+            usage=response.usage,
+            duration=response.attempts[-1].duration,
+        ),
+    )
+    if made.ByteSize() > MAX_BYTES:
+        raise NotMirrored(f"request and answer are larger than {MAX_BYTES // 1024} KiB")
+    return made
+
+
+def _messages(request: ChatRequest, response: ChatResponse) -> list[ChatMessage]:
+    if not (request.HasField("rag") or request.recorded_passages):
+        return list(request.messages)
+    return messages_of(grounded(turns_of(request.messages), [passage.text for passage in response.citations]))

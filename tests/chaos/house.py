@@ -88,7 +88,7 @@ async def house(directory: Path) -> AsyncIterator[House]:
     """A stack on free ports with a collection to search, up while the context is entered."""
     (directory / "logs").mkdir(parents=True, exist_ok=True)
     ports, journal = choose_ports(LocalSettings(ports="free")), directory / "journal"
-    place = Place(directory, directory, f"path:{directory / 'vectors'}")
+    place = Place(directory, directory, f"edge:{directory / 'vectors'}")
     common = {"OLO_NATS_URL": f"nats://{ports.address('nats')}", "TEMPORAL_ADDRESS": ports.address("temporal")}
     kept = [spec for spec in children(ports, place) if not spec.name.endswith("-worker") and "mini" not in spec.name]
     # As many as the machine of a test can carry: beyond it, clients are told to come back.

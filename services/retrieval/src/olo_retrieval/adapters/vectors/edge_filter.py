@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import qdrant_edge as edge
 
-from olo_retrieval.adapters.vectors.points import number_key
-from olo_retrieval.filters import All, Any, Compare, Filter, Not, OneOf, Order
-
-_RANGES = {
-    Order.EQUAL: ("gte", "lte"),
-    Order.BELOW: ("lt",),
-    Order.AT_MOST: ("lte",),
-    Order.ABOVE: ("gt",),
-    Order.AT_LEAST: ("gte",),
-}
+from olo_retrieval.adapters.vectors.points import number_key, range_of
+from olo_retrieval.filters import All, Any, Compare, Filter, Not, OneOf
 
 
 def edge_filter(condition: Filter) -> edge.Filter:
@@ -34,6 +26,6 @@ def _condition(condition: Filter) -> edge.FieldCondition | edge.Filter:
         case OneOf(key, values):
             return edge.FieldCondition(key, match=edge.MatchAny(list(values)))
         case Compare(key, order, value):
-            return edge.FieldCondition(number_key(key), range=edge.RangeFloat(**dict.fromkeys(_RANGES[order], value)))
+            return edge.FieldCondition(number_key(key), range=edge.RangeFloat(**range_of(order, value)))
         case group:
             return edge_filter(group)

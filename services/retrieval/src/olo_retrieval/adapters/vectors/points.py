@@ -9,13 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from olo_retrieval.filters import METADATA, numbers_of
+from olo_retrieval.filters import METADATA, Order, numbers_of
 from olo_retrieval.types import EmbeddingModel, Piece, Selection
 
 _NAMESPACE: Final = uuid.UUID("6f1f6d0e-8f5b-4f0e-9a57-0f6c1d1b8a11")
 _NOT_A_NAME = re.compile(r"[^a-z0-9]+")
 _PIECE_FIELDS: Final = tuple(field.name for field in fields(Piece))
 _NUMBERS: Final = "numbers."
+_RANGES: Final = {
+    Order.EQUAL: ("gte", "lte"),
+    Order.BELOW: ("lt",),
+    Order.AT_MOST: ("lte",),
+    Order.ABOVE: ("gt",),
+    Order.AT_LEAST: ("gte",),
+}
 
 DENSE: Final = "dense"
 SPARSE: Final = "sparse"
@@ -75,6 +82,11 @@ def piece_of(payload: Mapping[str, Any]) -> Piece:
 def number_key(key: str) -> str:
     """Where the stored payload has the number of a key."""
     return _NUMBERS + key.removeprefix(METADATA) if key.startswith(METADATA) else key
+
+
+def range_of(order: Order, value: float) -> dict[str, float]:
+    """A comparison as the ranges of Qdrant and of its engine say it."""
+    return dict.fromkeys(_RANGES[order], value)
 
 
 def dense_of(vectors: object) -> list[float] | None:

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from qdrant_client import models
 
-from olo_retrieval.adapters.vectors.points import number_key
-from olo_retrieval.filters import All, Any, Compare, Filter, Not, OneOf, Order
-
-_RANGES = {
-    Order.EQUAL: ("gte", "lte"),
-    Order.BELOW: ("lt",),
-    Order.AT_MOST: ("lte",),
-    Order.ABOVE: ("gt",),
-    Order.AT_LEAST: ("gte",),
-}
+from olo_retrieval.adapters.vectors.points import number_key, range_of
+from olo_retrieval.filters import All, Any, Compare, Filter, Not, OneOf
 
 
 def qdrant_filter(condition: Filter) -> models.Filter:
@@ -34,7 +26,7 @@ def _condition(condition: Filter) -> models.Condition:
         case OneOf(key, values):
             return models.FieldCondition(key=key, match=models.MatchAny(any=list(values)))
         case Compare(key, order, value):
-            limits = models.Range(**dict.fromkeys(_RANGES[order], value))
+            limits = models.Range(**range_of(order, value))
             return models.FieldCondition(key=number_key(key), range=limits)
         case group:
             return qdrant_filter(group)

@@ -14,11 +14,11 @@ from typing import Final
 import structlog
 
 from olo.gateway.v1.run_pb2 import RUN_PHASE_PARKED, ChatRequest, ChatResponse, RunProgress
+from olo_common.durations import seconds_of
 from olo_common.errors import InvalidField
 from olo_common.logs import logger
 from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.convert import request_of
-from olo_gateway.durations import seconds_of
 from olo_gateway.following import ChatEvent, Following, Started
 from olo_gateway.ports import Runs, TokenStreams
 from olo_gateway.runs.admission.admission import Admission, Applicant, Place

@@ -14,8 +14,8 @@ from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest
 from olo.gateway.v1.run_pb2 import Attempt, AttemptCause, ChatRequest, Citation, RagOptions, RunPhase
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
+from olo_common.durations import duration_of, seconds_of
 from olo_common.errors import InvalidField, OloError
-from olo_gateway.durations import duration_of, seconds_of
 from olo_gateway.routing import constraints_message, constraints_of
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.attempts import cause_of

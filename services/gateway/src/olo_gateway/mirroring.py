@@ -8,8 +8,8 @@ from typing import Final
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, MirroredAnswer, MirroredRequest
 from olo.inference.v1.inference_service_pb2 import ChatMessage
 from olo.router.v1.router_service_pb2 import Shadow
+from olo_common.durations import duration_of
 from olo_gateway.convert import messages_of, turns_of
-from olo_gateway.durations import duration_of
 from olo_gateway.errors import NotMirrored
 from olo_gateway.prompting.passages import grounded
 

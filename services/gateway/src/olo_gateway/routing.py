@@ -10,7 +10,7 @@ from olo.common.v1 import common_pb2
 from olo.gateway.v1.run_pb2 import ChatRequest, Selection
 from olo.inference.v1.inference_service_pb2 import ROLE_SYSTEM, ROLE_USER
 from olo.router.v1 import router_service_pb2 as router
-from olo_gateway.durations import duration_of, seconds_of
+from olo_common.durations import duration_of, seconds_of
 from olo_gateway.runs.order import Constraints
 
 AUTO_PROFILE: Final = "auto"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from olo.common.v1 import common_pb2
@@ -177,13 +176,6 @@ def alias_message(alias: Alias) -> pb.Alias:
     if (shadow := alias.shadow) is not None:
         message.shadow.model_id, message.shadow.percent = shadow.model_id, shadow.percent
         message.shadow.SetInParent()
-    return message
-
-
-def duration(seconds: float) -> Duration:
-    """Seconds as a message."""
-    message = Duration()
-    message.FromTimedelta(timedelta(seconds=seconds))
     return message
 
 

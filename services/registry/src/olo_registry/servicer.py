@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import grpc
 
 from olo.registry.v1 import registry_service_pb2 as pb
 from olo.registry.v1 import registry_service_pb2_grpc as pb_grpc
+from olo_common.durations import duration_of
 from olo_registry import convert
 from olo_registry.convert_measurements import limit_of, measurement_message, measurements_of
 from olo_registry.curation import Curation
@@ -34,7 +36,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
     ) -> pb.RegisterInstanceResponse:
         """Begins or renews a lease."""
         await self._registry.register(convert.announcement_of(request.announcement))
-        return pb.RegisterInstanceResponse(lease=convert.duration(self._registry.lease_seconds))
+        return pb.RegisterInstanceResponse(lease=duration_of(timedelta(seconds=self._registry.lease_seconds)))
 
     async def DeregisterInstance(  # noqa: N802  # the name in the contract
         self, request: pb.DeregisterInstanceRequest, context: Context

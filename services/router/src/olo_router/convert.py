@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from olo.common.v1 import common_pb2
 from olo.router.v1 import router_service_pb2 as pb
+from olo_common.durations import duration_of, seconds_of
 from olo_common.errors import InvalidField
 from olo_router.choosing import Decision, Wish
 from olo_router.selection.complexity import MAX_TEXT, Complexity, Prompt
@@ -131,9 +132,7 @@ def component_message(part: Component) -> pb.ScoreComponent:
 
 def duration(seconds: float) -> Duration:
     """Seconds as a message."""
-    message = Duration()
-    message.FromTimedelta(timedelta(seconds=min(seconds, _LONGEST_WAIT)))
-    return message
+    return duration_of(timedelta(seconds=min(seconds, _LONGEST_WAIT)))
 
 
 def _candidate(candidate: Candidate) -> pb.Candidate:
@@ -186,5 +185,5 @@ def _constraints(message: pb.Constraints) -> Constraints:
 
 
 def _seconds(message: Duration) -> float:
-    seconds = message.seconds + message.nanos / 1e9
+    seconds = seconds_of(message)
     return seconds if math.isfinite(seconds) else 0.0

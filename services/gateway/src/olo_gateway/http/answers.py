@@ -13,9 +13,9 @@ from olo.gateway.v1.gateway_service_pb2 import ModelSummary
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, FinishReason
 from olo.router.v1.router_service_pb2 import ScoreComponent, SelectionReason
+from olo_common.durations import seconds_of
 from olo_contracts.identifiers import REQUEST_ID, is_valid
 from olo_gateway.convert import cause_name
-from olo_gateway.durations import seconds_of
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http import schemas
 

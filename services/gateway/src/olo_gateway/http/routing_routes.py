@@ -16,8 +16,8 @@ from olo.router.v1.router_service_pb2 import (
     ListRankingsRequest,
     ListRankingsResponse,
 )
+from olo_common.durations import seconds_of
 from olo_contracts.identifiers import DEFAULT_TENANT
-from olo_gateway.durations import seconds_of
 from olo_gateway.http import routing_schemas as schemas
 from olo_gateway.http.answers import component_of
 from olo_gateway.http.schemas import ErrorAnswer, Rejection

@@ -14,10 +14,10 @@ from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.run_pb2 import ChatRequest
 from olo.inference.v1.inference_service_pb2 import ChatMessage, GenerateRequest, GenerateResponse
 from olo.router.v1.router_service_pb2 import Candidate, SelectModelsResponse
+from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_common.failures import from_failure
 from olo_contracts.queues import GENERATE_ACTIVITY, SELECT_ACTIVITY
-from olo_gateway.durations import duration_of
 from olo_gateway.routing import select_request
 from olo_gateway.runs.attempts import (
     NOT_AGAIN_ON_THE_SAME_MODEL,

@@ -12,10 +12,10 @@ from olo.gateway.v1.run_pb2 import ChatResponse, Run, RunDetails, RunPhase, RunP
 from olo.inference.v1.inference_service_pb2 import ROLE_ASSISTANT, ChatMessage, GenerateResponse
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
 from olo.router.v1.router_service_pb2 import Candidate, SelectModelsResponse
+from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_contracts.queues import PROGRESS_MEMO
 from olo_gateway.convert import citation_of, failed_attempt
-from olo_gateway.durations import duration_of
 from olo_gateway.prompting.citations import cited_numbers
 from olo_gateway.routing import keep
 from olo_gateway.runs.attempts import NOT_TAKEN

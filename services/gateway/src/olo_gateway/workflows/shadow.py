@@ -20,11 +20,11 @@ with workflow.unsafe.imports_passed_through():
         ShadowRun,
     )
     from olo.inference.v1.inference_service_pb2 import GenerateRequest, GenerateResponse
+    from olo_common.durations import duration_of
     from olo_common.errors import OloError
     from olo_common.failures import from_failure
     from olo_contracts.queues import GENERATE_ACTIVITY, MIRROR_ACTIVITY, SHADOW_WORKFLOW
     from olo_gateway.convert import failed_attempt
-    from olo_gateway.durations import duration_of
     from olo_gateway.mirroring import GRACE
     from olo_gateway.runs.comparison import similarity
     from olo_gateway.workflows.generation import FREE_SLOT_TIMEOUT, HEARTBEAT_TIMEOUT

@@ -47,13 +47,13 @@ async def _statistics(client: Client, queue: str) -> DescribeTaskQueueResponse:
 def _show(told: DescribeTaskQueueResponse, waiting: PendingActivityInfo, run: Run, priority: int) -> None:
     waited = (datetime.now(UTC) - waiting.scheduled_time.ToDatetime(UTC)).total_seconds()
     before = sum(stats.approximate_backlog_count for key, stats in told.stats_by_priority_key.items() if key < priority)
-    position = before + _among_equals(told.stats_by_priority_key[priority], waited)
+    position = before + place_among_equals(told.stats_by_priority_key[priority], waited)
     run.queue_position = max(1, position)
     if (rate := told.stats.tasks_dispatch_rate) > 0:
         run.estimated_wait.FromTimedelta(timedelta(seconds=run.queue_position / rate))
 
 
-def _among_equals(stats: TaskQueueStats, waited: float) -> int:
+def place_among_equals(stats: TaskQueueStats, waited: float) -> int:
     """The place among tasks of one priority, taken to have come evenly: 1 for the one that has waited longest."""
     oldest = max(stats.approximate_backlog_age.ToTimedelta().total_seconds(), waited, 1e-3)
     return 1 + round((stats.approximate_backlog_count - 1) * (1 - waited / oldest))

@@ -8,13 +8,22 @@ from pathlib import Path
 import pytest
 
 from olo_testing.stack import Stack, local_stack
+from olo_testing.traces import Collector, trace_collector
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One stack for the session."""
-    with local_stack(tmp_path_factory.mktemp("stack"), ROOT / ".olo" / "models") as running:
+def traces() -> Iterator[Collector]:
+    """Where the stack sends its traces."""
+    with trace_collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, traces: Collector) -> Iterator[Stack]:
+    """One stack for the session. It traces everything; those of the chaos runs trace nothing."""
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url, "OTEL_BSP_SCHEDULE_DELAY": "500"}
+    with local_stack(tmp_path_factory.mktemp("stack"), ROOT / ".olo" / "models", variables) as running:
         running.olo("ingest", str(ROOT / "samples" / "documents"), "--collection", "demo", timeout=300)
         yield running

@@ -12,6 +12,7 @@ import grpc
 from olo_common.errors import Unavailable
 from olo_common.grpc_server import MAX_MESSAGE_BYTES
 from olo_common.rpc_status import from_rpc_error
+from olo_common.tracing import client_interceptors
 
 _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -28,7 +29,7 @@ _OPTIONS: list[tuple[str, int]] = [
 
 def open_channel(target: str) -> grpc.aio.Channel:
     """A channel to `host:port`. Connects when it is first used, and again whenever it has to."""
-    return grpc.aio.insecure_channel(target, options=_OPTIONS)
+    return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=client_interceptors())
 
 
 @asynccontextmanager

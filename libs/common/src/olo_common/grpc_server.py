@@ -17,6 +17,7 @@ from olo_common.errors import StartupError
 from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor
 from olo_common.health import Health
 from olo_common.settings import ServiceSettings
+from olo_common.tracing import server_interceptors
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -59,7 +60,8 @@ async def grpc_server(
     Raises:
         StartupError: The port is taken.
     """
-    server = grpc.aio.server(interceptors=[RequestIdInterceptor(), ErrorInterceptor()], options=_OPTIONS)
+    interceptors = [*server_interceptors(), RequestIdInterceptor(), ErrorInterceptor()]
+    server = grpc.aio.server(interceptors=interceptors, options=_OPTIONS)
     for registration in registrations:
         registration.add(registration.servicer, server)
     names = [registration.descriptor.full_name for registration in registrations]

@@ -15,6 +15,7 @@ from olo_common.errors import StartupError
 from olo_common.logs import configure_logs, logger
 from olo_common.metrics import configure_metrics
 from olo_common.settings import ServiceSettings, load_settings, print_help
+from olo_common.tracing import configure_tracing
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -67,7 +68,7 @@ Running = Callable[[S, Lifetime], AbstractAsyncContextManager[str]]
 
 
 def run_service(name: str, settings_class: type[S], running: Running[S]) -> None:
-    """The whole life of a service process: settings, logs, metrics, serving until SIGTERM or SIGINT, drain.
+    """The whole life of a service process: settings, logs, metrics, traces, serving until SIGTERM or SIGINT, drain.
 
     A second signal ends the process at once. The exit code is 1 where the service cannot start or has failed.
     """
@@ -78,7 +79,11 @@ def run_service(name: str, settings_class: type[S], running: Running[S]) -> None
         settings = load_settings(settings_class)
         configure_logs(settings.log, name)
         configure_metrics(name, settings.host, settings.metrics_port)
-        _runner()(_serve(name, settings, running))
+        end_tracing = configure_tracing(name, settings.tracing)
+        try:
+            _runner()(_serve(name, settings, running))
+        finally:
+            end_tracing()
     except StartupError as error:
         sys.stderr.write(f"olo-{name}: {error}\n")
         sys.exit(StartupError.EXIT_CODE)

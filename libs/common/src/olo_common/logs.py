@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import structlog
+from opentelemetry import trace
 
 from olo_common.settings import LogSettings
 
@@ -15,6 +16,7 @@ def configure_logs(settings: LogSettings, service: str) -> None:
     """Sets up structlog and routes the standard library's loggers through it. Writes to standard error."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _trace_ids,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -46,6 +48,14 @@ def configure_logs(settings: LogSettings, service: str) -> None:
     root.setLevel(settings.level.upper())
     for noisy in ("httpx", "httpcore", "nats", "asyncio", "urllib3", "aiosqlite", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _trace_ids(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    current = trace.get_current_span().get_span_context()
+    if current.is_valid:
+        event["trace_id"] = trace.format_trace_id(current.trace_id)
+        event["span_id"] = trace.format_span_id(current.span_id)
+    return event
 
 
 def _service(service: str) -> structlog.typing.Processor:

@@ -18,6 +18,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from olo_common.logs import logger
 from olo_common.metrics import meter
 from olo_common.settings import NatsSettings
+from olo_common.tracing import continued, trace_headers
 
 Handler = Callable[[str, bytes], Awaitable[None]]
 
@@ -79,7 +80,7 @@ class NatsBus:
             self._dropped.add(1, {"cause": "disconnected"})
             return False
         try:
-            await self._client.publish(subject, payload)
+            await self._client.publish(subject, payload, headers=trace_headers() or None)
         except Exception as error:
             self._dropped.add(1, {"cause": "publish_failed"})
             self._log.warning("nats_publish_failed", error=str(error))
@@ -113,7 +114,8 @@ class NatsBus:
 
         async def deliver(message: Msg) -> None:
             try:
-                await subscription.handler(message.subject, message.data)
+                with continued(message.headers):
+                    await subscription.handler(message.subject, message.data)
             except Exception as error:
                 self._dropped.add(1, {"cause": "handler_failed"})
                 self._log.warning("nats_message_dropped", subject=message.subject, error=repr(error))

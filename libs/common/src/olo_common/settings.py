@@ -1,7 +1,7 @@
 """The base of all settings. Only `settings` modules read the environment.
 
 A service's settings are one frozen class with the prefix `OLO_<SERVICE>_`. What all services share has its own prefix:
-`OLO_NATS_`, `OLO_LOG_`, and Temporal's standard `TEMPORAL_`.
+`OLO_NATS_`, `OLO_LOG_`, and the standard `TEMPORAL_` and `OTEL_`.
 """
 
 from __future__ import annotations
@@ -69,6 +69,19 @@ class LogSettings(BaseSettings):
     """`json` for machines, `console` for people."""
 
 
+class TracingSettings(BaseSettings):
+    """The names are OpenTelemetry's own."""
+
+    model_config = settings_config("OTEL_")
+
+    exporter_otlp_endpoint: str = ""
+    """Where spans are sent, by OTLP over gRPC, such as `http://127.0.0.1:4317`. Empty: nothing is traced."""
+    exporter_otlp_headers: SecretStr | None = None
+    """Headers that the collector asks for: `name=value`, separated by commas."""
+    traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The share of traces that are kept, of those that no caller has decided about."""
+
+
 class SecuritySettings(BaseSettings):
     model_config = settings_config("OLO_")
 
@@ -95,6 +108,7 @@ class ServiceSettings(BaseSettings):
     grace_seconds: Seconds = 10.0
     """How long running calls may take to finish when the service stops."""
     log: LogSettings = Field(default_factory=LogSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
 
     @model_validator(mode="after")

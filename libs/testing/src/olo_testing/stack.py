@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,18 +51,20 @@ class Stack:
 
 
 @contextmanager
-def local_stack(directory: Path, models: Path) -> Iterator[Stack]:
+def local_stack(directory: Path, models: Path, variables: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """A stack on free ports, up while the block runs.
 
     Args:
         directory: Where it keeps its data.
         models: Where prepared models are kept; shared between stacks.
+        variables: More of its environment.
     """
     env = {
         **os.environ,
         "OLO_LOCAL_DIRECTORY": str(directory),
         "OLO_LOCAL_MODELS": str(models),
         "OLO_LOCAL_PORTS": "free",
+        **(variables or {}),
     }
     starting = Stack(env, {})
     starting.olo("up", timeout=300)

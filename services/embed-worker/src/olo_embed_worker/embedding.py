@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 
 from olo.embedding.v1 import embedding_service_pb2 as pb
+from olo_common import genai
+from olo_common.tracing import span
 from olo_embed_worker import convert
 from olo_embed_worker.batching.batcher import MicroBatcher
 from olo_embed_worker.batching.tickets import Embedded
@@ -43,7 +45,9 @@ class Embedding:
         """
         self._refuse_another_model(request)
         texts = convert.texts_of(request.texts)
-        embedded = await self._batcher.embed(texts, convert.kind_of(request.input_type))
+        with span(f"{genai.EMBEDDINGS} {self._model_id}", attributes=self._asked(len(texts))) as current:
+            embedded = await self._batcher.embed(texts, convert.kind_of(request.input_type))
+            current.set_attribute(genai.USAGE_INPUT_TOKENS, sum(embedded.tokens))
         return convert.embed_response(self._model_id, embedded, self._context_limit)
 
     async def embed_many(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
@@ -56,7 +60,10 @@ class Embedding:
         # A payload of Temporal may have 2 MiB.
         most = min(MANY_TEXTS, _PAYLOAD_BYTES // (4 * self._dimension))
         texts, kind = convert.texts_of(request.texts, most=most), convert.kind_of(request.input_type)
-        parts = [await self._patiently(texts[start : start + _SLICE], kind) for start in range(0, len(texts), _SLICE)]
+        with span(f"{genai.EMBEDDINGS} {self._model_id}", attributes=self._asked(len(texts))) as current:
+            slices = [texts[start : start + _SLICE] for start in range(0, len(texts), _SLICE)]
+            parts = [await self._patiently(piece, kind) for piece in slices]
+            current.set_attribute(genai.USAGE_INPUT_TOKENS, sum(sum(part.tokens) for part in parts))
         rows = np.concatenate([part.rows for part in parts])
         embedded = Embedded(rows, [tokens for part in parts for tokens in part.tokens])
         return convert.embed_response(self._model_id, embedded, self._context_limit)
@@ -67,6 +74,15 @@ class Embedding:
                 return await self._batcher.embed(texts, kind)
             except QueueFull as full:
                 await asyncio.sleep(full.retry_after or 1.0)
+
+    def _asked(self, texts: int) -> dict[str, str | int]:
+        return {
+            genai.OPERATION_NAME: genai.EMBEDDINGS,
+            genai.PROVIDER_NAME: genai.PROVIDER,
+            genai.REQUEST_MODEL: self._model_id,
+            genai.EMBEDDING_DIMENSION: self._dimension,
+            "olo.texts": texts,
+        }
 
     def _refuse_another_model(self, request: pb.EmbedRequest) -> None:
         if request.model_id not in ("", self._model_id):

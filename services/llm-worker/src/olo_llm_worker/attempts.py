@@ -20,6 +20,7 @@ from olo_llm_worker.errors import WorkerStopping
 from olo_llm_worker.outcomes import Outcome, attempt_finished
 from olo_llm_worker.ports import Publisher
 from olo_llm_worker.responses import Identity, shortest, time_allowed
+from olo_llm_worker.telemetry import inference
 
 HEARTBEAT_SECONDS: Final = 0.4
 _LAST_WORD_SECONDS: Final = 1.0
@@ -39,7 +40,10 @@ async def attempting(request: pb.GenerateRequest, identity: Identity, publisher:
     with structlog.contextvars.bound_contextvars(request_id=request.request_id, run_id=run_id):
         began, outcome = time.monotonic(), Outcome()
         try:
-            yield outcome
+            with inference(request, identity) as seen:
+                yield outcome
+                if outcome.response is not None:
+                    seen(outcome.response)
         except OloError as error:
             outcome.failed(error)
             beside = [] if outcome.progress is None else [outcome.progress]

@@ -19,6 +19,7 @@ from olo_llm_worker.generation.options import MAX_SYSTEM_PROMPTS
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.generation.types import Job
 from olo_llm_worker.responses import Identity, duration, introduction
+from olo_llm_worker.telemetry import inference
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -39,8 +40,11 @@ class InferenceServicer(rpc.InferenceServiceServicer):
         """Answers in one message."""
         answer = Answering.of(request, self._identity)
         job = to_job(request, answer.request_id, timeout=context.time_remaining())
-        async with answering(self._slot.scheduler, job) as generation:
-            return answer.response(await generation.result())
+        with inference(request, self._identity) as seen:
+            async with answering(self._slot.scheduler, job) as generation:
+                response = answer.response(await generation.result())
+            seen(response)
+            return response
 
     async def GenerateStream(
         self, request: pb.GenerateStreamRequest, context: Context

@@ -11,7 +11,9 @@ import grpc
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceServicer
+from olo_common import genai
 from olo_common.errors import InvalidField, OloError
+from olo_common.tracing import span
 from olo_retrieval import convert
 from olo_retrieval.curation import Curation
 from olo_retrieval.ingestion.intake import Intake
@@ -126,7 +128,9 @@ class RetrievalServicer(RetrievalServiceServicer):
         return pb.DeleteDocumentResponse()
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
-        found = await self._searcher.search(convert.query_of(request))
+        with span(f"{genai.RETRIEVAL} {request.collection}", attributes=_asked(request)) as current:
+            found = await self._searcher.search(convert.query_of(request))
+            current.set_attributes({"olo.retriever": found.retriever, "olo.passages": len(found.hits)})
         return pb.SearchResponse(
             passages=map(convert.to_passage, found.hits),
             embedding_model_id=found.model.model_id,
@@ -138,3 +142,11 @@ class RetrievalServicer(RetrievalServiceServicer):
             return self._draft_of(document)
         except OloError as error:
             return error
+
+
+def _asked(request: pb.SearchRequest) -> dict[str, str | int]:
+    return {
+        genai.OPERATION_NAME: genai.RETRIEVAL,
+        genai.DATA_SOURCE_ID: request.collection,
+        genai.REQUEST_TOP_K: request.top_k,
+    }

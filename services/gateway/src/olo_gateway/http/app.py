@@ -37,6 +37,8 @@ def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Healt
         description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        # Spans and metrics of calls, where traces and metrics are wanted. Its logs would repeat what callers have sent.
+        telemetry={"logs": False, "operation_spans": False, "exclude": lambda scope: scope["path"] == "/healthz"},
     )
     errors.install(app)
     docs.install(app)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from olo_common.tracing import tracing
 from olo_retrieval.adapters.vectors.points import IndexOptions
+from olo_retrieval.adapters.vectors.traced import TracedVectors
 from olo_retrieval.ports import VectorStore
 
 
-def open_vectors(location: str, api_key: str | None, options: IndexOptions) -> AbstractAsyncContextManager[VectorStore]:
+@asynccontextmanager
+async def open_vectors(location: str, api_key: str | None, options: IndexOptions) -> AsyncIterator[VectorStore]:
     """The store at `memory`, `edge:<directory>`, `sqlite:<file>` or `grpc[s]://host:port`, closed afterwards.
-
-    Each engine is imported only where it is used.
 
     Raises:
         StartupError: It cannot be opened.
     """
+    async with _opened(location, api_key, options) as store:
+        yield TracedVectors(store, "sqlite" if location.startswith("sqlite:") else "qdrant") if tracing() else store
+
+
+def _opened(location: str, api_key: str | None, options: IndexOptions) -> AbstractAsyncContextManager[VectorStore]:
+    """Each engine is imported only where it is used."""
     if location.startswith("edge:"):
         from olo_retrieval.adapters.vectors.edge import open_edge
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import cache
 from importlib.metadata import version
 
 from temporalio.client import Client
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
+from olo_common.metrics import serving_metrics, show_temporal
 from olo_common.payload_store import data_converter
 from olo_common.settings import TemporalSettings
 from olo_common.tracing import temporal_interceptors
@@ -24,6 +28,20 @@ TEMPORAL_CONDITION = "temporal"
 """The health condition that `temporal_worker` keeps."""
 
 _CHECK_SECONDS = 2.0
+
+
+@cache
+def _runtime() -> Runtime:
+    """The SDK's threads, which measure what they do where somebody can read it."""
+    if not serving_metrics():
+        return Runtime.default()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shown = PrometheusConfig(bind_address=f"127.0.0.1:{port}", durations_as_seconds=True, counters_total_suffix=True)
+    runtime = Runtime(telemetry=TelemetryConfig(metrics=shown))
+    show_temporal(port)
+    return runtime
 
 
 async def temporal_client(settings: TemporalSettings, identity: str) -> Client:
@@ -40,6 +58,7 @@ async def temporal_client(settings: TemporalSettings, identity: str) -> Client:
         tls=settings.tls,
         data_converter=data_converter(settings.payloads),
         interceptors=temporal_interceptors(),
+        runtime=_runtime(),
         lazy=True,
     )
 

@@ -15,6 +15,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import extract, inject
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
+from olo_common.errors import OloError
 from olo_common.settings import TracingSettings
 
 if TYPE_CHECKING:
@@ -75,9 +76,14 @@ def span(name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: dict[str, An
         try:
             yield current
         except Exception as error:
-            current.set_attribute("error.type", getattr(error, "reason", "") or type(error).__name__)
+            current.set_attribute("error.type", error_type(error))
             current.set_status(Status(StatusCode.ERROR))
             raise
+
+
+def error_type(error: Exception) -> str:
+    """What kind of error it is, for spans and labels: its reason, or the name of its class."""
+    return error.reason if isinstance(error, OloError) else type(error).__name__
 
 
 def server_interceptors() -> Sequence[grpc.aio.ServerInterceptor]:

@@ -26,7 +26,6 @@ from olo_common.grpc_client import channel
 from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
-from olo_common.metrics import shown
 from olo_common.nats_bus import NatsBus, nats_bus
 from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
@@ -49,6 +48,7 @@ from olo_gateway.runs.validation import RunLimits
 from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.shadow_activities import ShadowActivities
+from olo_gateway.telemetry import show
 from olo_gateway.workers import chat_worker
 
 _CHECK_SECONDS = 2.0
@@ -141,9 +141,7 @@ async def _edge(
     lifetime: Lifetime,
 ) -> list[Registration]:
     """Builds what callers see, and serves its HTTP side; gives its gRPC side."""
-    shown("olo_gateway_runs_limit", lambda: admission.limit, "Runs that may be in flight.")
-    shown("olo_gateway_runs_in_flight", lambda: admission.in_flight, "Runs in flight.")
-    shown("olo_gateway_runs_refused", admission.refused.total, "Calls that were refused for overload so far.")
+    show(admission)
     catalogue = RegistryCatalogue(RegistryServiceStub(registry))
     embedding = RoutedEmbedding(RouterServiceStub(router))
     stack.push_async_callback(embedding.close)

@@ -34,6 +34,7 @@ from olo_llm_worker.model_directory import load
 from olo_llm_worker.responses import Identity
 from olo_llm_worker.servicer import InferenceServicer
 from olo_llm_worker.settings import LlmWorkerSettings
+from olo_llm_worker.telemetry import show
 from olo_llm_worker.upstream.app import running_upstream
 from olo_worker.presence import Presence, present
 
@@ -59,6 +60,7 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
         client = await temporal_client(settings.temporal, identity.instance_id)
         polling = _Polling()
         slot = ModelSlot(lambda: _load(settings), _policy(settings), polling.follow)
+        show(slot, identity)
         activities = GenerateActivities(slot, identity, bus, stall_seconds=settings.stall_seconds)
         polling.begin(
             health,

@@ -1,6 +1,6 @@
-"""The span of a generation, with its steps: how long it waited, read the prompt, and wrote.
+"""What the worker measures of itself, and the span of a generation with its steps: how long it waited, read, and wrote.
 
-The steps are told once it is over, from the times that its answer carries, so that a token costs nothing.
+Steps and figures are told once it is over, from the times that its answer carries, so that a token costs nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,43 @@ from opentelemetry.trace import Span, set_span_in_context
 
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common import genai
-from olo_common.tracing import span, tracer
+from olo_common.metrics import FIRST_TOKEN_SECONDS, SECONDS, TOKEN_SECONDS, TOKENS, Gauge, Histogram
+from olo_common.tracing import error_type, span, tracer
+from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.responses import Identity
+
+_LABELS: Final = ("gen_ai_operation_name", "gen_ai_request_model")
+REQUESTS: Final = Histogram(
+    "gen_ai.server.request.duration",
+    "How long a generation took on its instance, the wait for the engine included; `error_type` is empty where it "
+    "gave an answer.",
+    (*_LABELS, "error_type"),
+    SECONDS,
+)
+FIRST_TOKENS: Final = Histogram(
+    "gen_ai.server.time_to_first_token",
+    "From the arrival at the instance to the first token.",
+    _LABELS,
+    SECONDS,
+    FIRST_TOKEN_SECONDS,
+)
+TOKEN_TIMES: Final = Histogram(
+    "gen_ai.server.time_per_output_token",
+    "Between two tokens of an answer, on the average.",
+    _LABELS,
+    SECONDS,
+    TOKEN_SECONDS,
+)
+TOKENS_USED: Final = Histogram(
+    "gen_ai.client.token.usage",
+    "Tokens of a generation, `input` or `output`.",
+    (*_LABELS, "gen_ai_token_type"),
+    buckets=TOKENS,
+)
+BATCHES: Final = Histogram("olo_engine_batch_rows", "Rows of a batch.", buckets=(1, 2, 4, 8, 16, 32, 64, 128))
+INSIDE: Final = Gauge("olo_engine_rows", "Rows that are in the engine.", ("model",))
+WAITING: Final = Gauge("olo_engine_rows_waiting", "Rows that wait for the engine.", ("model",))
+INSTRUMENTS: Final = (REQUESTS, FIRST_TOKENS, TOKEN_TIMES, TOKENS_USED, BATCHES, INSIDE, WAITING)
 
 Seen = Callable[[pb.GenerateResponse], None]
 """Takes the answer."""
@@ -31,15 +66,42 @@ _FINISH: Final = {
 @contextmanager
 def inference(request: pb.GenerateRequest, identity: Identity) -> Iterator[Seen]:
     """A span around the body, which gives the answer to what it gets."""
+    labels = dict(zip(_LABELS, (genai.CHAT, identity.model_id), strict=True))
     with span(f"{genai.CHAT} {identity.model_id}", attributes=_asked(request, identity)) as current:
-        began = time.time_ns()
+        began, problem = time.time_ns(), "cancelled"
 
         def seen(response: pb.GenerateResponse) -> None:
+            _count(response, labels)
             if current.is_recording():
                 current.set_attributes(_answered(response))
                 _steps(current, response.timings, began)
 
-        yield seen
+        try:
+            yield seen
+            problem = ""
+        except Exception as error:
+            problem = error_type(error)
+            raise
+        finally:
+            REQUESTS.record((time.time_ns() - began) / 1e9, **labels, error_type=problem)
+
+
+def show(slot: ModelSlot, identity: Identity) -> None:
+    """Shows how busy the engine is, whenever somebody looks."""
+    labels = {"model": identity.model_id}
+    INSIDE.watch_each(lambda: [(slot.running, labels)])
+    WAITING.watch_each(lambda: [(slot.waiting, labels)])
+
+
+def _count(response: pb.GenerateResponse, labels: dict[str, str]) -> None:
+    first, total = (_nanoseconds(each) / 1e9 for each in (response.timings.first_token, response.timings.total))
+    written = response.usage.completion_tokens
+    TOKENS_USED.record(response.usage.prompt_tokens, **labels, gen_ai_token_type="input")  # noqa: S106
+    TOKENS_USED.record(written, **labels, gen_ai_token_type="output")  # noqa: S106
+    if first > 0:
+        FIRST_TOKENS.record(first, **labels)
+    if written > 1 and total > first > 0:
+        TOKEN_TIMES.record((total - first) / (written - 1), **labels)
 
 
 def _asked(request: pb.GenerateRequest, identity: Identity) -> dict[str, Any]:

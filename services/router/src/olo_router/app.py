@@ -35,6 +35,7 @@ from olo_router.routing import Routing
 from olo_router.selection.complexity import by_rules
 from olo_router.servicer import RouterServicer
 from olo_router.settings import RouterSettings
+from olo_router.telemetry import show
 
 SNAPSHOT_CONDITION = "snapshot"
 
@@ -64,6 +65,7 @@ async def running(settings: RouterSettings, lifetime: Lifetime) -> AsyncIterator
             client = await temporal_client(settings.temporal, f"router-{socket.gethostname()}-{os.getpid()}")
             backlogs = watch_backlogs(client, routing, settings.backlog_pause_seconds)
             await stack.enter_async_context(background(backlogs, "backlogs", lifetime))
+        show(routing)
         registration = Registration(
             pb.DESCRIPTOR.services_by_name["RouterService"],
             add_RouterServiceServicer_to_server,

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from olo_common.errors import OloError
+from olo_router.breaking.breaker import State
 from olo_router.breaking.breakers import Breakers, BreakerView
 from olo_router.choosing import Chooser, Decision, Wish
 from olo_router.fleet.fleet import Fleet
 from olo_router.learning.learner import Learner, Measurement
 from olo_router.ports import Clock
 from olo_router.selection.ranking import Ranking
-from olo_router.types import Attempt, CatalogueUpdate, Departure, Heartbeat, ModelType
+from olo_router.types import Attempt, CatalogueUpdate, Departure, Heartbeat, Load, ModelType
 
 INSTANCES_SHOWN = 1000
 
@@ -100,6 +101,26 @@ class Routing:
         now = self._clock()
         name, ranking = self._chooser.rankings(profile, model_type, tenant, now)
         return name, ranking, self._fleet.version, self._fleet.age(now)
+
+    @property
+    def backlogs(self) -> Mapping[str, int]:
+        """Requests that wait in the queues of models that have no free slot."""
+        return self._chooser.backlogs
+
+    def loads(self) -> Mapping[str, Load]:
+        """How busy each model is."""
+        return self._fleet.loads()
+
+    def open_breakers(self) -> Mapping[str, int]:
+        """Breakers that are not closed, by model; zero for those that have only counted failures."""
+        counts: dict[str, int] = {}
+        for breaker in self._breakers.views(self._clock()):
+            counts[breaker.model_id] = counts.get(breaker.model_id, 0) + (breaker.state is not State.CLOSED)
+        return counts
+
+    def age(self) -> float:
+        """Seconds since the registry was there; 0 while it is. A router that has never known it knows no age."""
+        return self._fleet.age(self._clock())
 
     def status(self) -> Status:
         """What is known now."""

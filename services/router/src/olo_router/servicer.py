@@ -22,6 +22,7 @@ from olo_router.convert import (
     wish_of,
 )
 from olo_router.routing import Routing
+from olo_router.telemetry import DECISIONS
 
 _DEFAULT_LIMIT: Final = 100
 _MAX_LIMIT: Final = 1000
@@ -43,7 +44,10 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
 
     async def SelectModels(self, request: pb.SelectModelsRequest, context: Context) -> pb.SelectModelsResponse:
         """Returns the candidates, best first."""
-        return selection_message(self._routing.select(wish_of(request)))
+        decision = self._routing.select(wish_of(request))
+        candidates = decision.selection.candidates
+        DECISIONS.add(profile=decision.profile, model=candidates[0].model.model_id if candidates else "")
+        return selection_message(decision)
 
     async def ExplainSelection(
         self, request: pb.ExplainSelectionRequest, context: Context

@@ -22,6 +22,7 @@ from olo_llm_worker.model_directory import ModelDirectory
 from olo_llm_worker.model_directory.manifest import MODEL, TOKENIZER, VOCABULARY
 from olo_llm_worker.model_directory.model_bin import read_model_bin
 from olo_llm_worker.model_directory.shapes import cache_values_per_token
+from olo_llm_worker.telemetry import BATCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ class ChildEngine:
 
     async def generate(self, batch: Batch, listener: Listener) -> None:
         """Generates one answer for each row."""
+        BATCHES.record(len(batch.prompts))
         await self._line.run(next(self._numbers), batch, listener)
 
     async def lost(self) -> None:

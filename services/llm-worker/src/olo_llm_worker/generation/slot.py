@@ -64,6 +64,11 @@ class ModelSlot:
         return 0 if self._scheduler is None else self._scheduler.running
 
     @property
+    def waiting(self) -> int:
+        """Rows that wait for the engine."""
+        return 0 if self._scheduler is None else self._scheduler.waiting
+
+    @property
     def info(self) -> EngineInfo:
         """What is served, also while it is not in memory.
 

@@ -4,6 +4,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from olo.common.v1 import common_pb2 as _common_pb2
 from olo.inference.v1 import inference_service_pb2 as _inference_service_pb2
+from olo.retrieval.v1 import retrieval_service_pb2 as _retrieval_service_pb2
 from olo.router.v1 import router_service_pb2 as _router_service_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -53,6 +54,28 @@ class RequestPriority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REQUEST_PRIORITY_INTERACTIVE: _ClassVar[RequestPriority]
     REQUEST_PRIORITY_NORMAL: _ClassVar[RequestPriority]
     REQUEST_PRIORITY_BATCH: _ClassVar[RequestPriority]
+
+class RagMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RAG_MODE_UNSPECIFIED: _ClassVar[RagMode]
+    RAG_MODE_REQUIRED: _ClassVar[RagMode]
+    RAG_MODE_OPTIONAL: _ClassVar[RagMode]
+
+class QueryRewriting(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    QUERY_REWRITING_UNSPECIFIED: _ClassVar[QueryRewriting]
+    QUERY_REWRITING_NONE: _ClassVar[QueryRewriting]
+    QUERY_REWRITING_MULTI_QUERY: _ClassVar[QueryRewriting]
+    QUERY_REWRITING_HYDE: _ClassVar[QueryRewriting]
+    QUERY_REWRITING_CONDENSE: _ClassVar[QueryRewriting]
+
+class GroundingState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    GROUNDING_STATE_UNSPECIFIED: _ClassVar[GroundingState]
+    GROUNDING_STATE_GROUNDED: _ClassVar[GroundingState]
+    GROUNDING_STATE_NOTHING_FOUND: _ClassVar[GroundingState]
+    GROUNDING_STATE_UNAVAILABLE: _ClassVar[GroundingState]
+    GROUNDING_STATE_NOTHING_FITS: _ClassVar[GroundingState]
 RUN_STATE_UNSPECIFIED: RunState
 RUN_STATE_RUNNING: RunState
 RUN_STATE_COMPLETED: RunState
@@ -81,6 +104,19 @@ REQUEST_PRIORITY_UNSPECIFIED: RequestPriority
 REQUEST_PRIORITY_INTERACTIVE: RequestPriority
 REQUEST_PRIORITY_NORMAL: RequestPriority
 REQUEST_PRIORITY_BATCH: RequestPriority
+RAG_MODE_UNSPECIFIED: RagMode
+RAG_MODE_REQUIRED: RagMode
+RAG_MODE_OPTIONAL: RagMode
+QUERY_REWRITING_UNSPECIFIED: QueryRewriting
+QUERY_REWRITING_NONE: QueryRewriting
+QUERY_REWRITING_MULTI_QUERY: QueryRewriting
+QUERY_REWRITING_HYDE: QueryRewriting
+QUERY_REWRITING_CONDENSE: QueryRewriting
+GROUNDING_STATE_UNSPECIFIED: GroundingState
+GROUNDING_STATE_GROUNDED: GroundingState
+GROUNDING_STATE_NOTHING_FOUND: GroundingState
+GROUNDING_STATE_UNAVAILABLE: GroundingState
+GROUNDING_STATE_NOTHING_FITS: GroundingState
 
 class Run(_message.Message):
     __slots__ = ("run_id", "state", "create_time", "end_time", "response", "error", "progress", "details", "queue_position", "estimated_wait", "shadow")
@@ -121,16 +157,18 @@ class RunProgress(_message.Message):
     def __init__(self, phase: _Optional[_Union[RunPhase, str]] = ..., since_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., parked_until_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., model_id: _Optional[str] = ...) -> None: ...
 
 class RunDetails(_message.Message):
-    __slots__ = ("selection", "attempts", "citations", "timings")
+    __slots__ = ("selection", "attempts", "citations", "timings", "grounding")
     SELECTION_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     CITATIONS_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
+    GROUNDING_FIELD_NUMBER: _ClassVar[int]
     selection: Selection
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
     citations: _containers.RepeatedCompositeFieldContainer[Citation]
     timings: RunTimings
-    def __init__(self, selection: _Optional[_Union[Selection, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., timings: _Optional[_Union[RunTimings, _Mapping]] = ...) -> None: ...
+    grounding: Grounding
+    def __init__(self, selection: _Optional[_Union[Selection, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., timings: _Optional[_Union[RunTimings, _Mapping]] = ..., grounding: _Optional[_Union[Grounding, _Mapping]] = ...) -> None: ...
 
 class RunError(_message.Message):
     __slots__ = ("reason", "message")
@@ -141,12 +179,34 @@ class RunError(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class RagOptions(_message.Message):
-    __slots__ = ("collection", "top_k")
+    __slots__ = ("collection", "top_k", "search", "mode", "query_rewriting", "recorded")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    QUERY_REWRITING_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_FIELD_NUMBER: _ClassVar[int]
     collection: str
     top_k: int
-    def __init__(self, collection: _Optional[str] = ..., top_k: _Optional[int] = ...) -> None: ...
+    search: RagSearch
+    mode: RagMode
+    query_rewriting: QueryRewriting
+    recorded: bool
+    def __init__(self, collection: _Optional[str] = ..., top_k: _Optional[int] = ..., search: _Optional[_Union[RagSearch, _Mapping]] = ..., mode: _Optional[_Union[RagMode, str]] = ..., query_rewriting: _Optional[_Union[QueryRewriting, str]] = ..., recorded: _Optional[bool] = ...) -> None: ...
+
+class RagSearch(_message.Message):
+    __slots__ = ("retriever", "filter", "min_score", "mmr_lambda", "rerank")
+    RETRIEVER_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    MIN_SCORE_FIELD_NUMBER: _ClassVar[int]
+    MMR_LAMBDA_FIELD_NUMBER: _ClassVar[int]
+    RERANK_FIELD_NUMBER: _ClassVar[int]
+    retriever: str
+    filter: _retrieval_service_pb2.Filter
+    min_score: float
+    mmr_lambda: float
+    rerank: bool
+    def __init__(self, retriever: _Optional[str] = ..., filter: _Optional[_Union[_retrieval_service_pb2.Filter, _Mapping]] = ..., min_score: _Optional[float] = ..., mmr_lambda: _Optional[float] = ..., rerank: _Optional[bool] = ...) -> None: ...
 
 class ChatRequest(_message.Message):
     __slots__ = ("request_id", "model", "messages", "sampling", "rag", "timeout", "allow_fallback", "stream", "tenant", "wait_for_model", "max_attempts", "store", "priority", "profile", "constraints", "conversation_id", "recorded_passages")
@@ -187,7 +247,7 @@ class ChatRequest(_message.Message):
     def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., rag: _Optional[_Union[RagOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., allow_fallback: _Optional[bool] = ..., stream: _Optional[bool] = ..., tenant: _Optional[str] = ..., wait_for_model: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_attempts: _Optional[int] = ..., store: _Optional[bool] = ..., priority: _Optional[_Union[RequestPriority, str]] = ..., profile: _Optional[str] = ..., constraints: _Optional[_Union[_router_service_pb2.Constraints, _Mapping]] = ..., conversation_id: _Optional[str] = ..., recorded_passages: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ...) -> None: ...
 
 class ChatResponse(_message.Message):
-    __slots__ = ("run_id", "model", "message", "finish_reason", "usage", "selection", "citations", "timings", "attempts")
+    __slots__ = ("run_id", "model", "message", "finish_reason", "usage", "selection", "citations", "timings", "attempts", "grounding")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -197,6 +257,7 @@ class ChatResponse(_message.Message):
     CITATIONS_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    GROUNDING_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     model: str
     message: _inference_service_pb2.ChatMessage
@@ -206,7 +267,42 @@ class ChatResponse(_message.Message):
     citations: _containers.RepeatedCompositeFieldContainer[Citation]
     timings: RunTimings
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
-    def __init__(self, run_id: _Optional[str] = ..., model: _Optional[str] = ..., message: _Optional[_Union[_inference_service_pb2.ChatMessage, _Mapping]] = ..., finish_reason: _Optional[_Union[_inference_service_pb2.FinishReason, str]] = ..., usage: _Optional[_Union[_common_pb2.TokenUsage, _Mapping]] = ..., selection: _Optional[_Union[Selection, _Mapping]] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., timings: _Optional[_Union[RunTimings, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ...) -> None: ...
+    grounding: Grounding
+    def __init__(self, run_id: _Optional[str] = ..., model: _Optional[str] = ..., message: _Optional[_Union[_inference_service_pb2.ChatMessage, _Mapping]] = ..., finish_reason: _Optional[_Union[_inference_service_pb2.FinishReason, str]] = ..., usage: _Optional[_Union[_common_pb2.TokenUsage, _Mapping]] = ..., selection: _Optional[_Union[Selection, _Mapping]] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., timings: _Optional[_Union[RunTimings, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., grounding: _Optional[_Union[Grounding, _Mapping]] = ...) -> None: ...
+
+class Grounding(_message.Message):
+    __slots__ = ("state", "failure_reason", "retriever", "queries", "rewriting_failure", "rewriting_usage", "passages_left_out", "marks")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_REASON_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVER_FIELD_NUMBER: _ClassVar[int]
+    QUERIES_FIELD_NUMBER: _ClassVar[int]
+    REWRITING_FAILURE_FIELD_NUMBER: _ClassVar[int]
+    REWRITING_USAGE_FIELD_NUMBER: _ClassVar[int]
+    PASSAGES_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
+    state: GroundingState
+    failure_reason: str
+    retriever: str
+    queries: _containers.RepeatedScalarFieldContainer[str]
+    rewriting_failure: str
+    rewriting_usage: _common_pb2.TokenUsage
+    passages_left_out: int
+    marks: _containers.RepeatedCompositeFieldContainer[CitationMark]
+    def __init__(self, state: _Optional[_Union[GroundingState, str]] = ..., failure_reason: _Optional[str] = ..., retriever: _Optional[str] = ..., queries: _Optional[_Iterable[str]] = ..., rewriting_failure: _Optional[str] = ..., rewriting_usage: _Optional[_Union[_common_pb2.TokenUsage, _Mapping]] = ..., passages_left_out: _Optional[int] = ..., marks: _Optional[_Iterable[_Union[CitationMark, _Mapping]]] = ...) -> None: ...
+
+class CitationMark(_message.Message):
+    __slots__ = ("index", "start_offset", "end_offset", "supported", "overlap")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    START_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    END_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    SUPPORTED_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    index: int
+    start_offset: int
+    end_offset: int
+    supported: bool
+    overlap: float
+    def __init__(self, index: _Optional[int] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., supported: _Optional[bool] = ..., overlap: _Optional[float] = ...) -> None: ...
 
 class Selection(_message.Message):
     __slots__ = ("candidates", "rejections", "chosen_index", "snapshot_version", "snapshot_age", "profile", "complexity", "alias", "rejection_count", "shadow")
@@ -249,7 +345,7 @@ class Attempt(_message.Message):
     def __init__(self, candidate: _Optional[int] = ..., model_id: _Optional[str] = ..., failure_reason: _Optional[str] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cause: _Optional[_Union[AttemptCause, str]] = ..., queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Citation(_message.Message):
-    __slots__ = ("index", "document_id", "title", "source", "chunk_id", "score", "text", "cited")
+    __slots__ = ("index", "document_id", "title", "source", "chunk_id", "score", "text", "cited", "left_out", "start_offset", "end_offset", "page", "heading_path", "document_version")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -258,6 +354,12 @@ class Citation(_message.Message):
     SCORE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     CITED_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    START_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    END_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PAGE_FIELD_NUMBER: _ClassVar[int]
+    HEADING_PATH_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_VERSION_FIELD_NUMBER: _ClassVar[int]
     index: int
     document_id: str
     title: str
@@ -266,7 +368,13 @@ class Citation(_message.Message):
     score: float
     text: str
     cited: bool
-    def __init__(self, index: _Optional[int] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., chunk_id: _Optional[str] = ..., score: _Optional[float] = ..., text: _Optional[str] = ..., cited: _Optional[bool] = ...) -> None: ...
+    left_out: bool
+    start_offset: int
+    end_offset: int
+    page: int
+    heading_path: _containers.RepeatedScalarFieldContainer[str]
+    document_version: int
+    def __init__(self, index: _Optional[int] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., chunk_id: _Optional[str] = ..., score: _Optional[float] = ..., text: _Optional[str] = ..., cited: _Optional[bool] = ..., left_out: _Optional[bool] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., page: _Optional[int] = ..., heading_path: _Optional[_Iterable[str]] = ..., document_version: _Optional[int] = ...) -> None: ...
 
 class RunTimings(_message.Message):
     __slots__ = ("retrieve", "select", "generate", "total", "queue", "parked")

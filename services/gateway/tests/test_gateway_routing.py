@@ -140,7 +140,7 @@ async def test_a_replay_searches_for_nothing_and_belongs_to_no_conversation() ->
     replayed = await Replays(runs, chats).replay(first.run_id, model="", profile="quality", time_left=5.0)
     _, request = runs.started[-1]
     assert (request.model, request.profile, request.conversation_id, request.request_id) == ("", "quality", "", "")
-    assert not request.HasField("rag")
+    assert request.rag.recorded
     assert (request.priority, request.wait_for_model.seconds, request.store) == (REQUEST_PRIORITY_BATCH, 5, False)
     assert [(each.index, each.text, each.cited) for each in request.recorded_passages] == [
         (1, "It flows north.", False)

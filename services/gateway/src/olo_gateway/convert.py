@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
 
@@ -11,15 +10,15 @@ from google.protobuf.duration_pb2 import Duration
 
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest
-from olo.gateway.v1.run_pb2 import Attempt, AttemptCause, ChatRequest, Citation, RagOptions, RunPhase
+from olo.gateway.v1.run_pb2 import Attempt, AttemptCause, ChatRequest, RunPhase
 from olo.inference.v1 import inference_service_pb2 as inference
-from olo.retrieval.v1.retrieval_service_pb2 import Passage
 from olo_common.durations import duration_of, seconds_of
 from olo_common.errors import InvalidField, OloError
+from olo_gateway.convert_rag import rag_message, rag_of, recorded_message
 from olo_gateway.routing import constraints_message, constraints_of
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.attempts import cause_of
-from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
+from olo_gateway.runs.order import ChatOrder, Role, Sampling, Turn
 from olo_gateway.streaming.events import ResumePoint
 
 _ROLES: Final = {
@@ -49,7 +48,7 @@ def order_of(request: ChatRequest) -> ChatOrder:
         turns=turns_of(request.messages),
         model=request.model,
         sampling=_sampling_of(request.sampling),
-        rag=Rag(request.rag.collection, request.rag.top_k) if request.HasField("rag") else None,
+        rag=rag_of(request.rag) if request.HasField("rag") else None,
         timeout=seconds_of(request.timeout) if request.HasField("timeout") else None,
         wait_for_model=seconds_of(request.wait_for_model) if request.HasField("wait_for_model") else None,
         allow_fallback=request.allow_fallback,
@@ -69,7 +68,7 @@ def request_of(order: ChatOrder, *, stream: bool, tenant: str, max_attempts: int
         model=order.model,
         messages=messages_of(order.turns),
         sampling=_sampling_message(order.sampling),
-        rag=RagOptions(collection=order.rag.collection, top_k=order.rag.top_k) if order.rag else None,
+        rag=rag_message(order.rag) if order.rag else None,
         timeout=_duration(order.timeout),
         wait_for_model=_duration(order.wait_for_model),
         max_attempts=max_attempts,
@@ -81,7 +80,7 @@ def request_of(order: ChatOrder, *, stream: bool, tenant: str, max_attempts: int
         profile=order.profile,
         constraints=constraints_message(order.constraints) if order.constraints else None,
         conversation_id=order.conversation_id,
-        recorded_passages=[Citation(index=place, **asdict(each)) for place, each in enumerate(order.passages, 1)],
+        recorded_passages=[recorded_message(number, passage) for number, passage in enumerate(order.passages, 1)],
     )
 
 
@@ -128,19 +127,6 @@ def turns_of(messages: Iterable[inference.ChatMessage]) -> tuple[Turn, ...]:
 def messages_of(turns: Iterable[Turn]) -> list[inference.ChatMessage]:
     """The messages of a conversation."""
     return [inference.ChatMessage(role=_ROLE_NUMBERS[turn.role], content=turn.content) for turn in turns]
-
-
-def citation_of(number: int, passage: Passage) -> Citation:
-    """The passage as it is cited, before it is known whether the answer marks it."""
-    return Citation(
-        index=number,
-        document_id=passage.document_id,
-        title=passage.title,
-        source=passage.source,
-        chunk_id=passage.chunk_id,
-        score=passage.score,
-        text=passage.text,
-    )
 
 
 def failed_attempt(failure: OloError) -> Attempt:

@@ -6,12 +6,10 @@ from datetime import timedelta
 from typing import Final
 
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, MirroredAnswer, MirroredRequest
-from olo.inference.v1.inference_service_pb2 import ChatMessage
 from olo.router.v1.router_service_pb2 import Shadow
 from olo_common.durations import duration_of
-from olo_gateway.convert import messages_of, turns_of
+from olo_gateway.conversation import conversation
 from olo_gateway.errors import NotMirrored
-from olo_gateway.prompting.passages import grounded
 
 MAX_BYTES: Final = 64 * 1024
 """Larger requests are not mirrored: the history of the shadow would hold them a second time."""
@@ -36,7 +34,7 @@ def mirrored(request: ChatRequest, response: ChatResponse, shadow: Shadow) -> Mi
     if drawn != shadow:
         raise NotMirrored(drawn.skipped or "the run was decided anew")
     made = MirroredRequest(
-        messages=_messages(request, response),
+        messages=conversation(request, [citation.text for citation in response.citations if not citation.left_out]),
         sampling=request.sampling,
         timeout=duration_of(min(request.timeout.ToTimedelta(), MAX_TIME)),
         answer=MirroredAnswer(
@@ -50,9 +48,3 @@ def mirrored(request: ChatRequest, response: ChatResponse, shadow: Shadow) -> Mi
     if made.ByteSize() > MAX_BYTES:
         raise NotMirrored(f"request and answer are larger than {MAX_BYTES // 1024} KiB")
     return made
-
-
-def _messages(request: ChatRequest, response: ChatResponse) -> list[ChatMessage]:
-    if not (request.HasField("rag") or request.recorded_passages):
-        return list(request.messages)
-    return messages_of(grounded(turns_of(request.messages), [passage.text for passage in response.citations]))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from olo.gateway.v1.gateway_service_pb2 import ReplayRunResponse
-from olo.gateway.v1.run_pb2 import Citation
 from olo_gateway.chats import Chats
 from olo_gateway.convert import order_of
+from olo_gateway.convert_rag import recorded_of
 from olo_gateway.errors import RunUnanswered
 from olo_gateway.ports import Runs
-from olo_gateway.runs.order import RecordedPassage
 
 
 class Replays:
@@ -46,19 +45,8 @@ class Replays:
             # Nobody but its caller knows of it.
             store=False,
             conversation_id="",
-            rag=None,
-            passages=tuple(_recorded(citation) for citation in original.response.citations),
+            rag=replace(asked.rag, recorded=True) if asked.rag else None,
+            passages=tuple(recorded_of(citation) for citation in original.response.citations),
         )
         replayed = await self._chats.answer(order.within(time_left))
         return ReplayRunResponse(original=original.response, replay=replayed)
-
-
-def _recorded(citation: Citation) -> RecordedPassage:
-    return RecordedPassage(
-        document_id=citation.document_id,
-        title=citation.title,
-        source=citation.source,
-        chunk_id=citation.chunk_id,
-        score=citation.score,
-        text=citation.text,
-    )

@@ -39,7 +39,8 @@ def select_request(
         max_candidates: How many models at most.
     """
     characters = sum(len(message.content) for message in request.messages)
-    passages = len(request.recorded_passages) or request.rag.top_k
+    recorded = request.rag.recorded or bool(request.recorded_passages)
+    passages = len(request.recorded_passages) if recorded else request.rag.top_k
     longest = request.sampling.max_tokens or _USUAL_ANSWER_TOKENS
     return router.SelectModelsRequest(
         model_type=common_pb2.MODEL_TYPE_LLM,

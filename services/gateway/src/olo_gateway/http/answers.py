@@ -18,6 +18,7 @@ from olo_contracts.identifiers import REQUEST_ID, is_valid
 from olo_gateway.convert import cause_name
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http import schemas
+from olo_gateway.http.rag import annotations_of, citation_of, grounding_of
 
 _SCORE_DIGITS: Final = 4
 
@@ -50,7 +51,7 @@ def completion_of(response: ChatResponse, created: int) -> schemas.ChatCompletio
         model=response.model,
         choices=[
             schemas.Choice(
-                message=schemas.AnswerMessage(content=response.message.content),
+                message=schemas.AnswerMessage(content=response.message.content, annotations=annotations_of(response)),
                 finish_reason=finish_reason_of(response.finish_reason),
             )
         ],
@@ -66,7 +67,8 @@ def details_of(response: ChatResponse) -> schemas.RunDetails:
         run_id=response.run_id,
         model=response.model,
         selection=_selection_of(response.selection),
-        citations=[_citation_of(citation) for citation in response.citations],
+        citations=[citation_of(citation) for citation in response.citations],
+        grounding=grounding_of(response),
         timings=schemas.Timings(
             retrieve=_milliseconds(timings.retrieve),
             select=_milliseconds(timings.select),
@@ -155,19 +157,6 @@ def component_of(part: ScoreComponent) -> schemas.ScoreComponent:
         value=round(part.value, _SCORE_DIGITS),
         weight=round(part.weight, _SCORE_DIGITS),
         detail=part.detail,
-    )
-
-
-def _citation_of(citation: run_pb2.Citation) -> schemas.Citation:
-    return schemas.Citation(
-        index=citation.index,
-        document_id=citation.document_id,
-        title=citation.title,
-        source=citation.source,
-        chunk_id=citation.chunk_id,
-        score=round(citation.score, _SCORE_DIGITS),
-        text=citation.text,
-        cited=citation.cited,
     )
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from olo_common.errors import InvalidField
+from olo_gateway.http.rag import rag_of
 from olo_gateway.http.schemas import ChatCompletionRequest, ChatMessage, RoutingConstraints
 from olo_gateway.runs.admission.priority import Priority
-from olo_gateway.runs.order import ChatOrder, Constraints, Rag, Role, Sampling, Turn
+from olo_gateway.runs.order import ChatOrder, Constraints, Role, Sampling, Turn
 
 _UNSUPPORTED: Final = "unsupported_parameter"
 
@@ -35,7 +36,7 @@ def order_of(body: ChatCompletionRequest, idempotency_key: str | None) -> ChatOr
             seed=body.seed,
             stop=stop,
         ),
-        rag=Rag(body.rag.collection, body.rag.top_k) if body.rag else None,
+        rag=rag_of(body.rag) if body.rag else None,
         timeout=body.timeout,
         wait_for_model=body.wait_for_model,
         allow_fallback=bool(body.allow_fallback),

@@ -17,6 +17,7 @@ from olo_gateway.http.answers import completion_id, details_of, finish_reason_of
 from olo_gateway.http.errors import answer_of
 from olo_gateway.http.event_ids import event_id
 from olo_gateway.http.hang_up import EventStream
+from olo_gateway.http.rag import annotations_of
 from olo_gateway.streaming.events import Delta, Reset
 from olo_gateway.streaming.silences import with_silences
 
@@ -66,7 +67,9 @@ class ChunkEncoder:
                 self.model = response.model
                 reason = finish_reason_of(response.finish_reason)
                 olo = details_of(response).model_dump()
-                chunks = [*self._role(), self._chunk({}, finish_reason=reason, olo=olo)]
+                annotations = [annotation.model_dump() for annotation in annotations_of(response)]
+                delta = {"annotations": annotations} if annotations else {}
+                chunks = [*self._role(), self._chunk(delta, finish_reason=reason, olo=olo)]
                 if self.include_usage:
                     chunks.append(self._data(choices=[], usage=usage_of(response.usage).model_dump()))
                 return chunks
@@ -77,7 +80,7 @@ class ChunkEncoder:
         self._begun = True
         return [self._chunk({"role": "assistant", "content": ""})]
 
-    def _chunk(self, delta: dict[str, str], finish_reason: str | None = None, **extra: Any) -> bytes:
+    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None, **extra: Any) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
         if self.include_usage:
             extra["usage"] = None

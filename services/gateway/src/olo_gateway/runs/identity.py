@@ -13,6 +13,7 @@ from olo_gateway.runs.order import ChatOrder
 
 _PREFIX: Final = "run-"
 _SHADOW_PREFIX: Final = "shadow-"
+_REWRITING_PREFIX: Final = "rewrite-"
 _LONGEST: Final = 128
 """A run's id is also the request id of its generations, which may not be longer."""
 
@@ -25,6 +26,11 @@ def run_id_of(request_id: str) -> str:
 def shadow_id_of(run_id: str) -> str:
     """The id of the workflow in which a shadow answers the request of this run."""
     return _prefixed(_SHADOW_PREFIX, run_id)
+
+
+def rewriting_id_of(run_id: str) -> str:
+    """The request id under which a model rewrites the question of this run."""
+    return _prefixed(_REWRITING_PREFIX, run_id)
 
 
 def fingerprint(order: ChatOrder) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from olo_gateway.runs.admission.priority import Priority
+from olo_gateway.runs.rag import Rag
 
 
 class Role(Enum):
@@ -39,14 +40,6 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Rag:
-    """Which passages to put before the model."""
-
-    collection: str
-    top_k: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Constraints:
     """What the model must offer; what is None, empty or 0 does not matter."""
 
@@ -73,6 +66,11 @@ class RecordedPassage:
     chunk_id: str
     score: float
     text: str
+    start_offset: int = 0
+    end_offset: int = 0
+    page: int = 0
+    heading_path: tuple[str, ...] = ()
+    document_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

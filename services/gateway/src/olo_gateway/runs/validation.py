@@ -11,7 +11,8 @@ from olo_common.errors import InvalidField
 from olo_contracts.identifiers import AUTO_MODEL, COLLECTION, MODEL_ID, REQUEST_ID, is_valid
 from olo_gateway.runs.attempts import MAX_ATTEMPTS
 from olo_gateway.runs.constraints import check_constraints
-from olo_gateway.runs.order import ChatOrder, Rag, Role, Sampling, Turn
+from olo_gateway.runs.order import ChatOrder, Role, Sampling, Turn
+from olo_gateway.runs.rag import Rag
 
 INLINE_CONTENT_BYTES: Final = 256 * 1024
 """Messages that fit the history of a run, whatever is added to them."""
@@ -22,6 +23,7 @@ MAX_TOKENS: Final = 1_048_576
 MAX_STOPS: Final = 16
 MAX_STOP_LENGTH: Final = 256
 _PROFILE: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_RETRIEVER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,15 @@ def _accepted_rag(rag: Rag, turns: tuple[Turn, ...]) -> Rag:
         )
     if not 0 <= rag.top_k <= MAX_TOP_K:
         raise InvalidField("rag.top_k", f"must be from 1 to {MAX_TOP_K}")
+    if rag.retriever and not is_valid(_RETRIEVER, rag.retriever):
+        raise InvalidField("rag.retriever", "1 to 64 letters, digits and ._- are allowed, first a letter or digit")
+    # Each comparison is false for NaN, so that NaN is refused by it.
+    if rag.min_score is not None and not -1 <= rag.min_score <= 1:
+        raise InvalidField("rag.min_score", "must be from -1 to 1")
+    if rag.mmr_lambda is not None and not 0 <= rag.mmr_lambda <= 1:
+        raise InvalidField("rag.mmr_lambda", "must be from 0 to 1")
+    if rag.mmr_lambda is not None and rag.rerank:
+        raise InvalidField("rag.mmr_lambda", "cannot be joined with rerank, which orders by another measure")
     if all(turn.role is not Role.USER for turn in turns):
         raise InvalidField("messages", "with rag, one message must be the user's question")
     return replace(rag, top_k=rag.top_k or DEFAULT_TOP_K)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -12,14 +11,16 @@ from temporalio.exceptions import ActivityError, RetryState, is_cancelled_except
 
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.run_pb2 import ChatRequest
-from olo.inference.v1.inference_service_pb2 import ChatMessage, GenerateRequest, GenerateResponse
+from olo.inference.v1.inference_service_pb2 import GenerateRequest, GenerateResponse
 from olo.router.v1.router_service_pb2 import Candidate, SelectModelsResponse
 from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_common.failures import from_failure
 from olo_contracts.queues import GENERATE_ACTIVITY, SELECT_ACTIVITY
+from olo_gateway.conversation import Prompt
 from olo_gateway.routing import select_request
 from olo_gateway.runs.attempts import (
+    CONTEXT_TOO_LONG,
     NOT_AGAIN_ON_THE_SAME_MODEL,
     RESUMABLE,
     Verdict,
@@ -42,13 +43,19 @@ HEARTBEAT_TIMEOUT: Final = timedelta(seconds=4)
 TRIES: Final = 2
 """Tries of one candidate: the second resumes what an instance that stops hands over, on another one or on itself after
 a restart."""
+REFITS: Final = 2
+"""How often a model that finds the prompt too long is asked again with fewer passages."""
+REFIT_PATCH: Final = "issue-6-refit"
 
 
 class Generation:
     """The attempts of one run."""
 
-    def __init__(self, request: ChatRequest, record: Record, parking: Parking, deadline: Deadline) -> None:
+    def __init__(
+        self, request: ChatRequest, prompt: Prompt, record: Record, parking: Parking, deadline: Deadline
+    ) -> None:
         self._request = request
+        self._prompt = prompt
         self._record = record
         self._parking = parking
         self._deadline = deadline
@@ -57,7 +64,7 @@ class Generation:
         self._used = 0
         self._failures: list[OloError] = []
 
-    async def answer(self, messages: Sequence[ChatMessage]) -> GenerateResponse:
+    async def answer(self) -> GenerateResponse:
         """Gets an answer, parked in between where no model is there and the caller can wait.
 
         Raises:
@@ -65,13 +72,13 @@ class Generation:
         """
         while True:
             try:
-                return await self._rounds(messages)
+                return await self._rounds()
             except OloError as failure:
                 if self._left() < 1:
                     raise
                 await self._parking.outlast(failure)
 
-    async def _rounds(self, messages: Sequence[ChatMessage]) -> GenerateResponse:
+    async def _rounds(self) -> GenerateResponse:
         """Asks the router, and once more where all candidates have failed and waiting may help.
 
         What is dead has lost its lease by then, and what is alive but busy is waited for.
@@ -80,7 +87,7 @@ class Generation:
         for patient in (False, True):
             for candidate in await self._select():
                 self._candidate += 1
-                outcome = await self._attempt(candidate, messages, patient=patient)
+                outcome = await self._attempt(candidate, patient=patient)
                 if isinstance(outcome, GenerateResponse):
                     return outcome
                 if verdict(outcome, other_models=self._others_may_answer) is Verdict.GIVE_UP:
@@ -104,27 +111,41 @@ class Generation:
         add(self._record.response.timings.select, workflow.now() - began)
         return list(selected.candidates)
 
-    async def _attempt(
-        self, candidate: Candidate, messages: Sequence[ChatMessage], *, patient: bool
-    ) -> GenerateResponse | OloError:
+    async def _attempt(self, candidate: Candidate, *, patient: bool) -> GenerateResponse | OloError:
+        """Lets a candidate try, with fewer passages again where it finds the prompt too long."""
+        used = self._prompt.fitting(candidate.model_id, candidate.context_limit)
+        outcome = await self._perhaps_resumed(candidate, used, patient=patient)
+        for _ in range(REFITS):
+            if not (isinstance(outcome, OloError) and outcome.reason == CONTEXT_TOO_LONG):
+                break
+            fewer = self._prompt.refused(candidate.model_id, used, outcome.metadata)
+            if fewer == used or self._left() < 1 or not workflow.patched(REFIT_PATCH):
+                break
+            used = fewer
+            self._list_again(candidate)
+            outcome = await self._perhaps_resumed(candidate, used, patient=patient)
+        return outcome
+
+    async def _perhaps_resumed(self, candidate: Candidate, used: int, *, patient: bool) -> GenerateResponse | OloError:
         """Lets a candidate try; where it loses its worker, another instance of the model goes on with what was begun.
 
-        There may be no other, so that one is not waited for long. It is listed as a candidate of its own, so that its
-        chunks supersede those of the lost one, should that wake up.
+        There may be no other, so that one is not waited for long.
         """
         busy = patient or candidate.at_capacity or not candidate.free_slots
         wait = self._deadline.left() if busy else FREE_SLOT_TIMEOUT
-        outcome = await self._try(candidate, messages, wait)
+        outcome = await self._try(candidate, used, wait)
         if isinstance(outcome, OloError) and outcome.reason in RESUMABLE:
-            self._record.response.selection.candidates.insert(self._candidate, candidate)
-            self._candidate += 1
-            outcome = await self._try(candidate, messages, RESUME_TIMEOUT)
+            self._list_again(candidate)
+            outcome = await self._try(candidate, used, RESUME_TIMEOUT)
         return outcome
 
-    async def _try(
-        self, candidate: Candidate, messages: Sequence[ChatMessage], wait: timedelta
-    ) -> GenerateResponse | OloError:
-        """One task for one candidate.
+    def _list_again(self, candidate: Candidate) -> None:
+        """Makes another try of a model a candidate of its own, so that its chunks supersede those of the one before."""
+        self._record.response.selection.candidates.insert(self._candidate, candidate)
+        self._candidate += 1
+
+    async def _try(self, candidate: Candidate, used: int, wait: timedelta) -> GenerateResponse | OloError:
+        """One task for one candidate, with so many of the passages.
 
         Raises:
             OloError: The run has no attempt or no time left, or is poisoned.
@@ -136,13 +157,14 @@ class Generation:
         task = GenerateRequest(
             request_id=self._record.response.run_id,
             model_id=candidate.model_id,
-            messages=messages,
+            messages=self._prompt.messages(used),
             sampling=self._request.sampling,
             candidate=number,
             stream=self._request.stream,
             timeout=duration_of(left),
             prefix_token_ids=self._losses.prefix(candidate.model_id),
         )
+        self._record.fitted(used)
         self._record.enter(run_pb2.RUN_PHASE_QUEUED, candidate.model_id)
         outcome: GenerateResponse | OloError
         try:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
 from temporalio import workflow
 
+from olo.common.v1.common_pb2 import TokenUsage
 from olo.gateway.v1 import run_pb2
-from olo.gateway.v1.run_pb2 import ChatResponse, Run, RunDetails, RunPhase, RunProgress
+from olo.gateway.v1.run_pb2 import (
+    ChatResponse,
+    Citation,
+    Grounding,
+    Run,
+    RunDetails,
+    RunPhase,
+    RunProgress,
+)
 from olo.inference.v1.inference_service_pb2 import ROLE_ASSISTANT, ChatMessage, GenerateResponse
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
 from olo.router.v1.router_service_pb2 import Candidate, SelectModelsResponse
 from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_contracts.queues import PROGRESS_MEMO
-from olo_gateway.convert import citation_of, failed_attempt
-from olo_gateway.prompting.citations import cited_numbers
+from olo_gateway.convert import failed_attempt
+from olo_gateway.convert_rag import citation_of, mark_message
+from olo_gateway.prompting.citations import checked_marks
 from olo_gateway.routing import keep
 from olo_gateway.runs.attempts import NOT_TAKEN
 
@@ -53,10 +64,49 @@ class Record:
         """Whether the run waits for a model."""
         return self._parked
 
-    def found(self, passages: list[Passage], spent: timedelta) -> None:
-        """Takes down what retrieval has found."""
+    def found(self, passages: Sequence[Passage], queries: Sequence[str], retriever: str, spent: timedelta) -> None:
+        """Takes down what retrieval has found, and what it was asked."""
         self.response.citations.extend(citation_of(number, passage) for number, passage in enumerate(passages, 1))
+        grounding = self._ground()
+        grounding.queries.extend(queries)
+        grounding.retriever = retriever
         add(self.response.timings.retrieve, spent)
+
+    def recorded(self, passages: Sequence[Citation]) -> None:
+        """Takes down the passages of an earlier run."""
+        self.response.citations.extend(passages)
+        self._ground()
+
+    def unavailable(self, reason: str) -> None:
+        """Says why nothing could be searched."""
+        grounding = self.response.grounding
+        grounding.state, grounding.failure_reason = run_pb2.GROUNDING_STATE_UNAVAILABLE, reason
+
+    def rewritten(self, usage: TokenUsage) -> None:
+        """Takes down what the rewriting has cost."""
+        self.response.grounding.rewriting_usage.CopyFrom(usage)
+
+    def not_rewritten(self, reason: str) -> None:
+        """Says why the question itself is searched for."""
+        self.response.grounding.rewriting_failure = reason
+
+    def fitted(self, used: int) -> None:
+        """Says how many passages are put before the model whose turn it is."""
+        citations = self.response.citations
+        if not citations:
+            return
+        for citation in citations:
+            citation.left_out = citation.index > used
+        grounding = self.response.grounding
+        grounding.passages_left_out = len(citations) - used
+        fits = run_pb2.GROUNDING_STATE_GROUNDED, run_pb2.GROUNDING_STATE_NOTHING_FITS
+        grounding.state = fits[not used]
+
+    def _ground(self) -> Grounding:
+        grounding = self.response.grounding
+        found = run_pb2.GROUNDING_STATE_NOTHING_FOUND, run_pb2.GROUNDING_STATE_GROUNDED
+        grounding.state = found[bool(self.response.citations)]
+        return grounding
 
     def selected(self, selected: SelectModelsResponse) -> None:
         """Takes down what the router has said; candidates of earlier rounds stay, so that numbers stay true."""
@@ -97,11 +147,20 @@ class Record:
         shadow = response.selection.shadow
         if response.selection.HasField("shadow") and shadow.model_id == generated.model_id:
             shadow.skipped = "it has answered itself"
-        cited = cited_numbers(generated.text, len(response.citations))
-        for citation in response.citations:
-            citation.cited = citation.index in cited
+        if response.HasField("grounding"):
+            self._check_marks()
         self._end()
         return response
+
+    def _check_marks(self) -> None:
+        """Holds the marks of the answer against the passages that the model was given."""
+        response = self.response
+        given = [citation.text for citation in response.citations if not citation.left_out]
+        marks = checked_marks(response.message.content, given)
+        response.grounding.marks.extend(mark_message(citing) for citing in marks)
+        cited = {citing.mark.index for citing in marks}
+        for citation in response.citations:
+            citation.cited = citation.index in cited and not citation.left_out
 
     def so_far(self) -> Run:
         """What can be told of a run that has not ended."""
@@ -118,7 +177,11 @@ class Record:
     def _details(self) -> RunDetails:
         told = self.response
         return RunDetails(
-            selection=told.selection, attempts=told.attempts, citations=told.citations, timings=told.timings
+            selection=told.selection,
+            attempts=told.attempts,
+            citations=told.citations,
+            timings=told.timings,
+            grounding=told.grounding if told.HasField("grounding") else None,
         )
 
     def _end(self) -> None:

@@ -55,8 +55,21 @@ class Deadline:
         return left
 
 
-async def step(name: str, arguments: Sequence[Any], result_type: type[R], deadline: Deadline) -> R:
+async def step(
+    name: str,
+    arguments: Sequence[Any],
+    result_type: type[R],
+    deadline: Deadline,
+    patience: timedelta = STEPS_TIMEOUT,
+) -> R:
     """Runs a local activity.
+
+    Args:
+        name: Its name.
+        arguments: What it is given.
+        result_type: What it returns.
+        deadline: The run's.
+        patience: How long its tries may take together.
 
     Raises:
         OloError: Why it has failed for good.
@@ -67,7 +80,7 @@ async def step(name: str, arguments: Sequence[Any], result_type: type[R], deadli
             args=arguments,
             result_type=result_type,
             start_to_close_timeout=STEP_TIMEOUT,
-            schedule_to_close_timeout=min(STEPS_TIMEOUT, deadline.left()),
+            schedule_to_close_timeout=min(patience, deadline.left()),
             retry_policy=STEP_RETRY,
             local_retry_threshold=STEP_SLOT,
         )

@@ -250,6 +250,9 @@ class FakeModel:
 class World:
     """Everything that a test may touch."""
 
+    router_type = FakeRouter
+    retrieval_type: type[retrieval_grpc.RetrievalServiceServicer] = FakeRetrieval
+
     def __init__(self, payloads: PayloadSettings) -> None:
         self.payloads = payloads
         self.stack = AsyncExitStack()
@@ -276,17 +279,18 @@ class World:
                 max_concurrent_activities=4,
             )
             await self.stack.enter_async_context(worker)
-        routing, self.registry = FakeRouter(), FakeRegistry()
+        routing, self.registry = self.router_type(), FakeRegistry()
         self.router = routing
         routing.embedding_address = await self.serve(
             embedding_grpc.add_EmbeddingServiceServicer_to_server, FakeEmbedder()
         )
+        self.retrieval = self.retrieval_type()
         self.http_port = free_port()
         self.settings = GatewaySettings(
             port=0,
             http_port=self.http_port,
             router_target=await self.serve(router_grpc.add_RouterServiceServicer_to_server, routing),
-            retrieval_target=await self.serve(retrieval_grpc.add_RetrievalServiceServicer_to_server, FakeRetrieval()),
+            retrieval_target=await self.serve(retrieval_grpc.add_RetrievalServiceServicer_to_server, self.retrieval),
             registry_target=await self.serve(registry_grpc.add_RegistryServiceServicer_to_server, self.registry),
             nats=NatsSettings(url=nats_url),
             temporal=TemporalSettings(address=temporal_address, payloads=self.payloads),

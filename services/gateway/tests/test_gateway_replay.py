@@ -42,6 +42,12 @@ def test_the_corpus_has_every_kind_of_run() -> None:
         "shadow",
         "shadow_failed",
         "shadow_waited",
+        "rag_optional",
+        "rag_rewritten",
+        "rag_not_rewritten",
+        "rag_refit",
+        "rag_too_long_before_refits",
+        "replayed_nothing",
     }
 
 

@@ -85,6 +85,7 @@ class FakeGateway(
         self.runs: dict[str, run_pb2.Run] = {}
         self.found = [rt.Passage(title="The tram", source="tram.md", score=0.75, text="It began\nin 1908.")]
         self.citations: list[run_pb2.Citation] = []
+        self.marks: list[run_pb2.CitationMark] = []
 
     def _take(self, request: Any, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
@@ -95,6 +96,7 @@ class FakeGateway(
         self._take(request, context)
         answer = response(f"You said {request.messages[-1].content}", request.request_id)
         answer.citations.extend(self.citations)
+        answer.grounding.marks.extend(self.marks)
         return answer
 
     def ChatStream(self, request, context):

@@ -11,7 +11,9 @@ import grpc
 import pytest
 import typer
 
+from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse, RunStarted, TextDelta
+from olo.gateway.v1.run_pb2 import ChatResponse
 from olo.retrieval.v1 import retrieval_service_pb2 as rt
 from olo_client.cli import program as cli
 from olo_client.ingestion import document_id_of, files_under
@@ -44,6 +46,41 @@ def test_chat_streams_the_answer_and_names_its_sources_apart(served: Any, capsys
     assert "*[1] The tram (tram.md) 0.500" in err
     request = served.gateway.requests[0].request
     assert (request.model, request.rag.collection) == ("m", "demo")
+
+
+def test_chat_says_how_to_search_and_what_to_do_without(served: Any, capsys: Any) -> None:
+    done = ChatStreamResponse(completed=ChatResponse(run_id="r"))
+    grounding = done.completed.grounding
+    grounding.state, grounding.failure_reason = run_pb2.GROUNDING_STATE_UNAVAILABLE, "collection_not_found"
+    grounding.rewriting_failure = "model_unavailable"
+    grounding.marks.add(index=3)
+    served.gateway.streams = [[done]]
+    arguments = ["chat", "When?", "--collection", "demo", "--rag-mode", "optional", "--retriever", "sparse"]
+    assert cli.run([*arguments, "--filter", "topic=tram", "--where", "topic=bus", "--rewrite", "condense"]) == 0
+    err = capsys.readouterr().err
+    assert "answered without passages: unavailable (collection_not_found)" in err
+    assert "the question was not rewritten: model_unavailable" in err
+    assert "marks without support in their passage: [3]" in err
+    rag = served.gateway.requests[0].request.rag
+    assert (rag.mode, rag.query_rewriting) == (run_pb2.RAG_MODE_OPTIONAL, run_pb2.QUERY_REWRITING_CONDENSE)
+    assert rag.search.retriever == "sparse"
+    (part,) = rag.search.filter.all.filters
+    assert (part.comparison.key, list(part.comparison.values)) == ("topic", ["tram", "bus"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--retriever", "sparse"], "retriever: needs a collection"),
+        (["--collection", "demo", "--rag-mode", "perhaps"], "RAG_MODE_PERHAPS"),
+        (["--collection", "demo", "--rewrite", "twice"], "QUERY_REWRITING_TWICE"),
+        (["--collection", "demo", "--filter", "topic"], "is not key=value"),
+    ],
+)
+def test_chat_refuses_what_makes_no_sense(served: Any, arguments: list[str], expected: str, capsys: Any) -> None:
+    assert cli.run(["chat", "When?", *arguments]) in (1, 2)
+    assert expected in capsys.readouterr().err
+    assert not served.gateway.requests
 
 
 def test_a_run_is_followed_by_its_id(served: Any, capsys: Any) -> None:

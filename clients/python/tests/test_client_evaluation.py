@@ -101,6 +101,7 @@ def test_eval_measures_a_stack(stack: Any, tmp_path: Path, capsys: Any) -> None:
     questions = [Q, {**Q, "id": "r", "relevant": ["b"]}, {**Q, "id": "none", "relevant": []}]
     stack.gateway.found = [rt.Passage(document_id=name) for name in ("b", "b", "a")]
     stack.gateway.citations = [run_pb2.Citation(document_id="b", text="You said what?", cited=True)]
+    stack.gateway.marks = [run_pb2.CitationMark(index=1, supported=True), run_pb2.CitationMark(index=2)]
     assert cli.run(["rag", "eval", str(written(tmp_path, documents, questions)), "--answers", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert set(result["search"]) == {"dense", "sparse", "hybrid"}
@@ -109,7 +110,8 @@ def test_eval_measures_a_stack(stack: Any, tmp_path: Path, capsys: Any) -> None:
     }  # fmt: skip
     # The answer of the fake cites one more passage, of no document at all.
     assert result["answers"] == {
-        "citation_precision": 0.25, "groundedness": 1.0, "answered": 0.5, "refused": 0.0, "failed": 0,
+        "citation_precision": 0.25, "groundedness": 1.0, "supported": 0.5, "answered": 0.5, "refused": 0.0,
+        "failed": 0,
     }  # fmt: skip
     assert list(stack.gateway.collections) == [f"eval-{tmp_path.name}"]
 

@@ -55,6 +55,17 @@ def test_a_failed_run_says_what_was_tried(capsys: Any) -> None:
         assert expected in written
 
 
+def test_a_run_says_which_passages_its_model_had_no_room_for(capsys: Any) -> None:
+    citations = [run_pb2.Citation(index=1, title="Nile", cited=True), run_pb2.Citation(index=2, left_out=True)]
+    grounding = run_pb2.Grounding(state=run_pb2.GROUNDING_STATE_GROUNDED, passages_left_out=1)
+    response = ChatResponse(citations=citations, grounding=grounding)
+    write_run(Run(run_id="r", state=run_pb2.RUN_STATE_COMPLETED, response=response))
+    written = capsys.readouterr().out
+    assert "left out" in written
+    assert "passages left out, because they do not fit the model: 1" in written
+    assert "without passages" not in written
+
+
 def test_whoever_waits_for_a_model_has_the_usual_time_beside() -> None:
     options: Any = {"wait_for_model": 30.0}
     assert time_for(options, None, 60.0) == 90.0

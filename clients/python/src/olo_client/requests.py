@@ -11,11 +11,12 @@ from typing import Literal, TypedDict
 from google.protobuf.duration_pb2 import Duration
 
 from olo.common.v1.common_pb2 import ModelType
-from olo.gateway.v1.run_pb2 import ChatRequest, RagOptions
+from olo.gateway.v1.run_pb2 import ChatRequest, RagOptions, RagSearch
 from olo.inference.v1.inference_service_pb2 import ChatMessage, Role, SamplingOptions
-from olo.retrieval.v1.retrieval_service_pb2 import DocumentInput
+from olo.retrieval.v1.retrieval_service_pb2 import DocumentInput, Filter
 from olo_client.constraints import Constraints, constraints_message
 from olo_client.errors import InvalidRequestError
+from olo_client.searches import condition_of
 
 Messages = str | Sequence[Mapping[str, str] | ChatMessage]
 """A question, or the turns of a conversation: `{"role": "user", "content": "..."}`."""
@@ -27,6 +28,7 @@ _ROLES = {
     "assistant": Role.ROLE_ASSISTANT,
     "tool": Role.ROLE_TOOL,
 }
+_HOW_TO_SEARCH = ("rag_mode", "retriever", "where", "filter", "min_score", "mmr_lambda", "rerank", "query_rewriting")
 _MODEL_TYPES = {
     None: ModelType.MODEL_TYPE_UNSPECIFIED,
     "llm": ModelType.MODEL_TYPE_LLM,
@@ -41,6 +43,16 @@ class ChatOptions(TypedDict, total=False):
         model: Model id; "auto" lets the router choose.
         collection: The collection whose passages are put before the model.
         top_k: How many passages.
+        rag_mode: "required" (the default): where nothing can be searched the run fails. "optional": it is answered
+            without passages, and `grounding.state` says so.
+        retriever: "dense" (meaning), "sparse" (words), "hybrid" (both), or one that the service has installed.
+        where: Metadata that the documents must have: a value, or several of which one must match.
+        filter: A condition that `where` cannot say.
+        min_score: Least cosine similarity of a passage.
+        mmr_lambda: 0 to 1; less makes passages differ more from each other.
+        rerank: Order the best passages anew with the reranker.
+        query_rewriting: Have a model ask in other ways ("multi_query"), make up an answer to search with ("hyde"), or
+            make one question of the conversation ("condense").
         max_tokens: Longest answer in tokens.
         temperature: 0 to 2; 0 decodes greedily.
         top_p: Above 0, at most 1.
@@ -61,6 +73,14 @@ class ChatOptions(TypedDict, total=False):
     model: str
     collection: str | None
     top_k: int | None
+    rag_mode: Literal["required", "optional"] | None
+    retriever: str | None
+    where: Mapping[str, str | Sequence[str]] | None
+    filter: Filter | None
+    min_score: float | None
+    mmr_lambda: float | None
+    rerank: bool
+    query_rewriting: Literal["none", "multi_query", "hyde", "condense"] | None
     max_tokens: int | None
     temperature: float | None
     top_p: float | None
@@ -83,7 +103,6 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
         InvalidRequestError: A message has an unknown role, or a value does not fit its field.
     """
     wait = options.get("wait_for_model")
-    collection = options.get("collection")
     try:
         return ChatRequest(
             request_id=options.get("request_id") or uuid.uuid4().hex,
@@ -96,7 +115,7 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
                 stop=options.get("stop", ()),
                 seed=options.get("seed"),
             ),
-            rag=RagOptions(collection=collection, top_k=options.get("top_k") or 0) if collection else None,
+            rag=rag_options(options),
             timeout=_duration(timeout),
             wait_for_model=_duration(wait) if wait is not None else None,
             allow_fallback=options.get("allow_fallback", False),
@@ -108,6 +127,34 @@ def chat_request(messages: Messages, options: ChatOptions, timeout: float) -> Ch
         )
     except (TypeError, ValueError) as error:
         raise InvalidRequestError("INVALID_ARGUMENT", "field_invalid", str(error)) from error
+
+
+def rag_options(options: ChatOptions) -> RagOptions | None:
+    """What is asked of retrieval; None without a collection.
+
+    Raises:
+        ValueError: A word is not known.
+        InvalidRequestError: It is said how to search, and not where.
+    """
+    if not (collection := options.get("collection")):
+        if lost := [name for name in _HOW_TO_SEARCH if options.get(name)]:
+            raise _invalid(lost[0], "needs a collection")
+        return None
+    search = RagSearch(
+        retriever=options.get("retriever") or "",
+        filter=condition_of(options.get("where"), options.get("filter")),
+        min_score=options.get("min_score"),
+        mmr_lambda=options.get("mmr_lambda"),
+        rerank=options.get("rerank", False),
+    )
+    mode, rewriting = options.get("rag_mode"), options.get("query_rewriting")
+    return RagOptions(
+        collection=collection,
+        top_k=options.get("top_k") or 0,
+        search=search if search.ByteSize() else None,
+        mode=f"RAG_MODE_{mode.upper()}" if mode else None,
+        query_rewriting=f"QUERY_REWRITING_{rewriting.upper()}" if rewriting else None,
+    )
 
 
 def time_for(options: ChatOptions, timeout: float | None, usual: float) -> float:

@@ -43,11 +43,6 @@ def search_request(collection: str, query: str, options: SearchOptions) -> Searc
     Raises:
         InvalidRequestError: A value does not fit its field.
     """
-    parts = [
-        Filter(comparison=FilterComparison(key=key, operator=FilterOperator.FILTER_OPERATOR_IN, values=_several(value)))
-        for key, value in (options.get("where") or {}).items()
-    ]
-    parts += [condition] if (condition := options.get("filter")) is not None else []
     try:
         return SearchRequest(
             collection=collection,
@@ -55,12 +50,22 @@ def search_request(collection: str, query: str, options: SearchOptions) -> Searc
             top_k=options.get("top_k") or 0,
             min_score=options.get("min_score"),
             retriever=options.get("retriever") or "",
-            filter=Filter(all=FilterGroup(filters=parts)) if parts else None,
+            filter=condition_of(options.get("where"), options.get("filter")),
             mmr_lambda=options.get("mmr_lambda"),
             rerank=options.get("rerank", False),
         )
     except (TypeError, ValueError) as error:
         raise InvalidRequestError("INVALID_ARGUMENT", "field_invalid", str(error)) from error
+
+
+def condition_of(where: Mapping[str, str | Sequence[str]] | None, condition: Filter | None) -> Filter | None:
+    """The one condition of both; None where there is none."""
+    parts = [
+        Filter(comparison=FilterComparison(key=key, operator=FilterOperator.FILTER_OPERATOR_IN, values=_several(value)))
+        for key, value in (where or {}).items()
+    ]
+    parts += [condition] if condition is not None else []
+    return Filter(all=FilterGroup(filters=parts)) if parts else None
 
 
 def _several(value: str | Sequence[str]) -> Sequence[str]:

@@ -10,8 +10,9 @@ import typer
 from rich.console import Console
 
 from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse
-from olo.gateway.v1.run_pb2 import ChatResponse, RunPhase
-from olo_client.cli.options import TARGET, AsJson, Target
+from olo.gateway.v1.run_pb2 import RunPhase
+from olo_client.cli.grounding import write_sources
+from olo_client.cli.options import TARGET, AsJson, Target, Where, metadata_of
 from olo_client.cli.output import as_dict, enum_word, write_json
 from olo_client.client import Olo
 from olo_client.requests import ChatOptions
@@ -22,6 +23,14 @@ def chat(
     *,
     collection: Annotated[str | None, typer.Option(help="Answer from the documents of this collection.")] = None,
     top_k: Annotated[int | None, typer.Option(min=1, max=50, help="How many passages.")] = None,
+    rag_mode: Annotated[
+        str | None, typer.Option(help="optional: answer without passages where nothing can be searched.")
+    ] = None,
+    retriever: Annotated[str | None, typer.Option(help="dense, sparse or hybrid.")] = None,
+    where: Where = None,
+    rewrite: Annotated[
+        str | None, typer.Option(help="multi_query, hyde or condense: a model rewrites the question to search with.")
+    ] = None,
     model: Annotated[str, typer.Option(help="Model id; auto lets the router choose.")] = "auto",
     fallback: Annotated[bool, typer.Option(help="Let another model answer where the named one cannot.")] = False,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
@@ -45,6 +54,10 @@ def chat(
         model=model,
         collection=collection,
         top_k=top_k,
+        rag_mode=rag_mode,  # type: ignore[typeddict-item]  # the SDK names the field where it is another word
+        retriever=retriever,
+        where=metadata_of(where),
+        query_rewriting=rewrite,  # type: ignore[typeddict-item]
         max_tokens=max_tokens,
         temperature=temperature,
         allow_fallback=fallback,
@@ -63,7 +76,7 @@ def chat(
         else:
             response = olo.chat(text, **options)
             print(response.message.content)
-            _write_sources(response)
+            write_sources(response)
 
 
 def write_stream(events: Iterable[ChatStreamResponse]) -> None:
@@ -80,15 +93,4 @@ def write_stream(events: Iterable[ChatStreamResponse]) -> None:
             console.print(f"[{phase}]", style="dim")
         elif kind == "completed":
             print()
-            _write_sources(event.completed)
-
-
-def _write_sources(response: ChatResponse) -> None:
-    """Citations and origin go to standard error, so that a pipe gets the answer alone."""
-    console = Console(stderr=True, highlight=False, markup=False)
-    for citation in response.citations:
-        mark = "*" if citation.cited else " "
-        console.print(
-            f"{mark}[{citation.index}] {citation.title} ({citation.source}) {citation.score:.3f}", style="dim"
-        )
-    console.print(f"model {response.model}, run {response.run_id}", style="dim")
+            write_sources(event.completed)

@@ -62,11 +62,15 @@ def evaluate(
         ((way.name, _share(q.ndcg), _share(q.recall), _share(q.mrr), q.questions) for way, q in found.items()),
     )
     if answered:
-        write_table(
-            ("citation precision", "groundedness", "answered", "refused", "failed"),
-            [(*map(_share, (answered.citation_precision, answered.groundedness, answered.answered, answered.refused)),
-              answered.failed)],
-        )  # fmt: skip
+        shares = (
+            ("citation precision", answered.citation_precision),
+            ("groundedness", answered.groundedness),
+            ("supported marks", answered.supported),
+            ("answered", answered.answered),
+            ("refused", answered.refused),
+        )
+        columns = [*(name for name, _ in shares), "failed"]
+        write_table(columns, [(*(_share(share) for _, share in shares), answered.failed)])
 
 
 async def _evaluate(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from olo.gateway.v1.run_pb2 import ChatResponse, Run, RunDetails, RunPhase, RunState
+from olo.gateway.v1.run_pb2 import ChatResponse, Citation, Run, RunDetails, RunPhase, RunState
+from olo_client.cli.grounding import remarks
 from olo_client.cli.output import enum_word, moment, seconds, write_table
 from olo_client.cli.selections import write_attempts, write_rejections
 
@@ -35,6 +36,8 @@ def write_run(run: Run) -> None:
     _write_choice(told)
     write_attempts(told.attempts)
     _write_citations(told)
+    for line in remarks(told.grounding):
+        print(line)
     _write_times(told)
     if run.HasField("response"):
         usage = run.response.usage
@@ -54,8 +57,14 @@ def _write_citations(told: ChatResponse | RunDetails) -> None:
     if told.citations:
         write_table(
             ("passage", "document", "score", "cited"),
-            ((c.index, c.title or c.document_id, f"{c.score:.3f}", "yes" if c.cited else "") for c in told.citations),
+            ((c.index, c.title or c.document_id, f"{c.score:.3f}", _use_of(c)) for c in told.citations),
         )
+
+
+def _use_of(citation: Citation) -> str:
+    if citation.left_out:
+        return "left out"
+    return "yes" if citation.cited else ""
 
 
 def _write_times(told: ChatResponse | RunDetails) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Collection, Target
+from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Collection, Target, Where, metadata_of
 from olo_client.cli.output import as_dict, write_json, write_table
 from olo_client.client import Olo
 
@@ -20,7 +20,7 @@ def search(
     retriever: Annotated[
         str | None, typer.Option(help="dense, sparse or hybrid; left out: as the service is set.")
     ] = None,
-    where: Annotated[list[str] | None, typer.Option(help="key=value that the metadata must have; repeatable.")] = None,
+    where: Where = None,
     mmr_lambda: Annotated[
         float | None, typer.Option(min=0, max=1, help="Less makes passages differ more from each other.")
     ] = None,
@@ -36,7 +36,7 @@ def search(
             top_k=top_k,
             min_score=min_score,
             retriever=retriever,
-            where=_metadata(where or []),
+            where=metadata_of(where),
             mmr_lambda=mmr_lambda,
             rerank=rerank,
         )
@@ -47,14 +47,3 @@ def search(
             ("score", "title", "source", "text"),
             ((f"{p.score:.3f}", p.title, p.source, " ".join(p.text.split())) for p in passages),
         )
-
-
-def _metadata(pairs: list[str]) -> dict[str, list[str]]:
-    """The values of each key; several of one key are alternatives."""
-    found: dict[str, list[str]] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not (key and equals):
-            raise typer.BadParameter(f"{pair!r} is not key=value", param_hint="--where")
-        found.setdefault(key, []).append(value)
-    return found

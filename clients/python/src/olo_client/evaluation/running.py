@@ -54,6 +54,8 @@ class AnswerQuality:
     Attributes:
         citation_precision: Mean over the answerable questions that got citations; None where none did.
         groundedness: Mean over the answers that cite; None where none does.
+        supported: Share of the marks whose passage has the words and numbers that they stand for, as the gateway
+            finds; None where no answer has a mark.
         answered: Share of the answerable questions whose answer cites a relevant document.
         refused: Share of the unanswerable questions whose answer cites nothing; None where there are none.
         failed: Questions that ended with an error.
@@ -61,6 +63,7 @@ class AnswerQuality:
 
     citation_precision: float | None = None
     groundedness: float | None = None
+    supported: float | None = None
     answered: float | None = None
     refused: float | None = None
     failed: int = 0
@@ -70,6 +73,7 @@ class AnswerQuality:
 class _Tally:
     precisions: list[float] = field(default_factory=list)
     grounded: list[float] = field(default_factory=list)
+    supported: list[bool] = field(default_factory=list)
     answered: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
     failed: int = 0
@@ -134,6 +138,7 @@ async def measure_answers(
         except OloError:
             tally.failed += 1
             return
+        tally.supported += [mark.supported for mark in response.grounding.marks]
         cited = [citation for citation in response.citations if citation.cited]
         sources = [citation.document_id for citation in cited]
         if not question.relevant:
@@ -148,7 +153,12 @@ async def measure_answers(
     async for _ in _each(questions, ask):
         progress()
     return AnswerQuality(
-        mean(tally.precisions), mean(tally.grounded), mean(tally.answered), mean(tally.refused), tally.failed
+        citation_precision=mean(tally.precisions),
+        groundedness=mean(tally.grounded),
+        supported=mean(tally.supported),
+        answered=mean(tally.answered),
+        refused=mean(tally.refused),
+        failed=tally.failed,
     )
 
 

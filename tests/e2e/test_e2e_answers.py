@@ -68,6 +68,34 @@ def test_what_no_passage_supports_is_refused(stack: Stack) -> None:
     assert not any(citation.cited for citation in answer.citations)
 
 
+@pytest.mark.parametrize("rewrite", ["multi_query", "hyde"])
+def test_a_model_may_rewrite_the_question_first(stack: Stack, rewrite: str) -> None:
+    question, source, fact = FACTS[0]
+    said = json.loads(stack.olo("chat", question, "--collection", "demo", "--rewrite", rewrite, "--json"))
+    assert said["grounding"]["queries"][0] == question
+    assert len(said["grounding"]["queries"]) > 1
+    assert said["citations"][0]["source"].endswith(source)
+    assert fact in said["message"]["content"]
+    assert [mark["supported"] for mark in said["grounding"]["marks"]] == [True]
+
+
+def test_a_missing_collection_is_no_error_where_passages_are_optional(stack: Stack) -> None:
+    with Olo(stack.target) as olo:
+        answer = olo.chat(FACTS[0][0], collection="nowhere", rag_mode="optional")
+        run = olo.runs.get(answer.run_id)
+    assert run.response.grounding.failure_reason == "collection_not_found"
+    assert not answer.citations
+
+
+def test_more_passages_than_fit_are_left_out_by_rank(stack: Stack) -> None:
+    with Olo(stack.target) as olo:
+        answer = olo.chat(FACTS[0][0], collection="demo", top_k=50)
+    left_out = [citation.left_out for citation in answer.citations]
+    assert left_out == sorted(left_out)
+    assert sum(left_out) == answer.grounding.passages_left_out > 0
+    assert answer.usage.prompt_tokens + answer.usage.completion_tokens < 2048
+
+
 def test_the_history_shows_retrieve_select_generate(stack: Stack) -> None:
     with Olo(stack.target) as olo:
         answer = olo.chat(FACTS[0][0], collection="demo")

@@ -65,6 +65,7 @@ def test_the_other_ways_ask_for_the_last_question(rewriting: Rewriting) -> None:
         (Rewriting.MULTI_QUERY, "plain\nplain\n\u2022 other", ["plain", "other"]),
         (Rewriting.MULTI_QUERY, "...\n- \n", []),
         (Rewriting.HYDE, "It rises\nin  Burundi.", ["plain", "It rises in Burundi."]),
+        (Rewriting.HYDE, "It rises in Burundi. [1]", ["plain", "It rises in Burundi."]),
         (Rewriting.HYDE, " \n", []),
         (Rewriting.CONDENSE, '"Where does the Nile rise?"\nExplanation', ["Where does the Nile rise?"]),
         (Rewriting.CONDENSE, "", []),

@@ -17,7 +17,7 @@ from olo_common.errors import InvalidField
 from olo_gateway.convert import order_of, request_of
 from olo_gateway.convert_rag import rag_message, rag_of, search_request
 from olo_gateway.http import rag as dialect
-from olo_gateway.http.schemas import RagOptions as HttpRagOptions
+from olo_gateway.http.rag_schemas import RagOptions as HttpRagOptions
 from olo_gateway.runs.identity import fingerprint
 from olo_gateway.runs.order import ChatOrder, Role, Turn
 from olo_gateway.runs.rag import Comparison, Group, Operator, Rag, RagMode, Rewriting

@@ -7,7 +7,7 @@ from typing import Any, Final
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.run_pb2 import ChatResponse, GroundingState
 from olo_common.errors import InvalidField
-from olo_gateway.http import schemas
+from olo_gateway.http import rag_schemas as schemas
 from olo_gateway.runs.rag import Comparison, Filter, Group, Operator, Rag, RagMode, Rewriting
 
 _DIGITS: Final = 4

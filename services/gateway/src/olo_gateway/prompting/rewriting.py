@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from olo_gateway.prompting.citations import MARK
 from olo_gateway.prompting.passages import MAX_QUERY_CHARACTERS, query_of
 from olo_gateway.runs.order import Role, Turn
 from olo_gateway.runs.rag import Rewriting
@@ -57,6 +58,8 @@ def queries_of(rewriting: Rewriting, plain: str, said: str) -> list[str]:
         plain: The question as it was put.
         said: What it has said.
     """
+    # A model that was taught to cite does so here, too.
+    said = MARK.sub("", said)
     if rewriting is Rewriting.HYDE:
         paragraph = " ".join(said.split())[:MAX_QUERY_CHARACTERS]
         return [plain, paragraph] if _WORD.search(paragraph) else []

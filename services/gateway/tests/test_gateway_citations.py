@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olo_gateway.prompting.citations import MARK, checked_marks, marks_of
+from olo_gateway.prompting.citations import MARK, MOST_MARKS, checked_marks, marks_of
 
 NILE = "The Nile rises in Burundi, is 6,650 km long and flows to the north."
 TRAM = "The harbour tram began to run in 1908. A ride costs two crowns."
@@ -65,6 +65,14 @@ def test_the_overlap_is_a_share() -> None:
     (mark,) = checked_marks("Burundi exports coffee [1].", [NILE])
     assert mark.support.overlap == pytest.approx(1 / 3)
     assert not mark.support.supported
+
+
+@pytest.mark.parametrize(
+    "part", ["!", "! ", "[1]. ", "[1]- ", "`", "```", "[1", "[ ", "[1]\n", '."', "[1,", "a. [1] ", "[1]-a "]
+)
+def test_an_answer_of_nothing_but_signs_comes_to_an_end(part: str) -> None:
+    checked = checked_marks(part * 50_000, [NILE, TRAM])
+    assert len(checked) <= MOST_MARKS
 
 
 WORDS = st.sampled_from(["harbour", "tram", "began", "north", "crowns", "1908", "flows", "to", "a", "Burundi"])

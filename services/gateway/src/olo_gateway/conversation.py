@@ -42,7 +42,9 @@ class Prompt:
         self._request = request
         self._passages = passages
         self._costs = [estimate_tokens(line_of(number, text)) + 1 for number, text in enumerate(passages, 1)]
-        self._others = estimate_turns([message.content for message in conversation(request, [""])])
+        self._others = 0
+        if passages:
+            self._others = estimate_turns([message.content for message in conversation(request, [""])])
         # Who requires passages is not given an answer without any.
         self._least = 0 if request.rag.mode == RAG_MODE_OPTIONAL else min(1, len(passages))
         self.budgets: dict[str, Budget] = {}
@@ -54,6 +56,8 @@ class Prompt:
             model_id: The model, of which more may be known than its limit.
             context_limit: Tokens of its context, answer included; 0: nobody knows.
         """
+        if not self._passages:
+            return 0
         longest = self._request.sampling.max_tokens
         budget = self.budgets.setdefault(model_id, Budget(context_limit, longest))
         return max(budget.passages(self._others, self._costs), self._least)
@@ -70,6 +74,8 @@ class Prompt:
             used: How many there were.
             facts: Of the refusal: what the model has counted, and its limit, where it says so.
         """
+        if not used:
+            return 0
         budget = self.budgets[model_id]
         counted, limit = _number(facts.get(_COUNTED, "")), _number(facts.get(_LIMIT, ""))
         self.budgets[model_id] = budget = budget.counted(self._others + sum(self._costs[:used]), counted, limit)

@@ -10,6 +10,8 @@ from typing import Final
 from olo_gateway.prompting.support import Support, support_of
 
 MARK: Final = re.compile(r"\[[ \t]{0,3}([0-9]{1,3}(?:[ \t]{0,3},[ \t]{0,3}[0-9]{1,3}){0,49})[ \t]{0,3}\]")
+MOST_MARKS: Final = 256
+"""Further ones are not looked at: no reader follows so many, and they would make the answer large."""
 _CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 
 
@@ -37,7 +39,7 @@ class Citing:
 
 
 def marks_of(answer: str) -> list[Mark]:
-    """The marks of an answer, in its order. What stands in code is none: `a[1]` is an element."""
+    """The first marks of an answer, in its order. What stands in code is none: `a[1]` is an element."""
     code = [found.span() for found in _CODE.finditer(answer)]
     marks, position = [], 0
     for found in MARK.finditer(answer):
@@ -47,7 +49,9 @@ def marks_of(answer: str) -> list[Mark]:
             continue
         numbers = dict.fromkeys(int(number) for number in found[1].split(","))
         marks += [Mark(number, *found.span()) for number in numbers]
-    return marks
+        if len(marks) >= MOST_MARKS:
+            break
+    return marks[:MOST_MARKS]
 
 
 def checked_marks(answer: str, passages: Sequence[str]) -> list[Citing]:

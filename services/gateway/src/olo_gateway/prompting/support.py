@@ -16,6 +16,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import Final, TypeAlias
 
@@ -24,7 +25,10 @@ ENOUGH: Final = 0.5
 _LONG: Final = 4
 _STEM: Final = 5
 
-_SENTENCE_END: Final = re.compile(r"[.!?\u2026]+[\"'\u201d\u2019)]*(?=[\s\[]|\Z)|[\u3002\uff01\uff1f]+|\n+")
+# Possessive and from the first sign on: a million signs in a row must not take a million times a million steps.
+_SENTENCE_END: Final = re.compile(
+    r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019)]*+(?=[\s\[]|\Z)|[\u3002\uff01\uff1f]+|\n+"
+)
 _BETWEEN_MARKS: Final = re.compile(r"[ \t,;]*")
 _ENUMERATION: Final = re.compile(r"^\s*(?:[-*\u2022]|[0-9]{1,2}[.)])\s+")
 _WORDS: Final = re.compile(r"([0-9]+(?:[.,:][0-9]+)*)|([\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]+)|([^\W\d_]+)")
@@ -74,12 +78,14 @@ def support_of(answer: str, places: Sequence[Place], passages: Sequence[str]) ->
     clusters = _clusters(answer, places)
     known = {index: _words(passages[index - 1]) for _, _, index in places if 1 <= index <= len(passages)}
     supports: list[Support] = []
+    # Many marks may stand for one long sentence.
+    claimed = cache(_claimed)
     for cluster, claim in zip(clusters, _claims(answer, clusters), strict=True):
         named = [known[index] for _, _, index in cluster.places if index in known]
         together = _Words(
             frozenset().union(*(each.words for each in named)), frozenset().union(*(each.numbers for each in named))
         )
-        said = _claimed(claim)
+        said = claimed(claim)
         holds = said.share_in(together) >= ENOUGH and said.numbers <= together.numbers
         for _, _, index in cluster.places:
             overlap = said.share_in(known[index]) if index in known else 0.0
@@ -103,6 +109,13 @@ def _claims(answer: str, clusters: Sequence[_Cluster]) -> list[str]:
     cuts = _cuts(answer, clusters)
     sentences = [bisect_right(cuts, cluster.start) for cluster in clusters]
     claims = []
+
+    @cache
+    def whole(sentence: int) -> str:
+        """A sentence without its marks; empty where it has no words, or is none."""
+        text = _without(answer, cuts[sentence - 1], cuts[sentence], clusters) if sentence else ""
+        return text if _WORDS.search(text) else ""
+
     for position, cluster in enumerate(clusters):
         sentence = sentences[position]
         first = position == 0 or sentences[position - 1] != sentence
@@ -111,10 +124,9 @@ def _claims(answer: str, clusters: Sequence[_Cluster]) -> list[str]:
         part = answer[begin : cluster.start]
         if last:
             part += " " + answer[cluster.end : cuts[sentence]]
-        while not _WORDS.search(part) and sentence:
+        if not _WORDS.search(part):
             # It stands alone: what it stands for is its sentence, or the one before.
-            part = _without(answer, cuts[sentence - 1], cuts[sentence], clusters)
-            sentence -= 1
+            part = whole(sentence) or whole(sentence - 1)
         claims.append(_ENUMERATION.sub("", part))
     return claims
 

@@ -77,8 +77,9 @@ class Record:
         self.response.citations.extend(passages)
         self._ground()
 
-    def unavailable(self, reason: str) -> None:
+    def unavailable(self, reason: str, spent: timedelta) -> None:
         """Says why nothing could be searched."""
+        add(self.response.timings.retrieve, spent)
         grounding = self.response.grounding
         grounding.state, grounding.failure_reason = run_pb2.GROUNDING_STATE_UNAVAILABLE, reason
 

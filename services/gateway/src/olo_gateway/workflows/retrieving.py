@@ -38,12 +38,13 @@ async def prompt_of(request: ChatRequest, record: Record, deadline: Deadline) ->
         return Prompt(request, [passage.text for passage in request.recorded_passages])
     if not request.HasField("rag"):
         return Prompt(request)
+    began = workflow.now()
     try:
         found = await _found(request, record, deadline)
     except OloError as error:
         if request.rag.mode != run_pb2.RAG_MODE_OPTIONAL or not (error.code in _AWAY or error.reason == _MISSING):
             raise
-        record.unavailable(error.reason)
+        record.unavailable(error.reason, workflow.now() - began)
         return Prompt(request)
     return Prompt(request, [passage.text for passage in found])
 

@@ -6,9 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from olo.gateway.v1.run_pb2 import ChatResponse, Selection
+from olo.gateway.v1.run_pb2 import (
+    RAG_MODE_OPTIONAL,
+    Attempt,
+    ChatRequest,
+    ChatResponse,
+    Citation,
+    RagOptions,
+    Selection,
+)
+from olo.inference.v1.inference_service_pb2 import ROLE_USER, ChatMessage
 from olo.router.v1.router_service_pb2 import SelectModelsResponse, Shadow
 from olo_gateway.http.answers import details_of
+from olo_gateway.mirroring import mirrored
 from olo_gateway.routing import keep
 from olo_gateway.runs.comparison import similarity
 from olo_gateway.runs.identity import run_id_of, shadow_id_of
@@ -54,6 +64,17 @@ def test_the_run_keeps_the_shadow_of_the_last_decision() -> None:
     assert selection.shadow.skipped == "it has no free slot"
     keep(selection, SelectModelsResponse())
     assert not selection.HasField("shadow")
+
+
+def test_a_shadow_is_given_the_passages_that_the_answer_had() -> None:
+    shadow = Shadow(model_id="two")
+    request = ChatRequest(messages=[ChatMessage(role=ROLE_USER, content="Where?")], rag=RagOptions(collection="c"))
+    response = ChatResponse(selection=Selection(shadow=shadow), attempts=[Attempt(model_id="one")])
+    response.citations.extend([Citation(index=1, text="first"), Citation(index=2, text="second", left_out=True)])
+    assert mirrored(request, response, shadow).messages[-1].content == "[1] first\nQuestion: Where?"
+    request.rag.mode = RAG_MODE_OPTIONAL
+    response.ClearField("citations")
+    assert list(mirrored(request, response, shadow).messages) == list(request.messages)
 
 
 @pytest.mark.parametrize(("skipped", "expected"), [("", "two"), ("it has no free slot", None)])

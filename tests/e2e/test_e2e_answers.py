@@ -9,6 +9,7 @@ import re
 import pytest
 from openai import OpenAI
 
+from olo.gateway.v1.run_pb2 import GroundingState
 from olo_client import Olo
 from olo_testing.stack import Stack
 
@@ -72,18 +73,21 @@ def test_what_no_passage_supports_is_refused(stack: Stack) -> None:
 def test_a_model_may_rewrite_the_question_first(stack: Stack, rewrite: str) -> None:
     question, source, fact = FACTS[0]
     said = json.loads(stack.olo("chat", question, "--collection", "demo", "--rewrite", rewrite, "--json"))
-    assert said["grounding"]["queries"][0] == question
-    assert len(said["grounding"]["queries"]) > 1
+    grounding = said["grounding"]
+    assert grounding["queries"][0] == question
+    # On a busy machine the rewriting may come too late; then there is a reason, and the answer all the same.
+    assert (len(grounding["queries"]) > 1) != bool(grounding["rewriting_failure"])
     assert said["citations"][0]["source"].endswith(source)
     assert fact in said["message"]["content"]
-    assert [mark["supported"] for mark in said["grounding"]["marks"]] == [True]
+    assert [mark["supported"] for mark in grounding["marks"]] == [True]
 
 
 def test_a_missing_collection_is_no_error_where_passages_are_optional(stack: Stack) -> None:
     with Olo(stack.target) as olo:
         answer = olo.chat(FACTS[0][0], collection="nowhere", rag_mode="optional")
         run = olo.runs.get(answer.run_id)
-    assert run.response.grounding.failure_reason == "collection_not_found"
+    assert run.response.grounding.state == GroundingState.GROUNDING_STATE_UNAVAILABLE
+    assert run.response.grounding.failure_reason
     assert not answer.citations
 
 

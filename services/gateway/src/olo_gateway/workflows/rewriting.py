@@ -28,7 +28,8 @@ from olo_gateway.workflows.steps import Deadline, step
 
 REWRITING_TIME: Final = timedelta(seconds=10)
 """How long the rewriting may take; at most a quarter of the time that the run has."""
-_SELECT_PATIENCE: Final = timedelta(seconds=2)
+SELECT_PATIENCE: Final = timedelta(seconds=2)
+"""How long the router may take to say which model rewrites."""
 _NOTHING_USABLE: Final = "output_invalid"
 
 
@@ -55,7 +56,7 @@ async def _said(task: RewritingTask, request: ChatRequest, record: Record, deadl
     time = min(REWRITING_TIME, deadline.left() / 4)
     run_id = record.response.run_id
     wish = select_request(request, run_id, deadline.left(), max_candidates=1)
-    selected = await step(SELECT_ACTIVITY, [wish, False], SelectModelsResponse, deadline, min(_SELECT_PATIENCE, time))
+    selected = await step(SELECT_ACTIVITY, [wish, False], SelectModelsResponse, deadline, min(SELECT_PATIENCE, time))
     candidate: Candidate = selected.candidates[0]
     generate = GenerateRequest(
         # An id of its own: a worker must not take it for a candidate of the run.

@@ -46,9 +46,9 @@ def test_chat_streams_the_answer_and_names_its_sources_apart(served: Any, capsys
     assert (request.model, request.rag.collection) == ("m", "demo")
 
 
-def test_a_run_is_followed_by_its_id(served: Any, capsys: Any) -> None:
+def test_a_run_is_watched_by_its_id(served: Any, capsys: Any) -> None:
     served.gateway.streams = [streamed("In 1908.")]
-    assert cli.run(["runs", "follow", "run-7"]) == 0
+    assert cli.run(["runs", "watch", "run-7"]) == 0
     assert capsys.readouterr().out == "In 1908.\n"
     assert served.gateway.requests[0].run_id == "run-7"
 
@@ -161,18 +161,18 @@ def test_lists_are_json_for_programs(capsys: Any, arguments: list[str]) -> None:
     assert isinstance(json.loads(capsys.readouterr().out), list)
 
 
-def test_an_error_is_one_line_and_exit_code_1(served: Any, capsys: Any) -> None:
+def test_an_error_is_one_line_and_exit_code_3_where_it_may_pass(served: Any, capsys: Any) -> None:
     served.gateway.failures = [
         (grpc.StatusCode.UNAVAILABLE, "no_model_available", "no model answers", {"retry_after": 2.0})
     ]
-    assert cli.run(["chat", "Hello", "--json"]) == 1
+    assert cli.run(["chat", "Hello", "--json"]) == 3
     out, err = capsys.readouterr()
     assert (out, err) == ("", "olo: no model answers (retry after 2 s)\n")
 
 
 def test_a_gateway_that_is_not_there_is_named(capsys: Any) -> None:
     target = f"127.0.0.1:{free_port()}"
-    assert cli.run(["models", "list", "--target", target]) == 1
+    assert cli.run(["models", "list", "--target", target]) == 3
     assert capsys.readouterr().err == f"olo: no gateway answers at {target}\n"
 
 

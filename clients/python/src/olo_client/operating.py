@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 
 from olo.registry.v1.registry_service_pb2 import Alias, Model
-from olo_client.administration import Policy
 from olo_client.client import Olo
 from olo_client.errors import NotFoundError
 
@@ -134,7 +133,7 @@ def applied(olo: Olo, plan: Plan) -> Iterator[str]:
     """Carries a plan out; gives the name of each thing that is done. What is done stays where a later step fails."""
     # A model that is to be the default takes that from the one before, which must not take it back afterwards.
     for model_id, policy in sorted(plan.policies.items(), key=lambda item: bool(item[1].get("default_flag"))):
-        olo.models.update(model_id, **Policy(**policy))
+        olo.models.update(model_id, **policy)
         yield f"model {model_id}"
     for name, alias in plan.aliases.items():
         shadow = next(iter(alias["shadow"].items())) if "shadow" in alias else None

@@ -175,11 +175,15 @@ def _parts(state: StackState) -> Iterator[Finding]:
 
 def _gateway(target: str, *, expected: bool) -> Iterator[Finding]:
     bad: Verdict = "problem" if expected else "warning"
-    if not asyncio.run(grpc_health(target)()):
+    if not asyncio.run(_serves(target)):
         yield Finding("gateway", bad, f"none serves at {target}", "run `olo up`, or set OLO_TARGET to yours")
         return
     yield Finding("gateway", "ok", f"serves at {target}")
     yield from (_asked(target, *question) for question in _QUESTIONS)
+
+
+async def _serves(target: str) -> bool:
+    return await grpc_health(target)()
 
 
 def _asked(target: str, subject: str, ask: Callable[[Olo], tuple[Verdict, str, str]]) -> Finding:

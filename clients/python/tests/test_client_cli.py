@@ -83,9 +83,9 @@ def test_chat_refuses_what_makes_no_sense(served: Any, arguments: list[str], exp
     assert not served.gateway.requests
 
 
-def test_a_run_is_followed_by_its_id(served: Any, capsys: Any) -> None:
+def test_a_run_is_watched_by_its_id(served: Any, capsys: Any) -> None:
     served.gateway.streams = [streamed("In 1908.")]
-    assert cli.run(["runs", "follow", "run-7"]) == 0
+    assert cli.run(["runs", "watch", "run-7"]) == 0
     assert capsys.readouterr().out == "In 1908.\n"
     assert served.gateway.requests[0].run_id == "run-7"
 
@@ -128,6 +128,12 @@ def test_a_file_is_ingested_into_a_collection_that_is_there(served: Any, tmp_pat
     (tmp_path / "one.md").write_text("# One")
     assert cli.run(["ingest", str(tmp_path / "one.md"), "--collection", "demo"]) == 0
     assert list(served.gateway.collections["demo"]) == ["one.md"]
+    capsys.readouterr()
+    assert cli.run(["ingest", str(tmp_path / "one.md"), "--collection", "demo", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(Path(file["path"]).name, file["passages"], file["error"]) for file in told["files"]] == [
+        ("one.md", 3, None)
+    ]
 
 
 def test_a_page_of_the_web_is_ingested(served: Any, capsys: Any) -> None:
@@ -198,18 +204,46 @@ def test_lists_are_json_for_programs(capsys: Any, arguments: list[str]) -> None:
     assert isinstance(json.loads(capsys.readouterr().out), list)
 
 
-def test_an_error_is_one_line_and_exit_code_1(served: Any, capsys: Any) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["collections", "create", "new"], {"name": "new"}),
+        (["collections", "delete", "demo"], {"deleted": True}),
+        (["documents", "delete", "d", "--collection", "demo"], {"document_id": "d"}),
+        (["runs", "cancel", "r"], {"state": "RUN_STATE_CANCELLED"}),
+        (["models", "alias", "name", "m"], {"alias": "name"}),
+        (["models", "drain", "m"], {"draining": ["i1"]}),
+        (["benchmarks", "decide", "m", "lmarena"], {"record": None}),
+        (["version"], {}),
+    ],
+)
+def test_what_is_done_is_told_to_programs(
+    served: Any, capsys: Any, arguments: list[str], expected: dict[str, Any]
+) -> None:
+    served.gateway.collections["demo"] = {"d": rt.Document(document_id="d")}
+    assert cli.run([*arguments, "--json"]) == 0
+    assert expected.items() <= json.loads(capsys.readouterr().out).items()
+
+
+def test_a_watched_run_is_lines_of_events_for_programs(served: Any, capsys: Any) -> None:
+    served.gateway.streams = [streamed("In 1908.")]
+    assert cli.run(["runs", "watch", "run-7", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [next(iter(line)) for line in lines] == ["started", "delta", "completed"]
+
+
+def test_an_error_is_one_line_and_exit_code_3_where_it_may_pass(served: Any, capsys: Any) -> None:
     served.gateway.failures = [
         (grpc.StatusCode.UNAVAILABLE, "no_model_available", "no model answers", {"retry_after": 2.0})
     ]
-    assert cli.run(["chat", "Hello", "--json"]) == 1
+    assert cli.run(["chat", "Hello", "--json"]) == 3
     out, err = capsys.readouterr()
     assert (out, err) == ("", "olo: no model answers (retry after 2 s)\n")
 
 
 def test_a_gateway_that_is_not_there_is_named(capsys: Any) -> None:
     target = f"127.0.0.1:{free_port()}"
-    assert cli.run(["models", "list", "--target", target]) == 1
+    assert cli.run(["models", "list", "--target", target]) == 3
     assert capsys.readouterr().err == f"olo: no gateway answers at {target}\n"
 
 

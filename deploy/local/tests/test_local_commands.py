@@ -118,6 +118,10 @@ def test_status_and_logs_of_a_running_stack(capsys: Any, monkeypatch: Any) -> No
     (settings.logs / "gateway.log").write_text("one\ntwo\nthree\n")
     assert program.run(["logs", "gateway", "-n", "2"]) == 0
     assert capsys.readouterr().out == "two\nthree\n"
+    (settings.logs / "nats.log").write_text("four\n")
+    assert program.run(["logs", "-n", "1"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [["gateway", "three"], ["nats", "four"]]
+    assert program.run(["logs", "--follow"]) == 2
 
 
 def test_remains_of_a_dead_supervisor_are_killed_and_strangers_are_not(tmp_path: Path) -> None:

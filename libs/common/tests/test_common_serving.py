@@ -8,7 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock
 
 import grpc
 import pytest
@@ -90,6 +93,42 @@ async def test_without_reflection_there_is_none() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+class Talking(health_pb2_grpc.HealthServicer):
+    """Tells callers which connection they are heard on; a stream goes on until it is released."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.peers: list[str] = []
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> health_pb2.HealthCheckResponse:
+        self.peers.append(context.peer())
+        return health_pb2.HealthCheckResponse()
+
+    async def Watch(
+        self, request: health_pb2.HealthCheckRequest, context: Any
+    ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
+        yield health_pb2.HealthCheckResponse()
+        await self.release.wait()
+        yield health_pb2.HealthCheckResponse(status=SERVING)
+
+
+async def test_an_old_connection_is_replaced_and_its_calls_end_as_usual() -> None:
+    talking, health = Talking(), Health()
+    health.servicer = talking
+    health.cover = health.drain = AsyncMock()
+    settings = ExampleSettings(connection_age=0.1)
+    async with grpc_server(settings, [], health) as address, channel(address) as opened:
+        stub = health_pb2_grpc.HealthStub(opened)
+        stream = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
+        await stream.read()
+        async with asyncio.timeout(60):
+            while len(set(talking.peers)) < 3:
+                await check(stub)
+                await asyncio.sleep(0.02)
+        talking.release.set()
+        assert (await stream.read()).status == SERVING
 
 
 async def test_a_taken_port_is_named() -> None:

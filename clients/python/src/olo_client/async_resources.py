@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Unpack
 
 from olo.gateway.v1.gateway_service_pb2 import (
@@ -23,6 +25,7 @@ from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo_client.administration import Policy, alias_request, update_request
 from olo_client.async_calls import AsyncCalls
 from olo_client.requests import document_input, model_type
+from olo_client.uploads import Progress, is_indexing, pauses, upload_input
 
 
 class AsyncRuns:
@@ -160,6 +163,36 @@ class AsyncDocuments:
         document = document_input(content, document_id, title, source, metadata, media_type=media_type)
         request = pb.IngestDocumentRequest(collection=collection, document=document)
         return (await self._calls.call(self._stub.IngestDocument, request)).document
+
+    async def upload(
+        self,
+        collection: str,
+        path: str | Path,
+        *,
+        document_id: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        wait_seconds: float = 300.0,
+    ) -> pb.Document:
+        """Sends a file and waits until searches see it, or its indexing has failed: the document's `state` says which.
+
+        Args:
+            collection: An existing collection.
+            path: A file of up to 16 MiB whose text can be read.
+            document_id: Left out: made from the name of the file.
+            metadata: Goes with the document.
+            progress: Is told how far the indexing has come, 0 to 100.
+            wait_seconds: How long it may take.
+        """
+        request = pb.IngestDocumentRequest(
+            collection=collection, document=await asyncio.to_thread(upload_input, Path(path), document_id, metadata)
+        )
+        document = (await self._calls.call(self._stub.IngestDocument, request)).document
+        waits = pauses(wait_seconds)
+        while is_indexing(document, progress):
+            await asyncio.sleep(next(waits))
+            document = await self.get(collection, document.document_id)
+        return document
 
     async def ingest_url(self, collection: str, url: str, *, document_id: str | None = None) -> pb.Document:
         """Has the service fetch a page or file of the public web, where its operator allows that."""

@@ -5,28 +5,17 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 
 from olo.gateway.v1.gateway_service_pb2 import CancelRunRequest, ChatStreamRequest, ChatStreamResponse
-from olo_client.connection import CHANNEL_OPTIONS, Patience
+from olo_client.connection import ABANDON_SECONDS, CHANNEL_OPTIONS, P, Patience
 from olo_client.errors import OloError, cut_off, error_from_rpc
 from olo_client.retries import Retries
 from olo_client.streams import StreamPlace
 
 R = TypeVar("R")
-
-_ABANDON_SECONDS = 2.0
-
-
-class Page(Protocol):
-    """An answer with a token of the next one."""
-
-    next_page_token: str
-
-
-P = TypeVar("P", bound=Page)
 
 
 class Calls:
@@ -122,7 +111,7 @@ class Calls:
     def _abandon(self, cancel: Callable[..., Any], run_id: str) -> None:
         # It would end at its deadline at the latest.
         with contextlib.suppress(OloError):
-            self.call(cancel, CancelRunRequest(run_id=run_id), timeout=_ABANDON_SECONDS, repeatable=False)
+            self.call(cancel, CancelRunRequest(run_id=run_id), timeout=ABANDON_SECONDS, repeatable=False)
 
     def pages(self, fetch: Callable[[str], P], items: Callable[[P], Any], limit: int | None) -> Iterator[Any]:
         """The items of all pages, at most `limit`."""

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 DEFAULT_TARGET = "127.0.0.1:50051"
 
 CHANNEL_OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", 16 * 1024 * 1024),
     ("grpc.max_send_message_length", 16 * 1024 * 1024),
+    # A gateway that is gone without a word is noticed; servers allow a ping every 30 s.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.enable_retries", 0),
 ]
+
+ABANDON_SECONDS = 2.0
+"""How long a reader who leaves early waits for the cancelling of its run, which its deadline would end otherwise."""
+
+
+class Page(Protocol):
+    """An answer with a token of the next one."""
+
+    next_page_token: str
+
+
+P = TypeVar("P", bound=Page)
 
 
 @dataclass(frozen=True)

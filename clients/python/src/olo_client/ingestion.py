@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from pathlib import Path
 from olo.retrieval.v1.retrieval_service_pb2 import Document, DocumentState
 from olo_client.async_client import AsyncOlo
 from olo_client.errors import ConflictError, OloError
+from olo_client.uploads import is_indexing, pauses
 from olo_contracts.files import ENDINGS, READABLE
 
 FOLDER_KEY = "folder"
@@ -157,11 +159,10 @@ async def _ingest(ingestion: Ingestion, path: Path) -> FileOutcome:
 
 
 async def _settled(ingestion: Ingestion, document: Document, path: Path) -> Document:
-    pause = 0.05
-    while document.state == DocumentState.DOCUMENT_STATE_INDEXING:
-        ingestion.report(path, document.progress.percent)
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.5, 1.0)
+    # Whoever calls this bounds the time: sending the file is part of it.
+    waits = pauses(math.inf)
+    while is_indexing(document, lambda percent: ingestion.report(path, percent)):
+        await asyncio.sleep(next(waits))
         document = await ingestion.olo.documents.get(ingestion.collection, document.document_id)
     return document
 

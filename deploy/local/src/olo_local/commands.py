@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Literal
 
 import typer
@@ -15,12 +12,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from olo_common.errors import StartupError
 from olo_common.settings import load_settings
 from olo_local import daemon
 from olo_local.demo import run_demo
 from olo_local.errors import StackError
 from olo_local.logs import follow, log_names, tail
+from olo_local.plain_errors import plain_errors
 from olo_local.progress import Progress
 from olo_local.settings import LocalSettings
 from olo_local.signals import run_until_told
@@ -34,56 +31,61 @@ PortChoice = Annotated[
 ]
 
 
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    try:
-        yield
-    except (StackError, StartupError) as error:
-        sys.stderr.write(f"olo: {error}\n")
-        raise typer.Exit(1) from None
-
-
 def _settings(ports: Literal["fixed", "free"] | None = None) -> LocalSettings:
     settings = load_settings(LocalSettings)
     return settings.model_copy(update={"ports": ports}) if ports else settings
 
 
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
+
+
 @app.command()
-def up(ports: PortChoice = None) -> None:
+def up(ports: PortChoice = None, as_json: AsJson = False) -> None:
     """Starts the local stack in the background and waits until it is ready."""
-    with _plain_errors():
+    with plain_errors():
         settings = _settings(ports)
         state = read_state(settings.state_file)
         if state is not None and state.is_running:
+            if as_json:
+                print(_as_json(state))
+                return
             print(f"the stack is {state.phase} already (pid {state.pid}, {state.mode})")
             return
         with Progress(Console(stderr=True)) as progress:
             state = daemon.start(settings, progress.told)
+        if as_json:
+            print(_as_json(state))
+            return
         print(f"gateway: http://127.0.0.1:{state.ports['gateway_http']} and gRPC 127.0.0.1:{state.ports['gateway']}")
         print(f"runs:    http://127.0.0.1:{state.ports['temporal_ui']}")
 
 
+def _as_json(state: StackState | None) -> str:
+    running = state is not None and state.is_running
+    return json.dumps({"running": running, **(dataclasses.asdict(state) if state is not None and running else {})})
+
+
 @app.command()
-def down() -> None:
+def down(as_json: AsJson = False) -> None:
     """Stops the local stack and waits until all of it has ended."""
-    with _plain_errors():
+    with plain_errors():
         settings = _settings()
         with Progress(Console(stderr=True)) as progress:
             if (state := read_state(settings.state_file)) is not None:
                 progress.knows(state)
             stopped = daemon.stop(settings, progress.told)
-        print("the stack is stopped" if stopped else "no stack is running")
+        told = "the stack is stopped" if stopped else "no stack is running"
+        print(json.dumps({"stopped": stopped}) if as_json else told)
 
 
 @app.command()
-def status(as_json: Annotated[bool, typer.Option("--json", help="Write JSON for programs.")] = False) -> None:
+def status(as_json: AsJson = False) -> None:
     """Shows the parts of the local stack."""
-    with _plain_errors():
+    with plain_errors():
         state = read_state(_settings().state_file)
-    running = state is not None and state.is_running
     if as_json:
-        print(json.dumps({"running": running, **(dataclasses.asdict(state) if state is not None and running else {})}))
-    elif state is None or not running:
+        print(_as_json(state))
+    elif state is None or not state.is_running:
         print("no stack is running")
     else:
         Console().print(_table(state))
@@ -101,15 +103,25 @@ def _table(state: StackState) -> Table:
 
 @app.command()
 def logs(
-    name: Annotated[str, typer.Argument(help="The part, as `olo status` names it, or supervisor.")],
+    name: Annotated[
+        str, typer.Argument(help="The part, as `olo status` names it, or supervisor; left out: all of them.")
+    ] = "",
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many lines from the end.")] = 50,
     following: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
 ) -> None:
     """Shows what a part of the local stack has written."""
-    with _plain_errors():
+    with plain_errors():
         folder = _settings().logs
-        if name not in log_names(folder):
-            raise StackError(f"there is no log of {name}; there is {', '.join(log_names(folder)) or 'none yet'}")
+        names = log_names(folder)
+        if not name and names and not following:
+            for each in names:
+                for line in tail(folder, each, lines):
+                    print(f"{each:<16} {line}")
+            return
+        if not name and following:
+            raise typer.BadParameter("name one part to follow", param_hint="NAME")
+        if name not in names:
+            raise StackError(f"there is no log of {name or 'any part'}; there is {', '.join(names) or 'none yet'}")
         for line in follow(folder, name, lines) if following else tail(folder, name, lines):
             print(line, flush=following)
 
@@ -121,7 +133,7 @@ def demo(
     ports: PortChoice = None,
 ) -> None:
     """Starts a fresh stack, feeds it sample documents, asks two questions, and stays up until Ctrl-C."""
-    with _plain_errors():
+    with plain_errors():
         finished = run_until_told(run_demo(_settings(ports), once=once, as_json=as_json))
     if once and not finished:
         raise typer.Exit(130)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from olo_local.errors import PortTaken
@@ -40,6 +40,15 @@ class Ports:
         return f"{HOST}:{self.serving[part]}"
 
 
+@dataclass(frozen=True)
+class PortUse:
+    """A port that has to be free, who needs it, and the variable that moves it."""
+
+    port: int
+    user: str
+    variable: str
+
+
 def choose_ports(settings: LocalSettings) -> Ports:
     """The ports that the settings ask for; all of them are free now.
 
@@ -48,27 +57,43 @@ def choose_ports(settings: LocalSettings) -> Ports:
     """
     if settings.ports == "free":
         return _free_ports()
-    serving = {part: int(getattr(settings, f"{part}_port")) for part in _USERS}
-    first = settings.metrics_port
-    metrics = {part: first + index if first else 0 for index, part in enumerate(_MEASURED)}
-    for part, port in serving.items():
-        _check(port, _USERS[part], f"OLO_LOCAL_{part.upper()}_PORT")
-    for part, port in metrics.items():
+    for use in uses_of(settings):
+        if not is_free(use.port):
+            raise PortTaken(
+                f"port {use.port} is taken, and {use.user} needs it: stop what listens there, "
+                f"or set {use.variable} to a free one"
+            )
+    return Ports(_serving(settings), _metrics(settings))
+
+
+def uses_of(settings: LocalSettings) -> Iterator[PortUse]:
+    """The fixed ports that are needed."""
+    for part, port in _serving(settings).items():
+        yield PortUse(port, _USERS[part], f"OLO_LOCAL_{part.upper()}_PORT")
+    for part, port in _metrics(settings).items():
         if port:
-            _check(port, f"the metrics of {_USERS[part]}", "OLO_LOCAL_METRICS_PORT")
-    return Ports(serving, metrics)
+            yield PortUse(port, f"the metrics of {_USERS[part]}", "OLO_LOCAL_METRICS_PORT")
 
 
-def _check(port: int, user: str, variable: str) -> None:
+def is_free(port: int) -> bool:
+    """Whether the port can be listened on now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # A port of a connection that has just ended may be taken again at once.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:
-            raise PortTaken(
-                f"port {port} is taken, and {user} needs it: stop what listens there, or set {variable} to a free one"
-            ) from None
+            return False
+        return True
+
+
+def _serving(settings: LocalSettings) -> dict[str, int]:
+    return {part: int(getattr(settings, f"{part}_port")) for part in _USERS}
+
+
+def _metrics(settings: LocalSettings) -> dict[str, int]:
+    first = settings.metrics_port
+    return {part: first + index if first else 0 for index, part in enumerate(_MEASURED)}
 
 
 def _free_ports() -> Ports:

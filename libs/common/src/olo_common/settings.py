@@ -107,6 +107,9 @@ class ServiceSettings(BaseSettings):
     """How long to answer health checks with NOT_SERVING, and all else as usual, before stopping."""
     grace_seconds: Seconds = 10.0
     """How long running calls may take to finish when the service stops."""
+    connection_age: Seconds = 300.0
+    """Seconds after which clients are asked to connect anew, so that they find new instances; running calls end as
+    usual. 0: never, and clients stay with the instance that they found first."""
     log: LogSettings = Field(default_factory=LogSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)

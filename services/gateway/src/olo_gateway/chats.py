@@ -53,6 +53,11 @@ class Chats:
         self._limits = limits
         self._cancelling: set[asyncio.Task[None]] = set()
 
+    @property
+    def runs(self) -> Runs:
+        """The durable runs behind the answers."""
+        return self._runs
+
     async def answer(self, order: ChatOrder) -> ChatResponse:
         """Runs an order and waits for its answer.
 

@@ -8,5 +8,5 @@ from olo_client.cli.program import run
 
 
 def main() -> None:
-    """Runs the command line; exits with 0, 1 where a call has failed, 2 for wrong usage."""
+    """Runs the command line; exits with one of the codes of `olo_client.cli.program`."""
     sys.exit(run(sys.argv[1:]))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
-from olo_client.cli.output import as_dict, moment, write_json, write_table
+from olo_client.cli.output import as_dict, moment, write_done, write_json, write_table
 from olo_client.client import Olo
 
 app = typer.Typer(help="What others have published about the models.", no_args_is_help=True)
@@ -62,9 +62,11 @@ def decide(
     model_id: Annotated[str, typer.Argument(help="The model.")],
     source: Annotated[str, typer.Argument(help="openrouter, lmarena or hugging_face.")],
     record: Annotated[str, typer.Argument(help="The source's name of the model; left out: it has none.")] = "",
+    as_json: AsJson = False,
     target: Target = TARGET,
 ) -> None:
     """Says which record of a source means a model, or that none does."""
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         olo.benchmarks.decide(model_id, source, record or None)
-    print(f"{model_id} is {record or 'not known'} at {source}")
+    decided = {"model_id": model_id, "source": source, "record": record or None}
+    write_done(decided, f"{model_id} is {record or 'not known'} at {source}", as_json=as_json)

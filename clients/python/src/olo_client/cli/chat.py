@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse
-from olo.gateway.v1.run_pb2 import RunPhase
+from olo_client.cli.answers import write_stream
+from olo_client.cli.comparing import compare
+from olo_client.cli.conversation import converse
 from olo_client.cli.grounding import write_sources
 from olo_client.cli.options import TARGET, AsJson, Target, Where, metadata_of
-from olo_client.cli.output import as_dict, enum_word, write_json
+from olo_client.cli.output import as_dict, write_json
 from olo_client.client import Olo
 from olo_client.requests import ChatOptions
 
 
 def chat(
-    question: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
+    question: Annotated[
+        str | None,
+        typer.Argument(help="What to ask; - reads it from standard input. Left out at a terminal: a conversation."),
+    ] = None,
     *,
     collection: Annotated[str | None, typer.Option(help="Answer from the documents of this collection.")] = None,
     top_k: Annotated[int | None, typer.Option(min=1, max=50, help="How many passages.")] = None,
@@ -32,6 +34,9 @@ def chat(
         str | None, typer.Option(help="multi_query, hyde or condense: a model rewrites the question to search with.")
     ] = None,
     model: Annotated[str, typer.Option(help="Model id; auto lets the router choose.")] = "auto",
+    beside: Annotated[
+        str, typer.Option("--compare", metavar="A,B", help="Ask these models, and show their answers side by side.")
+    ] = "",
     fallback: Annotated[bool, typer.Option(help="Let another model answer where the named one cannot.")] = False,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer in tokens.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0, max=2, help="0 decodes greedily.")] = None,
@@ -49,7 +54,8 @@ def chat(
     target: Target = TARGET,
 ) -> None:
     """Asks a model; with --collection, one that reads your documents first."""
-    text = sys.stdin.read() if question == "-" else question
+    models = [name.strip() for name in beside.split(",")] if beside else []
+    _check(question, models, as_json=as_json)
     options = ChatOptions(
         model=model,
         collection=collection,
@@ -69,7 +75,14 @@ def chat(
         store=store,
     )
     with Olo(target, timeout=timeout) as olo:
-        if as_json:
+        if question is None:
+            converse(olo, options)
+            return
+        text = sys.stdin.read() if question == "-" else question
+        if models:
+            if not compare(olo, text, models, options, as_json=as_json):
+                raise typer.Exit(1)
+        elif as_json:
             write_json(as_dict(olo.chat(text, **options)))
         elif stream:
             write_stream(olo.chat_stream(text, **options))
@@ -79,18 +92,8 @@ def chat(
             write_sources(response)
 
 
-def write_stream(events: Iterable[ChatStreamResponse]) -> None:
-    """Writes an answer as it comes, and its sources."""
-    console = Console(stderr=True, highlight=False, markup=False)
-    for event in events:
-        kind = event.WhichOneof("event")
-        if kind == "delta":
-            print(event.delta.text, end="", flush=True)
-        elif kind == "reset":
-            print("\n[the answer begins again]")
-        elif kind == "progress":
-            phase = enum_word(RunPhase.Name(event.progress.phase), "RUN_PHASE_")
-            console.print(f"[{phase}]", style="dim")
-        elif kind == "completed":
-            print()
-            write_sources(event.completed)
+def _check(question: str | None, models: list[str], *, as_json: bool) -> None:
+    if models and (len(models) < 2 or not all(models)):
+        raise typer.BadParameter("name two models or more, as in a,b", param_hint="--compare")
+    if question is None and (models or as_json or not sys.stdin.isatty()):
+        raise typer.BadParameter("ask something, or - to read it from standard input", param_hint="QUESTION")

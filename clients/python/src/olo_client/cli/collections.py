@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
-from olo_client.cli.output import as_dict, moment, write_json, write_table
+from olo_client.cli.output import as_dict, moment, write_done, write_json, write_table
 from olo_client.client import Olo
 
 app = typer.Typer(help="Sets of documents that are searched together.", no_args_is_help=True)
@@ -33,17 +33,19 @@ def list_collections(as_json: AsJson = False, target: Target = TARGET) -> None:
 def create(
     name: Name,
     embedding_model: Annotated[str | None, typer.Option(help="The model that embeds it.")] = None,
+    as_json: AsJson = False,
     target: Target = TARGET,
 ) -> None:
     """Makes an empty collection."""
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         collection = olo.collections.create(name, embedding_model)
-    print(f"{collection.name} is embedded by {collection.embedding_model_id}")
+    made = f"{collection.name} is embedded by {collection.embedding_model_id}"
+    write_done(as_dict(collection), made, as_json=as_json)
 
 
 @app.command("delete")
-def delete(name: Name, target: Target = TARGET) -> None:
+def delete(name: Name, as_json: AsJson = False, target: Target = TARGET) -> None:
     """Deletes a collection with its documents."""
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         olo.collections.delete(name)
-    print(f"{name} is deleted")
+    write_done({"name": name, "deleted": True}, f"{name} is deleted", as_json=as_json)

@@ -8,7 +8,7 @@ import typer
 
 from olo.retrieval.v1.retrieval_service_pb2 import DocumentState
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Collection, Target
-from olo_client.cli.output import as_dict, enum_word, moment, write_json, write_table
+from olo_client.cli.output import as_dict, enum_word, moment, write_done, write_json, write_table
 from olo_client.client import Olo
 
 app = typer.Typer(help="The documents of a collection.", no_args_is_help=True)
@@ -40,9 +40,11 @@ def list_documents(collection: Collection, as_json: AsJson = False, target: Targ
 def delete(
     document_id: Annotated[str, typer.Argument(help="Id of the document.")],
     collection: Collection,
+    as_json: AsJson = False,
     target: Target = TARGET,
 ) -> None:
     """Removes a document and its passages."""
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         olo.documents.delete(collection, document_id)
-    print(f"{document_id} is deleted")
+    deleted = {"collection": collection, "document_id": document_id, "deleted": True}
+    write_done(deleted, f"{document_id} is deleted", as_json=as_json)

@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from olo.retrieval.v1.retrieval_service_pb2 import Document, DocumentState
 from olo_client.async_client import AsyncOlo
-from olo_client.cli.options import TARGET, Collection, Target
+from olo_client.cli.options import TARGET, AsJson, Collection, Target
+from olo_client.cli.output import as_dict, write_done
 from olo_client.ingestion import (
     FOLDER_KEY,
     FileOutcome,
@@ -37,16 +38,17 @@ _SYNC_HELP = (
 )
 
 
-def ingest(
+def ingest(  # noqa: PLR0917  # one option for each thing that can be said
     source: Annotated[str, typer.Argument(metavar="PATH", help=_PATH_HELP)],
     collection: Collection,
     sync: Annotated[bool, typer.Option("--sync", help=_SYNC_HELP)] = False,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one file may take to become ready.")] = 300.0,
+    as_json: AsJson = False,
     target: Target = TARGET,
 ) -> None:
     """Ingests documents and waits until searches see them; makes the collection if it is missing."""
     if source.startswith(("http://", "https://")):
-        _ingest_page(source, collection, timeout, target)
+        _ingest_page(source, collection, timeout, target, as_json=as_json)
         return
     path = Path(source)
     if not path.exists():
@@ -63,14 +65,16 @@ def ingest(
     for outcome in sorted(failed, key=lambda outcome: outcome.path):
         console.print(f"{outcome.path}: {outcome.error}", style="red", markup=False, highlight=False)
     chunks = sum(outcome.chunk_count for outcome in outcomes)
-    print(f"{len(outcomes) - len(failed)} of {len(outcomes)} documents are ready in {collection} ({chunks} passages)")
-    if sync:
+    ready = f"{len(outcomes) - len(failed)} of {len(outcomes)} documents are ready in {collection} ({chunks} passages)"
+    told = [{"path": str(each.path), "passages": each.chunk_count, "error": each.error} for each in outcomes]
+    write_done({"collection": collection, "files": told, "deleted": deleted}, ready, as_json=as_json)
+    if sync and not as_json:
         print(f"{deleted} documents are deleted, whose files are gone")
     if failed:
         raise typer.Exit(1)
 
 
-def _ingest_page(url: str, collection: str, timeout: float, target: str) -> None:
+def _ingest_page(url: str, collection: str, timeout: float, target: str, *, as_json: bool) -> None:
     async def run() -> Document:
         async with AsyncOlo(target) as olo:
             await ensure_collection(olo, collection)
@@ -82,7 +86,8 @@ def _ingest_page(url: str, collection: str, timeout: float, target: str) -> None
         raise _failure(f"{url}: not ready after {timeout:g} s") from None
     if document.state == DocumentState.DOCUMENT_STATE_FAILED:
         raise _failure(f"{url}: {document.error or 'indexing failed'}")
-    print(f"{document.document_id} is ready in {collection} ({document.chunk_count} passages)")
+    ready = f"{document.document_id} is ready in {collection} ({document.chunk_count} passages)"
+    write_done(as_dict(document), ready, as_json=as_json)
 
 
 def _failure(message: str) -> typer.Exit:

@@ -28,6 +28,14 @@ def write_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False))
 
 
+def write_done(told: Any, words: str, *, as_json: bool) -> None:
+    """What a command has done: JSON for programs, or the words."""
+    if as_json:
+        write_json(told)
+    elif words:
+        print(words)
+
+
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table; cells are never read as markup, and a pipe gets it at full width."""
     console = Console()

@@ -9,7 +9,7 @@ import typer
 from olo.registry.v1.registry_service_pb2 import Alias, InstanceState, Model
 from olo_client.administration import Policy
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
-from olo_client.cli.output import as_dict, enum_word, moment, write_json, write_table
+from olo_client.cli.output import as_dict, enum_word, moment, write_done, write_json, write_table
 from olo_client.client import Olo
 
 app = typer.Typer()
@@ -77,13 +77,14 @@ def set_policy(  # noqa: PLR0917  # one option for each thing that can be set
 
 
 @app.command("alias")
-def alias(
+def alias(  # noqa: PLR0917  # one option for each thing that can be said
     name: Annotated[str, typer.Argument(help="The name, such as chat:latest.")],
     models: Annotated[list[str] | None, typer.Argument(help="What it stands for: MODEL, or MODEL=WEIGHT ...")] = None,
     shadow: Annotated[
         str, typer.Option(help="MODEL=PERCENT: mirror so many of a hundred requests to it, to compare; left out: none.")
     ] = "",
     delete: Annotated[bool, typer.Option("--delete", help="End the alias.")] = False,
+    as_json: AsJson = False,
     target: Target = TARGET,
 ) -> None:
     """Makes a name stand for a model, or for several with weights."""
@@ -93,10 +94,13 @@ def alias(
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         if delete:
             olo.models.delete_alias(name)
-            print(f"{name} is deleted")
-        else:
-            made = olo.models.set_alias(name, dict(_weighted(text) for text in models or ()), mirrored)
-            print(f"{made.alias} is {_targets(made)}" + (f", mirrored to {_shadow(made)}" if _shadow(made) else ""))
+            write_done({"alias": name, "deleted": True}, f"{name} is deleted", as_json=as_json)
+            return
+        made = olo.models.set_alias(name, dict(_weighted(text) for text in models or ()), mirrored)
+    if as_json:
+        write_json(as_dict(made))
+    else:
+        print(f"{made.alias} is {_targets(made)}" + (f", mirrored to {_shadow(made)}" if _shadow(made) else ""))
 
 
 @app.command("aliases")
@@ -116,14 +120,15 @@ def aliases(as_json: AsJson = False, target: Target = TARGET) -> None:
 def drain(
     model_id: Annotated[str, typer.Argument(help="The model, with all instances that it has now.")] = "",
     instance: Annotated[str, typer.Option(help="One instance instead.")] = "",
+    as_json: AsJson = False,
     target: Target = TARGET,
 ) -> None:
     """Has instances finish their work and take nothing new until they are started again."""
     if bool(model_id) == bool(instance):
         raise typer.BadParameter("name either a model or --instance")
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
-        for told in olo.models.drain(model_id=model_id, instance_id=instance):
-            print(f"{told} drains")
+        told = list(olo.models.drain(model_id=model_id, instance_id=instance))
+    write_done({"draining": told}, "\n".join(f"{instance_id} drains" for instance_id in told), as_json=as_json)
 
 
 def _show(model: Model, as_json: bool) -> None:

@@ -8,8 +8,32 @@ from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
-from olo_client.cli import benchmarks, chat, collections, documents, ingest, models, rag, route, runs, search, version
-from olo_client.errors import OloError
+from olo_client.cli import (
+    benchmarks,
+    chat,
+    collections,
+    config,
+    documents,
+    ingest,
+    models,
+    rag,
+    route,
+    runs,
+    search,
+    version,
+)
+from olo_client.cli import (
+    run as run_command,
+)
+from olo_client.errors import ExhaustedError, OloError, TimeoutError, UnavailableError
+from olo_client.settings import SettingsFileError, apply_settings_file
+
+FAILED = 1
+"""The exit code of a call, or a part of it, that has failed."""
+MAY_PASS = 3
+"""The exit code where nothing is wrong with the call: the gateway or a model is away, busy or late, and may be back."""
+INTERRUPTED = 130
+"""The exit code after Ctrl-C. Wrong usage is 2."""
 
 PLUGIN_GROUP = "olo.commands"
 """Entry points of this group add commands: a `typer.Typer`, or a function that takes the app.
@@ -28,11 +52,13 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
         rich_markup_mode=None,
     )
     app.command("chat")(chat.chat)
+    app.command("run")(run_command.run)
     app.command("ingest")(ingest.ingest)
     app.command("search")(search.search)
     own = {
         "benchmarks": benchmarks.app,
         "collections": collections.app,
+        "config": config.app,
         "documents": documents.app,
         "models": models.app,
         "rag": rag.app,
@@ -68,14 +94,19 @@ def _add(app: typer.Typer, plugin: EntryPoint) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and gives its exit code."""
     try:
+        apply_settings_file()
         build_app()(list(arguments), standalone_mode=True)
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+        return end.code if isinstance(end.code, int) else FAILED
+    except SettingsFileError as error:
+        sys.stderr.write(f"olo: {error}\n")
+        return FAILED
     except OloError as error:
         sys.stderr.write(f"olo: {error.message}{_hint(error)}\n")
-        return 1
+        may_pass = isinstance(error, UnavailableError | ExhaustedError | TimeoutError) and not error.run_failed
+        return MAY_PASS if may_pass else FAILED
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from olo_client.cli import decisions
-from olo_client.cli.chat import write_stream
+from olo_client.cli.answers import write_stream
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, moment, write_json, write_table
 from olo_client.cli.run_report import state_of, write_run
@@ -48,20 +48,29 @@ def get(run_id: RunId, as_json: AsJson = False, target: Target = TARGET) -> None
         write_run(run)
 
 
-@app.command("follow")
-def follow(
+@app.command("watch")
+def watch(
     run_id: RunId,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for the end.")] = 60.0,
+    as_json: AsJson = False,
     target: Target = TARGET,
 ) -> None:
-    """Writes the answer of a run as it comes, or as it was given."""
+    """Says what a run is busy with and writes its answer as it comes, or as it was given; with --json, its events."""
     with Olo(target, timeout=timeout) as olo:
-        write_stream(olo.follow(run_id))
+        events = olo.follow(run_id)
+        if not as_json:
+            write_stream(events)
+            return
+        for event in events:
+            write_json(as_dict(event))
 
 
 @app.command("cancel")
-def cancel(run_id: RunId, target: Target = TARGET) -> None:
+def cancel(run_id: RunId, as_json: AsJson = False, target: Target = TARGET) -> None:
     """Asks a run to stop."""
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         run = olo.runs.cancel(run_id)
-    print(f"{run.run_id}: {state_of(run)}")
+    if as_json:
+        write_json(as_dict(run))
+    else:
+        print(f"{run.run_id}: {state_of(run)}")

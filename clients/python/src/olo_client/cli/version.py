@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from importlib.metadata import version as installed_version
 
+from olo_client.cli.options import AsJson
+from olo_client.cli.output import write_done
 
-def version() -> None:
+
+def version(as_json: AsJson = False) -> None:
     """Prints the version of this client."""
-    print(f"olo {installed_version('olo-client')}")
+    installed = installed_version("olo-client")
+    write_done({"olo": installed}, f"olo {installed}", as_json=as_json)

@@ -77,16 +77,18 @@ def details_of(response: ChatResponse) -> schemas.RunDetails:
             queue=_milliseconds(timings.queue),
             parked=_milliseconds(timings.parked),
         ),
-        attempts=[
-            schemas.Attempt(
-                candidate=attempt.candidate,
-                model_id=attempt.model_id,
-                failure_reason=attempt.failure_reason or None,
-                cause=cause_name(attempt.cause) if attempt.cause else None,
-                duration=_milliseconds(attempt.duration),
-            )
-            for attempt in response.attempts
-        ],
+        attempts=[attempt_of(attempt) for attempt in response.attempts],
+    )
+
+
+def attempt_of(attempt: run_pb2.Attempt) -> schemas.Attempt:
+    """One try of one candidate."""
+    return schemas.Attempt(
+        candidate=attempt.candidate,
+        model_id=attempt.model_id,
+        failure_reason=attempt.failure_reason or None,
+        cause=cause_name(attempt.cause) if attempt.cause else None,
+        duration=_milliseconds(attempt.duration),
     )
 
 

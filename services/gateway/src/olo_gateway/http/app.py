@@ -14,6 +14,7 @@ from olo_gateway.http.chat_routes import chat_routes
 from olo_gateway.http.model_routes import model_routes
 from olo_gateway.http.request_ids import RequestIds
 from olo_gateway.http.routing_routes import routing_routes
+from olo_gateway.http.run_routes import run_routes
 from olo_gateway.http.schemas import HealthAnswer
 from olo_gateway.http.streaming import StreamPace
 from olo_gateway.ports import Catalogue, Routing
@@ -45,6 +46,7 @@ def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Healt
     app.include_router(chat_routes(chats, pace))
     app.include_router(model_routes(catalogue))
     app.include_router(routing_routes(routing))
+    app.include_router(run_routes(chats.runs))
 
     @app.get(
         "/healthz",

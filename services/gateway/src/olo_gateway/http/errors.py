@@ -76,7 +76,8 @@ def answer_of(error: OloError) -> ErrorAnswer:
 
 def _invalid(request: Request, error: RequestValidationError) -> OloError:
     first = error.errors()[0]
-    where = [part for part in first["loc"] if part != "body"]
+    place, *inside = first["loc"]
+    where = inside if place in ("body", "query") else [place, *inside]
     if first["type"] == "json_invalid":
         return InvalidField("body", "this is not valid JSON", reason="json_invalid")
     if not where:

@@ -151,7 +151,7 @@ BODIES: list[tuple[bytes, str, int, str]] = [
     (b"[" * 10_000 + b"]" * 10_000, "application/json", 400, "json_invalid"),
     (b"[]", "application/json", 400, "field_invalid"),
     (b"{}", "application/json", 400, "messages_missing"),
-    (b"{}", "text/plain", 400, "media_type_unsupported"),
+    (b"{}", "text/plain", 415, "media_type_unsupported"),
     (b'"' + b"x" * MAX_BODY_BYTES + b'"', "application/json", 413, "body_too_large"),
 ]
 

@@ -58,6 +58,10 @@ def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Healt
         response.status_code = 503
         return HealthAnswer(status="unavailable", missing=health.missing)
 
-    app.add_middleware(BodyLimit, refusal=errors.refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
+    app.add_middleware(BodyLimit, refuse=_too_large)
     app.add_middleware(RequestIds)
     return app
+
+
+def _too_large(path: str) -> Response:
+    return errors.response_of(errors.Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE), errors.dialect_of(path))

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import orjson
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -46,18 +45,18 @@ class BodyLimit:
 
     Args:
         app: The application.
-        refusal: What is answered to a body that says so.
+        refuse: What is answered at a path to a body that says so.
     """
 
-    def __init__(self, app: ASGIApp, refusal: JSONResponse) -> None:
+    def __init__(self, app: ASGIApp, refuse: Callable[[str], Response]) -> None:
         self._app = app
-        self._refusal = refusal
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a call on, or refuses it."""
         declared = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
         if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
-            await self._refusal(scope, receive, send)
+            await self._refuse(scope["path"])(scope, receive, send)
             return
         size = 0
 

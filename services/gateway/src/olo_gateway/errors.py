@@ -6,6 +6,7 @@ OloError
 +-- GatewayStopping                        this process ends; another one may answer
 +-- RunNotFound, ModelNotFound
 +-- RunUnanswered                          nothing to compare a replay with
++-- NoReranker                             nobody can order documents
 +-- RequestIdConflict                      one request_id, two requests
 +-- DeadlineExceeded, RunCancelled         the run ended without an answer
 +-- OffsetInvalid                          a stream cannot be resumed there
@@ -84,6 +85,16 @@ class ModelNotFound(OloError):
 
     def __init__(self) -> None:
         super().__init__("there is no model with this id", field="model")
+
+
+class NoReranker(OloError):
+    """No instance has a reranker."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "reranker_not_loaded"
+
+    def __init__(self) -> None:
+        super().__init__("no embedding model that is there has a reranker")
 
 
 class RequestIdConflict(OloError):

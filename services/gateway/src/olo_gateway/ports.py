@@ -128,3 +128,24 @@ class Embedding(Protocol):
     async def embed(self, request: gateway.EmbedRequest) -> gateway.EmbedResponse:
         """One vector for each text."""
         ...
+
+    async def rerank(self, request: gateway.RerankRequest) -> gateway.RerankResponse:
+        """Documents by how well they answer a query.
+
+        Raises:
+            ModelNotFound: No instance has this reranker.
+            NoReranker: No instance has any.
+        """
+        ...
+
+
+class Tokenizing(Protocol):
+    """Texts as models read them."""
+
+    async def tokenize(self, request: gateway.TokenizeRequest) -> gateway.TokenizeResponse:
+        """The tokens of a text or of a conversation."""
+        ...
+
+    async def detokenize(self, request: gateway.DetokenizeRequest) -> gateway.DetokenizeResponse:
+        """The text of tokens."""
+        ...

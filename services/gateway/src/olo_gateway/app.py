@@ -156,7 +156,9 @@ async def _edge(
     stack.push_async_callback(chats.close)
     routing = RoutingViews(RouterServiceStub(router), BenchmarkServiceStub(registry))
     pace = StreamPace(settings.keep_alive, settings.client_patience)
-    application = http_app(chats, catalogue, routing, health, pace)
+    application = http_app(
+        chats, catalogue, routing, health, pace, runs=runs, embedding=embedding, tokenizing=tokenizing
+    )
     await stack.enter_async_context(
         http_server(
             application,

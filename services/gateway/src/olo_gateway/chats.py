@@ -9,13 +9,13 @@ import uuid
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from olo.gateway.v1.run_pb2 import RUN_PHASE_PARKED, ChatRequest, ChatResponse, RunProgress
 from olo_common.durations import seconds_of
-from olo_common.errors import InvalidField
+from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
 from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.convert import request_of
@@ -52,6 +52,7 @@ class Chats:
         self._admission = admission
         self._limits = limits
         self._cancelling: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     async def answer(self, order: ChatOrder) -> ChatResponse:
         """Runs an order and waits for its answer.
@@ -91,6 +92,31 @@ class Chats:
                 async for event in events:
                     yield event
 
+    async def begin(self, order: ChatOrder) -> Started:
+        """Starts a run whose caller does not wait for its end. It holds its place until then, as any other.
+
+        Raises:
+            OloError: What is wrong with it, or why it cannot be started.
+        """
+        call = self._call(order, stream=True)
+        started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            with self._admission.place(call.applicant) as place, _logged(call):
+                started.set_result(await self._start(call, place))
+                async with watched(self._runs, call.run_id, self._parked_aside(place)):
+                    await self._result(call, place)
+
+        task = asyncio.create_task(run(), name="background-run")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        either: list[asyncio.Future[Any]] = [task, started]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not started.done():
+            await task
+        task.add_done_callback(_forgotten)
+        return started.result()
+
     async def follow(
         self, run_id: str, point: ResumePoint | None = None, seconds: float | None = None
     ) -> AsyncGenerator[ChatEvent, None]:
@@ -122,7 +148,9 @@ class Chats:
                     yield event
 
     async def close(self) -> None:
-        """Waits until the runs of callers who hung up are cancelled."""
+        """Waits until the runs of callers who hung up are cancelled; those that nobody waits for go on without us."""
+        for task in self._background:
+            task.cancel()
         if self._cancelling:
             await asyncio.wait(self._cancelling, timeout=2.0)
 
@@ -180,6 +208,12 @@ class Chats:
         except Exception as error:
             # Its deadline ends the run at the latest.
             logger(__name__).warning("run_not_cancelled", run_id=run_id, error=repr(error))
+
+
+def _forgotten(task: asyncio.Task[None]) -> None:
+    """What becomes of a run that nobody waits for is asked of the run."""
+    if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, OloError):
+        logger(__name__).error("background_run_crashed", exc_info=error)
 
 
 def _note(place: Place, response: ChatResponse) -> None:

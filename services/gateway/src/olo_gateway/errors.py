@@ -4,7 +4,7 @@ OloError
 +-- NoModelAvailable, ModelUnavailable     nobody can answer now
 +-- Overloaded                             too many runs at once
 +-- GatewayStopping                        this process ends; another one may answer
-+-- RunNotFound, ModelNotFound
++-- RunNotFound, ResponseNotFound, ModelNotFound
 +-- RunUnanswered                          nothing to compare a replay with
 +-- NoReranker                             nobody can order documents
 +-- RequestIdConflict                      one request_id, two requests
@@ -58,6 +58,16 @@ class RunNotFound(OloError):
 
     def __init__(self) -> None:
         super().__init__("there is no run with this id", field="run_id")
+
+
+class ResponseNotFound(OloError):
+    """There is no response with this id, or no longer."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "response_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no response with this id", field="response_id")
 
 
 class RunUnanswered(OloError):

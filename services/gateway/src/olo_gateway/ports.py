@@ -57,6 +57,14 @@ class Runs(Protocol):
         """
         ...
 
+    async def delete(self, run_id: str) -> None:
+        """Forgets a run; one that runs is ended. Returns once nobody can see it any more.
+
+        Raises:
+            RunNotFound: There is no such run.
+            Unavailable: Nobody can say whether it is forgotten.
+        """
+
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """Runs, newest first, and the token of the next page."""
         ...

@@ -11,17 +11,29 @@ from olo.common.v1.common_pb2 import TokenUsage
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2 import ModelSummary
 from olo.gateway.v1.run_pb2 import ChatResponse
-from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, FinishReason
+from olo.inference.v1.inference_service_pb2 import (
+    FINISH_REASON_LENGTH,
+    FINISH_REASON_TOOL_CALLS,
+    Alternative,
+    FinishReason,
+)
 from olo.router.v1.router_service_pb2 import ScoreComponent, SelectionReason
 from olo_common.durations import seconds_of
 from olo_contracts.identifiers import REQUEST_ID, is_valid
 from olo_gateway.convert import cause_name
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http import schemas
+from olo_gateway.http.tool_schemas import (
+    CalledFunctionAnswer,
+    LogprobsAnswer,
+    TokenLogprobAnswer,
+    ToolCallAnswer,
+)
 
 _SCORE_DIGITS: Final = 4
 
 
+RUN_ID_HEADER: Final = "x-olo-run-id"
 _COMPLETION: Final = "chatcmpl-"
 
 
@@ -48,14 +60,40 @@ def completion_of(response: ChatResponse, created: int) -> schemas.ChatCompletio
         id=completion_id(response.run_id),
         created=created,
         model=response.model,
-        choices=[
-            schemas.Choice(
-                message=schemas.AnswerMessage(content=response.message.content),
-                finish_reason=finish_reason_of(response.finish_reason),
-            )
-        ],
+        choices=[_choice_of(number, answer) for number, answer in enumerate(answers_of(response))],
         usage=usage_of(response.usage),
         olo=details_of(response),
+    )
+
+
+def answers_of(response: ChatResponse) -> list[Alternative]:
+    """The first answer and the further ones."""
+    first = Alternative(
+        text=response.message.content,
+        finish_reason=response.finish_reason,
+        tool_calls=response.message.tool_calls,
+        logprobs=response.logprobs,
+    )
+    return [first, *response.alternatives]
+
+
+def calls_of(answer: Alternative) -> list[ToolCallAnswer]:
+    """The calls of tools of an answer."""
+    return [
+        ToolCallAnswer(id=call.id, function=CalledFunctionAnswer(name=call.name, arguments=call.arguments_json))
+        for call in answer.tool_calls
+    ]
+
+
+def logprobs_of(answer: Alternative) -> LogprobsAnswer | None:
+    """The log probabilities of an answer; None where nobody asked for them."""
+    if not answer.logprobs:
+        return None
+    return LogprobsAnswer(
+        content=[
+            TokenLogprobAnswer(token=token.text, logprob=token.logprob, bytes=list(token.text.encode()))
+            for token in answer.logprobs
+        ]
     )
 
 
@@ -95,12 +133,29 @@ def usage_of(usage: TokenUsage) -> schemas.Usage:
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.prompt_tokens + usage.completion_tokens,
         prompt_tokens_details={"cached_tokens": usage.cached_tokens},
+        completion_tokens_details={"reasoning_tokens": 0},
     )
 
 
-def finish_reason_of(reason: FinishReason) -> Literal["stop", "length"]:
-    """Why the answer ended, in the two words that clients know for it."""
+def finish_reason_of(reason: FinishReason) -> Literal["stop", "length", "tool_calls"]:
+    """Why the answer ended, in the words that clients know for it."""
+    if reason == FINISH_REASON_TOOL_CALLS:
+        return "tool_calls"
     return "length" if reason == FINISH_REASON_LENGTH else "stop"
+
+
+def run_headers(response: ChatResponse) -> dict[str, str]:
+    """What the headers of an answer say of its run."""
+    told = {RUN_ID_HEADER: response.run_id, "x-olo-model": response.model}
+    selection = response.selection
+    if selection.chosen_index < len(selection.candidates):
+        told["x-olo-route-reason"] = reason_name(selection.candidates[selection.chosen_index].reason)
+    return told
+
+
+def reason_name(reason: SelectionReason) -> str:
+    """Why a model is a candidate, as programs know it: `default`."""
+    return SelectionReason.Name(reason).removeprefix("SELECTION_REASON_").lower()
 
 
 def model_of(model: ModelSummary) -> schemas.Model:
@@ -122,6 +177,17 @@ def model_of(model: ModelSummary) -> schemas.Model:
     )
 
 
+def _choice_of(number: int, answer: Alternative) -> schemas.Choice:
+    calls = calls_of(answer)
+    content = None if calls and not answer.text else answer.text
+    return schemas.Choice(
+        index=number,
+        message=schemas.AnswerMessage(content=content, tool_calls=calls or None),
+        logprobs=logprobs_of(answer),
+        finish_reason=finish_reason_of(answer.finish_reason),
+    )
+
+
 def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
     return schemas.Selection(
         chosen_index=selection.chosen_index,
@@ -129,7 +195,7 @@ def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
             schemas.Candidate(
                 model_id=candidate.model_id,
                 score=round(candidate.score, _SCORE_DIGITS),
-                reason=SelectionReason.Name(candidate.reason).removeprefix("SELECTION_REASON_").lower(),
+                reason=reason_name(candidate.reason),
                 explanation=candidate.explanation,
                 at_capacity=candidate.at_capacity,
                 components=[component_of(part) for part in candidate.components],

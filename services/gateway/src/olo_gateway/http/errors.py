@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from olo_common.errors import ErrorCode, InvalidField, OloError
 from olo_common.logs import logger
 from olo_gateway.http.body import MAX_BODY_BYTES
-from olo_gateway.http.field_names import in_openai
+from olo_gateway.http.field_names import in_chat, in_responses
 from olo_gateway.http.schemas import ErrorAnswer, ErrorBody
 
 _HTTP_REASONS: Final = {
@@ -24,6 +24,7 @@ _HTTP_REASONS: Final = {
     HTTPStatus.NOT_FOUND: ("path_not_found", "there is nothing at this path"),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "this path does not take this method"),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("body_too_large", f"the body may have at most {MAX_BODY_BYTES} bytes"),
+    HTTPStatus.REQUEST_TIMEOUT: ("body_timeout", "the body was not sent in time"),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("encoding_unsupported", "the body must not be compressed"),
 }
 _CODES: Final = {
@@ -37,6 +38,8 @@ class Dialect(Enum):
     """Whose clients a path serves; its errors have the shape that these read."""
 
     OPENAI = "openai"
+    RESPONSES = "responses"
+    """OpenAI's too, with other names of fields."""
 
 
 class Refused(OloError):
@@ -56,14 +59,16 @@ class Refused(OloError):
 
 def dialect_of(path: str) -> Dialect:
     """The dialect that this path speaks."""
-    return Dialect.OPENAI
+    return Dialect.RESPONSES if path.startswith("/v1/responses") else Dialect.OPENAI
 
 
 def error_body(dialect: Dialect, error: OloError) -> dict[str, Any]:
     """The JSON body that tells an error."""
     match dialect:
         case Dialect.OPENAI:
-            return _openai(error)
+            return _openai(error, in_chat)
+        case Dialect.RESPONSES:
+            return _openai(error, in_responses)
 
 
 def status_of(error: OloError) -> int:
@@ -102,6 +107,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error.__cause__, OloError):
+            # The framework wraps what the reading of a body raises.
+            return response_of(error.__cause__, dialect_of(request.url.path))
         return response_of(Refused(HTTPStatus(error.status_code)), dialect_of(request.url.path), error.headers)
 
     @app.exception_handler(Exception)
@@ -116,11 +124,11 @@ _STATUSES: Final[Mapping[str, int]] = {
 """Reasons for which HTTP has a better status than their code has."""
 
 
-def _openai(error: OloError) -> dict[str, Any]:
+def _openai(error: OloError, spelled: Callable[[str], str]) -> dict[str, Any]:
     body = ErrorBody(
-        message=in_openai(error.message),
+        message=spelled(error.message),
         type=error.code.value.openai_type,
-        param=None if error.field is None else in_openai(error.field),
+        param=None if error.field is None else spelled(error.field),
         code=error.reason,
     )
     return ErrorAnswer(error=body).model_dump()
@@ -144,12 +152,12 @@ def _invalid(request: Request, error: RequestValidationError) -> OloError:
 
 
 def _field(where: list[int | str]) -> str:
-    """The path of a field; the tags of unions, which pydantic puts in, are no part of it."""
+    """The path of a field; the tags of unions, types that pydantic puts in, are no part of it."""
     name = ""
     for part in where:
         if isinstance(part, int):
             name += f"[{part}]"
-        elif part.isidentifier() and part not in ("str", "int", "float", "bool"):
+        elif part.isidentifier() and not part[0].isupper() and part not in ("str", "int", "float", "bool"):
             name += f".{part}" if name else part
     return name
 

@@ -9,11 +9,22 @@ from typing import Any, Final, Protocol
 
 import orjson
 
+from olo.gateway.v1.run_pb2 import ChatResponse
+from olo.inference.v1.inference_service_pb2 import Alternative
 from olo_common.errors import OloError
 from olo_common.logs import logger
 from olo_gateway.convert import phase_name
 from olo_gateway.following import ChatEvent, Completed, Progress, Started
-from olo_gateway.http.answers import completion_id, details_of, finish_reason_of, usage_of
+from olo_gateway.http.answers import (
+    RUN_ID_HEADER,
+    answers_of,
+    calls_of,
+    completion_id,
+    details_of,
+    finish_reason_of,
+    logprobs_of,
+    usage_of,
+)
 from olo_gateway.http.errors import Dialect, error_body, internal
 from olo_gateway.http.event_ids import event_id
 from olo_gateway.http.hang_up import EVENT_STREAM, EventStream
@@ -22,7 +33,6 @@ from olo_gateway.streaming.silences import with_silences
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 DONE: Final = b"data: [DONE]\n\n"
-RUN_ID_HEADER: Final = "x-olo-run-id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +98,29 @@ class ChunkEncoder:
                 return [event_id(0, 0) + self._chunk({}, olo={"reset": reason})]
             case Completed(response):
                 self.model = response.model
-                reason = finish_reason_of(response.finish_reason)
-                olo = details_of(response).model_dump()
-                chunks = [*self._role(), self._chunk({}, finish_reason=reason, olo=olo)]
+                chunks = self._role()
+                for number, answer in enumerate(answers_of(response)):
+                    chunks += self._answer(number, answer, response)
                 if self.include_usage:
                     chunks.append(self._data(choices=[], usage=usage_of(response.usage).model_dump()))
                 return chunks
+
+    def _answer(self, number: int, answer: Alternative, response: ChatResponse) -> list[bytes]:
+        """How an answer ends. Of the further ones nothing was said before: they are given whole."""
+        chunks = []
+        if number:
+            chunks.append(self._chunk({"role": "assistant", "content": answer.text}, number))
+        for position, call in enumerate(calls_of(answer)):
+            chunks.append(self._chunk({"tool_calls": [{"index": position, **call.model_dump()}]}, number))
+        logprobs = logprobs_of(answer)
+        last = self._chunk(
+            {},
+            number,
+            finish_reason=finish_reason_of(answer.finish_reason),
+            logprobs=logprobs and logprobs.model_dump(),
+            **({} if number else {"olo": details_of(response).model_dump()}),
+        )
+        return [*chunks, last]
 
     def _role(self) -> list[bytes]:
         if self._begun:
@@ -101,8 +128,15 @@ class ChunkEncoder:
         self._begun = True
         return [self._chunk({"role": "assistant", "content": ""})]
 
-    def _chunk(self, delta: dict[str, str], finish_reason: str | None = None, **extra: Any) -> bytes:
-        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    def _chunk(
+        self,
+        delta: dict[str, Any],
+        index: int = 0,
+        finish_reason: str | None = None,
+        logprobs: Any = None,
+        **extra: Any,
+    ) -> bytes:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
         if self.include_usage:
             extra["usage"] = None
         return self._data(choices=[choice], **extra)
@@ -126,8 +160,16 @@ class ChunkEncoder:
         return [DONE]
 
 
-async def streamed(told: AsyncGenerator[ChatEvent, None], encoder: Encoder, pace: StreamPace) -> EventStream:
-    """The response to a streaming call, once there is a first piece of the answer, or a silence.
+async def streamed(
+    told: AsyncGenerator[ChatEvent, None], encoder: Encoder, pace: StreamPace, *, at_once: bool = False
+) -> EventStream:
+    """The response to a streaming call, once there is a first piece of the answer, or a silence; or once it has begun.
+
+    Args:
+        told: The events of a run.
+        encoder: How they are written.
+        pace: What is waited for.
+        at_once: Begin as soon as the run is known, so that whatever becomes of it is told by events.
 
     Raises:
         OloError: What happened instead: until then an error has a status of its own.
@@ -141,7 +183,7 @@ async def streamed(told: AsyncGenerator[ChatEvent, None], encoder: Encoder, pace
                 begun = encoder.encode(event)
             else:
                 first = _encoded(event, encoder)
-            if encoder.run_id and first:
+            if encoder.run_id and (first or at_once):
                 break
     except BaseException:
         await events.aclose()

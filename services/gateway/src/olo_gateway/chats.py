@@ -54,6 +54,12 @@ class Chats:
         self._cancelling: set[asyncio.Task[None]] = set()
         self._background: set[asyncio.Task[None]] = set()
 
+    @property
+    def places(self) -> tuple[int, int]:
+        """How many runs may be in flight now, and how many more there may be."""
+        limit = self._admission.limit
+        return limit, max(0, limit - self._admission.in_flight)
+
     async def answer(self, order: ChatOrder) -> ChatResponse:
         """Runs an order and waits for its answer.
 

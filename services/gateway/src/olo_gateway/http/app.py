@@ -81,7 +81,7 @@ def http_app(
         return HealthAnswer(status="unavailable", missing=health.missing)
 
     app.add_middleware(BodyLimit, refuse=_refused)
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIds, places=lambda: chats.places)
     return app
 
 

@@ -27,6 +27,7 @@ _ERRORS: Final = {
     409: "The Idempotency-Key was used for another request.",
     412: "No model offers what the constraints demand.",
     413: "The body is too large.",
+    415: "The body is no plain JSON.",
     416: "The answer has no such place as Last-Event-ID says.",
     429: "Too many requests are in flight; see Retry-After.",
     503: "No model answers now, or a part of the system is away; see Retry-After.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from olo_gateway.http.shapes import AnswerShape, RequestShape
 from olo_gateway.http.tool_schemas import (
@@ -69,6 +69,19 @@ class RoutingConstraints(RequestShape):
 
 
 class ChatCompletionRequest(RequestShape):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"model": "auto", "messages": [{"role": "user", "content": "Where does the Nile rise?"}]},
+                {
+                    "messages": [{"role": "user", "content": "Where does the Nile rise?"}],
+                    "rag": {"collection": "demo", "top_k": 4},
+                    "stream": True,
+                },
+            ]
+        }
+    )
+
     messages: list[ChatMessage]
     model: str | None = None
     """A model id; `auto`, or none: the router chooses."""

@@ -142,7 +142,8 @@ class ResponseEncoder:
 
     def _completed(self, response: ChatResponse) -> list[bytes]:
         text = response.message.content
-        if (self.after is not None and is_beyond(self.after, response)) or (self._astray and len(response.attempts) <= 1):
+        beyond = self.after is not None and is_beyond(self.after, response)
+        if beyond or (self._astray and len(response.attempts) <= 1):
             raise OffsetInvalid(STARTING_AFTER)
         events: list[bytes] = []
         if self._believed and len(response.attempts) > 1:

@@ -62,6 +62,12 @@ status: setup ## Show the parts of the local stack
 test: setup ## Run the tests (ARGS="services/router -k order")
 	@$(BIN)/pytest $(ARGS)
 
+EXAMPLES ?= 200
+
+.PHONY: fuzz
+fuzz: setup ## Make requests up from the OpenAPI description, many for each operation (EXAMPLES=200)
+	@OLO_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout 3600 services/gateway/tests/test_gateway_openapi.py
+
 .PHONY: check
 check: lint types contracts proto-check ## All that is checked without running: lint, types, contracts, generated code
 

@@ -19,9 +19,13 @@ import pytest
 from olo.common.v1.common_pb2 import MODEL_TYPE_EMBEDDING
 from olo.embedding.v1 import embedding_service_pb2 as embedding
 from olo.embedding.v1 import embedding_service_pb2_grpc as embedding_grpc
+from olo.gateway.v1 import gateway_service_pb2 as gateway
+from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
+from olo.inference.v1.inference_service_pb2 import TokenizeRequest
 from olo.router.v1 import router_service_pb2 as router
 from olo.router.v1 import router_service_pb2_grpc as router_grpc
 from olo_common.errors import ErrorCode, RemoteError
+from olo_common.grpc_client import call, channel
 from olo_common.grpc_interceptors import ErrorInterceptor
 from olo_common.lifecycle import Lifetime
 from olo_common.settings import NatsSettings, TemporalSettings
@@ -124,7 +128,7 @@ class World:
             settings = GatewaySettings(
                 port=0, http_port=free_port(), router_target=target, nats=nats, temporal=temporal, grace_seconds=0.5
             )
-            await stack.enter_async_context(running(settings, Lifetime()))
+            self.grpc = await stack.enter_async_context(running(settings, Lifetime()))
             url = f"http://127.0.0.1:{settings.http_port}"
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=60))
             async with asyncio.timeout(30):
@@ -263,6 +267,20 @@ async def test_vectors_and_ranks_come_from_instances_that_the_router_names(world
         assert [(one["index"], one["document"]["text"]) for one in ranked["results"]] == [(1, "b"), (0, "a")]
     unknown = await world.http[0].post("/v1/rerank", json={**asked, "model": "other"})
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")
+
+
+async def test_tokens_and_ranks_are_there_over_grpc_too(world: World) -> None:
+    async with channel(world.grpc) as opened:
+        stub: Any = GatewayServiceStub(opened)
+        asked = gateway.TokenizeRequest(model=MODEL, input=TokenizeRequest(text="Nile"))
+        told = await call(stub.Tokenize, asked, peer="gateway", timeout=30)
+        assert (told.model, bytes(told.token_ids)) == (MODEL, b"Nile")
+        back = gateway.DetokenizeRequest(token_ids=told.token_ids)
+        assert (await call(stub.Detokenize, back, peer="gateway", timeout=30)).text == "Nile"
+        ranked = await call(
+            stub.Rerank, gateway.RerankRequest(query="q", documents=["a", "b"]), peer="gateway", timeout=30
+        )
+        assert [result.index for result in ranked.results] == [1, 0]
 
 
 async def test_prompts_are_completed_one_run_each(world: World) -> None:

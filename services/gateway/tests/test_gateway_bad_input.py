@@ -98,7 +98,7 @@ ROWS = [
     Row(21, 400, "unsupported_parameter", {"logit_bias": {str(n): 1 for n in range(100_000)}}, "logit_bias"),
     Row(22, 400, "schema_invalid", schema({"type": "thing"}), "response_format.json_schema.schema"),
     Row(22, 400, "schema_invalid", schema({"enum": ["x" * 40_000]}), "response_format.json_schema.schema"),
-    Row(22, 400, "schema_invalid", schema(nested(100)), "response_format.json_schema.schema"),
+    Row(22, 400, "schema_invalid", schema(nested(400)), "response_format.json_schema.schema"),
     *(
         Row(26, 400, "field_invalid", {"model": name}, "model")
         for name in ("../../etc/passwd", "a\x00b", "m" * 10_240, "gpt-\u0430", "%2e%2e/x", "a/../b")

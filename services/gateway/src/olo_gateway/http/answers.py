@@ -164,12 +164,20 @@ def model_of(model: ModelSummary) -> schemas.Model:
         common_pb2.MODEL_TYPE_LLM: "llm",
         common_pb2.MODEL_TYPE_EMBEDDING: "embedding",
     }
+    hardware: dict[int, Literal["cpu", "gpu"]] = {
+        common_pb2.HARDWARE_TYPE_CPU: "cpu",
+        common_pb2.HARDWARE_TYPE_GPU: "gpu",
+    }
     return schemas.Model(
         id=model.model_id,
         created=model.create_time.seconds,
         name=model.model_name,
         type=kinds.get(model.model_type, "unknown"),
         context_length=model.context_limit,
+        max_model_len=model.context_limit,
+        max_concurrency=model.max_concurrency,
+        in_flight=model.in_flight,
+        hardware=hardware.get(model.hardware_type, "unknown"),
         priority=model.priority,
         default=model.default_flag,
         available=model.available,

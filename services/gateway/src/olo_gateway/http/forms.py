@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -20,8 +20,20 @@ def unsupported(field: str, problem: str = "this value is not supported") -> Inv
 
 def tool_of(function: FunctionDefinition) -> Tool:
     """The tool that a function is."""
-    parameters = orjson.dumps(function.parameters).decode() if function.parameters else ""
+    parameters = schema_text("tools", function.parameters) if function.parameters else ""
     return Tool(function.name, function.description or "", parameters)
+
+
+def schema_text(field: str, schema: dict[str, Any]) -> str:
+    """A schema as text.
+
+    Raises:
+        InvalidField: It is nested too deeply to be written.
+    """
+    try:
+        return orjson.dumps(schema).decode()
+    except TypeError:
+        raise InvalidField(field, "a schema is nested too deeply", reason="schema_invalid") from None
 
 
 def choice_of(choice: str | NamedToolChoice | None, parallel: bool | None) -> ToolChoice:
@@ -52,5 +64,5 @@ def format_of(given: ResponseFormat | None) -> Format:
         return Format(kind)
     if given.json_schema is None:
         raise InvalidField("response_format.json_schema", "is missing")
-    schema = orjson.dumps(given.json_schema.schema_).decode()
+    schema = schema_text("response_format.schema_json", given.json_schema.schema_)
     return Format(kind, schema, bool(given.json_schema.constrained))

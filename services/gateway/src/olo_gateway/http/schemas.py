@@ -277,6 +277,13 @@ class Model(AnswerShape):
     name: str
     type: Literal["llm", "embedding", "unknown"]
     context_length: int
+    max_model_len: int
+    """The same, by the name that vLLM gives it."""
+    max_concurrency: int
+    """Requests that an instance computes at once."""
+    in_flight: int
+    """Requests that are with its instances now."""
+    hardware: Literal["cpu", "gpu", "unknown"]
     priority: int
     default: bool
     available: bool

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import orjson
-
 from olo_common.errors import InvalidField
 from olo_gateway.conversations import Conversation, continued
-from olo_gateway.http.forms import unsupported
+from olo_gateway.http.forms import schema_text, unsupported
 from olo_gateway.http.orders import constraints_of
 from olo_gateway.http.responses.schemas import CreateResponse, FunctionChoice, InputItem, InputPart, TextOptions
 from olo_gateway.runs.forms import (
@@ -142,14 +140,14 @@ def _format(text: TextOptions | None) -> Format:
         return Format(kind)
     if given.schema_ is None:
         raise InvalidField("text.format.schema", "is missing")
-    return Format(kind, orjson.dumps(given.schema_).decode())
+    return Format(kind, schema_text("text.format.schema", given.schema_))
 
 
 def _tool(body: CreateResponse, number: int) -> Tool:
     tool = (body.tools or [])[number]
     if tool.type != "function":
         raise unsupported(f"tools[{number}].type", "only functions are supported, which the caller runs")
-    parameters = orjson.dumps(tool.parameters).decode() if tool.parameters else ""
+    parameters = schema_text(f"tools[{number}].parameters", tool.parameters) if tool.parameters else ""
     return Tool(_given(f"tools[{number}].name", tool.name), tool.description or "", parameters)
 
 

@@ -39,12 +39,13 @@ class ScriptedEdge:
         self.runs = InMemoryRuns(self._answering)
         self.embedding = InMemoryEmbedding()
         self.answer: Answer | None = None
+        self.health = Health()
         self.chats = Chats(self.runs, self.tokens, Admission(Bounds(64, 64, 4.0)), RunLimits(30.0, 60.0))
         self.app = http_app(
             self.chats,
             InMemoryCatalogue([]),
             InMemoryRouting(),
-            Health(),
+            self.health,
             StreamPace(0.2, 5.0),
             runs=self.runs,
             embedding=self.embedding,
@@ -63,8 +64,10 @@ class ScriptedEdge:
 
 
 @pytest.fixture
-def scripted() -> ScriptedEdge:
-    return ScriptedEdge()
+async def scripted() -> ScriptedEdge:
+    built = ScriptedEdge()
+    await built.health.cover([])
+    return built
 
 
 @pytest.fixture

@@ -69,10 +69,7 @@ class Chats:
         call = self._call(order, stream=False)
         with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call), _logged(call):
             await self._start(call, place)
-            if order.wait_for_model is None:
-                return await self._result(call, place)
-            async with watched(self._runs, call.run_id, self._parked_aside(place)):
-                return await self._result(call, place)
+            return await self._awaited(order, call, place)
 
     async def stream(self, order: ChatOrder, point: ResumePoint | None = None) -> AsyncGenerator[ChatEvent, None]:
         """Runs an order and gives its answer as it comes into being: `Started`, deltas and resets, `Completed`.
@@ -110,8 +107,7 @@ class Chats:
         async def run() -> None:
             with self._admission.place(call.applicant) as place, _logged(call):
                 started.set_result(await self._start(call, place))
-                async with watched(self._runs, call.run_id, self._parked_aside(place)):
-                    await self._result(call, place)
+                await self._awaited(order, call, place)
 
         task = asyncio.create_task(run(), name="background-run")
         self._background.add(task)
@@ -188,6 +184,13 @@ class Chats:
         await self._runs.start(call.run_id, call.request, call.fingerprint)
         place.accepted = True
         return Started(call.run_id, int(time.time()))
+
+    async def _awaited(self, order: ChatOrder, call: _Call, place: Place) -> ChatResponse:
+        """The result of a run that gives up its place while it is parked."""
+        if order.wait_for_model is None:
+            return await self._result(call, place)
+        async with watched(self._runs, call.run_id, self._parked_aside(place)):
+            return await self._result(call, place)
 
     async def _result(self, call: _Call, place: Place) -> ChatResponse:
         try:

@@ -52,6 +52,15 @@ class ScriptedEdge:
             tokenizing=InMemoryTokenizing(),
         )
 
+    def forget(self) -> None:
+        """Forgets every run and call."""
+        self.answer = None
+        self.runs.started.clear()
+        self.runs._tasks.clear()
+        self.runs._fingerprints.clear()
+        self.embedding.asked.clear()
+        self.tokens._said.clear()
+
     async def _answering(self, run_id: str, request: ChatRequest) -> ChatResponse:
         if self.answer is not None:
             return await self.answer(run_id, request)
@@ -63,11 +72,18 @@ class ScriptedEdge:
         )
 
 
-@pytest.fixture
-async def scripted() -> ScriptedEdge:
+@pytest.fixture(scope="session")
+async def scripted_once() -> ScriptedEdge:
     built = ScriptedEdge()
     await built.health.cover([])
     return built
+
+
+@pytest.fixture
+def scripted(scripted_once: ScriptedEdge) -> ScriptedEdge:
+    """The edge as if it were new: to build the application takes longer than most tests."""
+    scripted_once.forget()
+    return scripted_once
 
 
 @pytest.fixture

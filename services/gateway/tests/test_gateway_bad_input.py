@@ -175,7 +175,8 @@ async def test_what_a_run_ends_with_has_the_same_shape_everywhere(
         raise error
 
     scripted.answer = failing
-    answer = await edge_http.post(path, json={**HELLO, "input": "x", "prompt": "x"})
+    bodies = {CHAT: HELLO, RESPONSES: {"input": "x"}}
+    answer = await edge_http.post(path, json=bodies.get(path, {"prompt": "x"}))
     told = answer.json()["error"]
     assert (answer.status_code, told["code"], told["message"]) == (status, error.reason, error.message)
     assert answer.headers.get("retry-after") == ("2" if error.retry_after else None)

@@ -98,6 +98,14 @@ class World:
         self.engine = FakeEngine(told)
         self.clients: list[openai.AsyncOpenAI] = []
         self.http: list[httpx.AsyncClient] = []
+        self.deleted: asyncio.Task[Any]
+
+    async def delete_one(self) -> Any:
+        """Makes a response and has it deleted."""
+        client = self.clients[0].with_options(timeout=120)
+        made = await client.responses.create(model=MODEL, input="Where?")
+        await client.responses.delete(made.id)
+        return made
 
     async def build(self, stack: AsyncExitStack, nats_url: str, temporal_address: str, directory: Path) -> None:
         async def serve(add: Any, servicer: Any) -> str:
@@ -150,6 +158,7 @@ async def world(nats_url: str, temporal_address: str, tmp_path_factory: pytest.T
         patch.setattr(worker_app, "_load", load)
         async with AsyncExitStack() as stack:
             await built.build(stack, nats_url, temporal_address, tmp_path_factory.mktemp("model"))
+            built.deleted = asyncio.create_task(built.delete_one())
             yield built
 
 
@@ -220,18 +229,6 @@ async def test_a_response_is_made_here_and_followed_there(world: World) -> None:
     assert "Where?The Nile rises in Burundi.And then?" in prompt
 
 
-async def test_a_deleted_response_is_gone_from_temporal(world: World) -> None:
-    here, there = world.clients
-    made = await here.responses.create(model=MODEL, input="Where?")
-    run_id = made.id.removeprefix("resp_")
-    assert (await world.http[1].get(f"/v1/chat/completions/chatcmpl-{run_id}")).status_code == 200
-    await here.responses.delete(made.id)
-    with pytest.raises(openai.NotFoundError):
-        await there.responses.retrieve(made.id)
-    hidden = await world.http[1].get(f"/v1/chat/completions/chatcmpl-{run_id}")
-    assert (hidden.status_code, hidden.json()["error"]["code"]) == (404, "run_not_found")
-
-
 async def test_a_running_response_is_cancelled(world: World) -> None:
     made = await world.clients[0].responses.create(
         model=MODEL, input="x", background=True, extra_headers={"Idempotency-Key": f"c-{uuid.uuid4().hex}"}
@@ -296,3 +293,13 @@ async def test_prompts_are_completed_one_run_each(world: World) -> None:
     assert last.logprobs is not None
     assert last.logprobs.text_offset is not None
     assert last.logprobs.text_offset[:2] == [0, 1]
+
+
+async def test_a_deleted_response_is_gone_from_temporal(world: World) -> None:
+    """At the end of the module: Temporal takes its time, and the other tests use it."""
+    made = await world.deleted
+    run_id = made.id.removeprefix("resp_")
+    with pytest.raises(openai.NotFoundError):
+        await world.clients[1].responses.retrieve(made.id)
+    hidden = await world.http[1].get(f"/v1/chat/completions/chatcmpl-{run_id}")
+    assert (hidden.status_code, hidden.json()["error"]["code"]) == (404, "run_not_found")

@@ -43,9 +43,10 @@ RUN_STATE: Final = "run_state"
 """The fact of an error that its run has ended, and how."""
 _RETRY_AFTER: Final = 2.0
 _ASK_AGAIN_SECONDS: Final = 0.5
-DELETE_SECONDS: Final = 20.0
-"""How long a deletion may take before the caller is told to come back."""
-_LOOK_AGAIN_SECONDS: Final = 0.1
+DELETE_SECONDS: Final = 90.0
+"""How long a deletion may take before the caller is told to come back. Temporal takes about half a minute: it first
+makes sure that its queues need the run no more."""
+_LOOK_AGAIN_SECONDS: Final = 0.5
 _MEMO_KEY: Final = "fingerprint"
 _QUERY: Final = f"WorkflowType = '{CHAT_WORKFLOW}'"
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from olo.common.v1.common_pb2 import TokenUsage
 from olo.gateway.v1.run_pb2 import Attempt, ChatRequest, ChatResponse, Citation, ResponseOptions
 from olo.inference.v1 import inference_service_pb2 as inference
+from olo_gateway.errors import NoModelAvailable
 from olo_gateway.following import Completed, Started
 from olo_gateway.http.responses.events import ResponseEncoder
 from olo_gateway.runs.forms import ResponseOptions as Options
@@ -255,8 +256,6 @@ async def test_an_answer_that_was_cut_is_incomplete(openai_client: openai.AsyncO
 async def test_a_failure_is_told_by_the_stored_response_and_its_stream(
     openai_client: openai.AsyncOpenAI, scripted: Any
 ) -> None:
-    from olo_gateway.errors import NoModelAvailable
-
     async def failing(run_id: str, request: ChatRequest) -> ChatResponse:
         raise NoModelAvailable("no model is there", retry_after=2.0)
 

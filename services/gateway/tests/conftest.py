@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import httpx
 import openai
 import pytest
+import structlog
 
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo.inference.v1 import inference_service_pb2 as inference
@@ -70,6 +71,14 @@ class ScriptedEdge:
             message=inference.ChatMessage(role=inference.ROLE_ASSISTANT, content="Hello"),
             finish_reason=inference.FINISH_REASON_STOP,
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> None:
+    """The log shows crashes without the values of every variable: to print an application takes seconds."""
+    *others, _ = structlog.get_config()["processors"]
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*others, renderer])
 
 
 @pytest.fixture(scope="session")

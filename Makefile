@@ -63,6 +63,12 @@ test: setup ## Run the tests (ARGS="services/router -k order")
 	@$(MAKE) --no-print-directory node-modules || echo "npm packages cannot be installed: build and types of clients/typescript are not tested"
 	@$(BIN)/pytest $(ARGS)
 
+EXAMPLES ?= 200
+
+.PHONY: fuzz
+fuzz: setup ## Make requests up from the OpenAPI description, many for each operation (EXAMPLES=200)
+	@OLO_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout 3600 services/gateway/tests/test_gateway_openapi.py
+
 .PHONY: check
 check: lint types contracts proto-check ## All that is checked without running: lint, types, contracts, generated code
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 
+import httpx
 import pytest
 from openai import OpenAI
 
@@ -176,3 +177,29 @@ def test_embeddings_through_the_edge(stack: Stack) -> None:
     near = sum(a * b for a, b in zip(embedded.vectors[0], embedded.vectors[1], strict=True))
     far = sum(a * b for a, b in zip(embedded.vectors[0], embedded.vectors[2], strict=True))
     assert near > 0.8 > far
+
+
+def test_a_background_response_is_grounded_and_continued(openai_client: OpenAI) -> None:
+    question, source, fact = FACTS[0]
+    made = openai_client.responses.create(model="auto", input=question, background=True, extra_body={"rag": RAG})
+    events = list(openai_client.responses.retrieve(made.id, stream=True))
+    assert events[-1].type == "response.completed"
+    found = openai_client.responses.retrieve(made.id)
+    assert fact in found.output_text
+    annotations = found.output[0].content[0].annotations  # type: ignore[union-attr]
+    assert [note.filename.endswith(source) for note in annotations] == [True]  # type: ignore[union-attr]
+    again = openai_client.responses.create(
+        model="auto", input=question, previous_response_id=made.id, extra_body={"rag": RAG}
+    )
+    assert again.previous_response_id == made.id
+    assert again.output_text
+
+
+def test_vectors_and_tokens_come_from_the_models_that_are_there(openai_client: OpenAI, stack: Stack) -> None:
+    made = openai_client.embeddings.create(model="auto", input=["tram", "harbour tram"], dimensions=64)
+    assert [len(item.embedding) for item in made.data] == [64, 64]
+    text = "The tram began to run in 1908. <|end|>"
+    with httpx.Client(base_url=stack.url, timeout=60) as http:
+        told = http.post("/v1/tokenize", json={"prompt": text}).json()
+        assert http.post("/v1/detokenize", json={"tokens": told["tokens"]}).json()["prompt"] == text
+        assert told["count"] == len(told["tokens"]) < len(text)

@@ -30,11 +30,15 @@ from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, RagOptions
 from olo.inference.v1.inference_service_pb2 import (
     FINISH_REASON_STOP,
     ROLE_USER,
+    Alternative,
     ChatMessage,
     GenerateProgress,
     GenerateRequest,
     GenerateResponse,
     TokenChunk,
+    Tool,
+    ToolCall,
+    ToolChoice,
 )
 from olo.registry.v1 import registry_service_pb2 as registry
 from olo.registry.v1 import registry_service_pb2_grpc as registry_grpc
@@ -212,6 +216,8 @@ class FakeModel:
             usage={"prompt_tokens": len(request.messages), "completion_tokens": 2},
             candidate=request.candidate,
             attempt=attempt,
+            tool_calls=[ToolCall(id="c", name=request.tool_choice.name, arguments_json="{}") for _ in request.tools],
+            alternatives=[Alternative(text=f"answer {number}") for number in range(2, request.n + 1)],
         )
 
     async def _fall_silent(self, request: GenerateRequest, said: str) -> None:
@@ -391,6 +397,14 @@ async def test_a_plain_chat_is_selected_generated_and_explained(world: World) ->
     assert answer.timings.total.ToTimedelta() >= answer.timings.generate.ToTimedelta()
     assert await world.steps(answer.run_id) == ["select", "generate"]
     await world.record("plain", answer.run_id)
+
+
+async def test_the_form_that_is_asked_for_goes_to_the_model_and_comes_back(world: World) -> None:
+    choice = ToolChoice(mode=ToolChoice.MODE_REQUIRED, name="look", single=True)
+    answer = await world.chat("hello", tools=[Tool(name="look")], tool_choice=choice, n=2, metadata={"a": "b"})
+    assert [call.name for call in answer.message.tool_calls] == ["look"]
+    assert [alternative.text for alternative in answer.alternatives] == ["answer 2"]
+    await world.record("forms", answer.run_id)
 
 
 async def test_a_run_begins_without_a_round_trip_to_the_queue(world: World) -> None:

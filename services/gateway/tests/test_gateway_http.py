@@ -21,7 +21,14 @@ from olo.router.v1 import router_service_pb2 as router
 from olo_common.errors import ErrorCode, RemoteError, StartupError
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime
-from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRouting, InMemoryRuns, InMemoryTokenStreams
+from olo_gateway.adapters.in_memory import (
+    InMemoryCatalogue,
+    InMemoryEmbedding,
+    InMemoryRouting,
+    InMemoryRuns,
+    InMemoryTokenizing,
+    InMemoryTokenStreams,
+)
 from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
@@ -58,7 +65,14 @@ class Edge:
         self.admission = Admission(Bounds(4, 5, 4.0), jitter=lambda: 0.0)
         chats = Chats(self.runs, self.tokens, self.admission, RunLimits(30.0, 60.0))
         self.app = http_app(
-            chats, InMemoryCatalogue(models), InMemoryRouting(), self.health, StreamPace(KEEP_ALIVE, 5.0)
+            chats,
+            InMemoryCatalogue(models),
+            InMemoryRouting(),
+            self.health,
+            StreamPace(KEEP_ALIVE, 5.0),
+            runs=self.runs,
+            embedding=InMemoryEmbedding(),
+            tokenizing=InMemoryTokenizing(),
         )
 
     async def _answer(self, run_id: str, request: ChatRequest) -> ChatResponse:

@@ -14,7 +14,14 @@ from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run
 from olo.inference.v1.inference_service_pb2 import ROLE_ASSISTANT, ChatMessage
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime
-from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRouting, InMemoryRuns, InMemoryTokenStreams
+from olo_gateway.adapters.in_memory import (
+    InMemoryCatalogue,
+    InMemoryEmbedding,
+    InMemoryRouting,
+    InMemoryRuns,
+    InMemoryTokenizing,
+    InMemoryTokenStreams,
+)
 from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
@@ -64,7 +71,16 @@ def runs(release: asyncio.Event) -> KnownRuns:
 async def http(runs: KnownRuns) -> AsyncIterator[httpx.AsyncClient]:
     admission = Admission(Bounds(4, 5, 4.0), jitter=lambda: 0.0)
     chats = Chats(runs, InMemoryTokenStreams(), admission, RunLimits(30.0, 60.0))
-    app = http_app(chats, InMemoryCatalogue([]), InMemoryRouting(), Health(), StreamPace(1.0, 5.0))
+    app = http_app(
+        chats,
+        InMemoryCatalogue([]),
+        InMemoryRouting(),
+        Health(),
+        StreamPace(1.0, 5.0),
+        runs=runs,
+        embedding=InMemoryEmbedding(),
+        tokenizing=InMemoryTokenizing(),
+    )
     async with (
         http_server(app, "127.0.0.1", 0, 1.0, Lifetime(), client_patience=5.0) as bound,
         httpx.AsyncClient(base_url=f"http://{bound}", timeout=30) as opened,

@@ -34,6 +34,7 @@ def test_the_corpus_has_every_kind_of_run() -> None:
         "poison",
         "timeout",
         "park",
+        "forms",
         "engine_lost",
         "poison_confirmed",
         "poison_engines",

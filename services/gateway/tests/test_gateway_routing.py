@@ -16,7 +16,14 @@ from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
 from olo.router.v1 import router_service_pb2 as router
 from olo_common.errors import InvalidField
 from olo_common.health import Health
-from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRouting, InMemoryRuns, InMemoryTokenStreams
+from olo_gateway.adapters.in_memory import (
+    InMemoryCatalogue,
+    InMemoryEmbedding,
+    InMemoryRouting,
+    InMemoryRuns,
+    InMemoryTokenizing,
+    InMemoryTokenStreams,
+)
 from olo_gateway.chats import Chats
 from olo_gateway.convert import order_of, request_of
 from olo_gateway.errors import RunUnanswered
@@ -166,10 +173,20 @@ async def test_status_over_http_stands_without_the_registry_and_shows_the_age_of
     status = router.GetStatusResponse(detail="the registry has been away for too long", default_profile="default")
     status.breakers.add(model_id="m", state=router.BREAKER_STATE_HALF_OPEN, failures=3, last_failure="engine_lost")
     sources = [BenchmarkSource(source="lmarena", problem="it has another shape")]
-    chats = Chats(InMemoryRuns(answering), InMemoryTokenStreams(), Admission(Bounds(4, 4, 4.0)), LIMITS)  # type: ignore[arg-type]
+    runs = InMemoryRuns(answering)  # type: ignore[arg-type]
+    chats = Chats(runs, InMemoryTokenStreams(), Admission(Bounds(4, 4, 4.0)), LIMITS)
     for syncs, shown in ((None, None), (sources, [None])):
         routing = InMemoryRouting(status=status, syncs=syncs)
-        app = http_app(chats, InMemoryCatalogue([]), routing, Health(), StreamPace(1.0, 5.0))
+        app = http_app(
+            chats,
+            InMemoryCatalogue([]),
+            routing,
+            Health(),
+            StreamPace(1.0, 5.0),
+            runs=runs,
+            embedding=InMemoryEmbedding(),
+            tokenizing=InMemoryTokenizing(),
+        )
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://t") as client:
             answer = (await client.get("/v1/status")).json()
             bad = await client.get("/v1/rankings", params={"limit": 0})

@@ -20,7 +20,14 @@ from olo_common.grpc_interceptors import ErrorInterceptor
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime
 from olo_common.rpc_status import from_rpc_error
-from olo_gateway.adapters.in_memory import InMemoryCatalogue, InMemoryRouting, InMemoryRuns, InMemoryTokenStreams
+from olo_gateway.adapters.in_memory import (
+    InMemoryCatalogue,
+    InMemoryEmbedding,
+    InMemoryRouting,
+    InMemoryRuns,
+    InMemoryTokenizing,
+    InMemoryTokenStreams,
+)
 from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
@@ -45,12 +52,22 @@ class Edge:
         self.runs = InMemoryRuns(self._talk)
         self.admission = Admission(Bounds(8, 8, 4.0))
         self.chats = Chats(self.runs, self.tokens, self.admission, RunLimits(60.0, 60.0))
-        self.app = http_app(self.chats, InMemoryCatalogue([]), InMemoryRouting(), Health(), StreamPace(5.0, PATIENCE))
+        self.app = http_app(
+            self.chats,
+            InMemoryCatalogue([]),
+            InMemoryRouting(),
+            Health(),
+            StreamPace(5.0, PATIENCE),
+            runs=self.runs,
+            embedding=InMemoryEmbedding(),
+            tokenizing=InMemoryTokenizing(),
+        )
         self.servicer = GatewayServicer(
             self.chats,
             self.runs,
             InMemoryCatalogue([]),
-            None,  # type: ignore[arg-type]  # nobody asks for vectors here
+            InMemoryEmbedding(),
+            InMemoryTokenizing(),
             client_patience=PATIENCE,
         )
 

@@ -195,6 +195,14 @@ async def test_tools_that_may_not_be_called_are_not_told(schedule: Schedule) -> 
     assert len(engine.dispatched[0].prompts[0]) == 3
 
 
+async def test_of_several_calls_only_the_first_counts_where_one_is_wanted(schedule: Schedule) -> None:
+    answer = '<tool_call>{"name": "look", "arguments": {"a": 1}}</tool_call><tool_call>{"name": "wait"}</tool_call>'
+    for single, names in ((False, ["look", "wait"]), (True, ["look"])):
+        job = replace(JOB, tools=TOOLS, tool_choice=ToolChoice(single=single))
+        result = await run(schedule(FakeEngine(answer)), job)
+        assert [call.name for call in result.choices[0].tool_calls] == names
+
+
 async def test_a_call_that_must_be_made_is_asked_for_again(schedule: Schedule) -> None:
     def answer(question: str) -> str:
         return '<tool_call>{"name": "wait"}</tool_call>' if "not valid" in question else "No."

@@ -191,6 +191,8 @@ async def test_tokens_are_counted_and_the_model_described(served: Served, schedu
     served.put(schedule(FakeEngine()))
     count = await served.stub.CountTokens(pb.CountTokensRequest(messages=MESSAGES))
     assert (count.prompt_tokens, count.context_limit) == (3, 2048)
+    rendered = await served.stub.Tokenize(pb.TokenizeRequest(messages=MESSAGES))
+    assert (len(rendered.token_ids), rendered.context_limit, rendered.model_id) == (3, 2048, "olo-demo")
     info = await served.stub.GetModelInfo(pb.GetModelInfoRequest())
     assert (info.model_id, info.model_name, info.family, info.task_queue) == (
         "olo-demo",
@@ -257,3 +259,29 @@ async def test_tools_and_json_over_the_wire(served: Served, schedule: Schedule) 
     served.put(schedule(FakeEngine('Here you are: {"a": 1}')))
     form = pb.ResponseFormat(kind=pb.ResponseFormat.KIND_JSON_OBJECT)
     assert (await served.stub.Generate(pb.GenerateRequest(messages=MESSAGES, response_format=form))).text == '{"a": 1}'
+
+
+async def test_a_text_becomes_tokens_and_a_text_again(served: Served, schedule: Schedule) -> None:
+    served.put(schedule(FakeEngine()))
+    told = await served.stub.Tokenize(pb.TokenizeRequest(text="hï"))
+    assert list(told.token_ids) == list("hï".encode())
+    assert (await served.stub.Detokenize(pb.DetokenizeRequest(token_ids=told.token_ids))).text == "hï"
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.TokenizeRequest(), "text"),
+        (pb.TokenizeRequest(text="x", messages=MESSAGES), "text"),
+        (pb.TokenizeRequest(text="x" * (256 * 1024 + 1)), "text"),
+        (pb.DetokenizeRequest(token_ids=[1, 257]), "token_ids[1]"),
+    ],
+)
+async def test_what_is_no_text_and_no_token_is_named(
+    served: Served, schedule: Schedule, request_: pb.TokenizeRequest | pb.DetokenizeRequest, field: str
+) -> None:
+    served.put(schedule(FakeEngine()))
+    method = served.stub.Tokenize if isinstance(request_, pb.TokenizeRequest) else served.stub.Detokenize
+    with pytest.raises(OloError) as caught:
+        await call(method, request_, peer="the worker", timeout=5.0)
+    assert (caught.value.code, caught.value.field) == (ErrorCode.INVALID_ARGUMENT, field)

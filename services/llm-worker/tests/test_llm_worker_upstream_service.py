@@ -99,6 +99,8 @@ async def test_it_describes_itself_and_counts_by_estimate(stub: Any) -> None:
         assert set(info.capabilities) == {"tools", "json_object", "json_schema", "logprobs"}
         count = await inference.CountTokens(pb.CountTokensRequest(messages=MESSAGES))
         assert (count.prompt_tokens, count.context_limit) == (5, 1000)
+        assert (await refused(inference.Tokenize, pb.TokenizeRequest(text="x"))).reason == "tokenizer_elsewhere"
+        assert (await refused(inference.Detokenize, pb.DetokenizeRequest())).code is ErrorCode.UNIMPLEMENTED
         await inference.LoadModel(pb.LoadModelRequest())
         assert (await refused(inference.UnloadModel, pb.UnloadModelRequest())).reason == "served_elsewhere"
         assert (await refused(inference.WarmModel, pb.WarmModelRequest())).code is ErrorCode.FAILED_PRECONDITION

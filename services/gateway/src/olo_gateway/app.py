@@ -34,6 +34,8 @@ from olo_gateway.adapters.nats_tokens import NatsTokenStreams
 from olo_gateway.adapters.parked_runs import parked_run_hints
 from olo_gateway.adapters.registry_catalogue import RegistryCatalogue
 from olo_gateway.adapters.routed_embedding import RoutedEmbedding
+from olo_gateway.adapters.routed_instances import RoutedInstances
+from olo_gateway.adapters.routed_tokenizing import RoutedTokenizing
 from olo_gateway.adapters.routing_views import RoutingViews
 from olo_gateway.adapters.shadow_runs import shadow_starts
 from olo_gateway.adapters.temporal_runs import TemporalRuns
@@ -143,8 +145,9 @@ async def _edge(
     """Builds what callers see, and serves its HTTP side; gives its gRPC side."""
     show(admission)
     catalogue = RegistryCatalogue(RegistryServiceStub(registry))
-    embedding = RoutedEmbedding(RouterServiceStub(router))
-    stack.push_async_callback(embedding.close)
+    instances = RoutedInstances(RouterServiceStub(router))
+    stack.push_async_callback(instances.close)
+    embedding, tokenizing = RoutedEmbedding(instances), RoutedTokenizing(instances)
     runs = TemporalRuns(client, eager=settings.role == "all")
     limits = RunLimits(
         settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes
@@ -153,7 +156,9 @@ async def _edge(
     stack.push_async_callback(chats.close)
     routing = RoutingViews(RouterServiceStub(router), BenchmarkServiceStub(registry))
     pace = StreamPace(settings.keep_alive, settings.client_patience)
-    application = http_app(chats, catalogue, routing, health, pace)
+    application = http_app(
+        chats, catalogue, routing, health, pace, runs=runs, embedding=embedding, tokenizing=tokenizing
+    )
     await stack.enter_async_context(
         http_server(
             application,
@@ -164,7 +169,7 @@ async def _edge(
             client_patience=settings.client_patience,
         )
     )
-    servicer = GatewayServicer(chats, runs, catalogue, embedding, client_patience=settings.client_patience)
+    servicer = GatewayServicer(chats, runs, catalogue, embedding, tokenizing, client_patience=settings.client_patience)
     return [
         Registration(GATEWAY_FILE.services_by_name["GatewayService"], add_GatewayServiceServicer_to_server, servicer),
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),

@@ -9,13 +9,13 @@ import uuid
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
 from olo.gateway.v1.run_pb2 import RUN_PHASE_PARKED, ChatRequest, ChatResponse, RunProgress
 from olo_common.durations import seconds_of
-from olo_common.errors import InvalidField
+from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
 from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.convert import request_of
@@ -52,6 +52,13 @@ class Chats:
         self._admission = admission
         self._limits = limits
         self._cancelling: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
+
+    @property
+    def places(self) -> tuple[int, int]:
+        """How many runs may be in flight now, and how many more there may be."""
+        limit = self._admission.limit
+        return limit, max(0, limit - self._admission.in_flight)
 
     @property
     def runs(self) -> Runs:
@@ -67,10 +74,7 @@ class Chats:
         call = self._call(order, stream=False)
         with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call), _logged(call):
             await self._start(call, place)
-            if order.wait_for_model is None:
-                return await self._result(call, place)
-            async with watched(self._runs, call.run_id, self._parked_aside(place)):
-                return await self._result(call, place)
+            return await self._awaited(order, call, place)
 
     async def stream(self, order: ChatOrder, point: ResumePoint | None = None) -> AsyncGenerator[ChatEvent, None]:
         """Runs an order and gives its answer as it comes into being: `Started`, deltas and resets, `Completed`.
@@ -95,6 +99,30 @@ class Chats:
             async with aclosing(told) as events:
                 async for event in events:
                     yield event
+
+    async def begin(self, order: ChatOrder) -> Started:
+        """Starts a run whose caller does not wait for its end. It holds its place until then, as any other.
+
+        Raises:
+            OloError: What is wrong with it, or why it cannot be started.
+        """
+        call = self._call(order, stream=True)
+        started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            with self._admission.place(call.applicant) as place, _logged(call):
+                started.set_result(await self._start(call, place))
+                await self._awaited(order, call, place)
+
+        task = asyncio.create_task(run(), name="background-run")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        either: list[asyncio.Future[Any]] = [task, started]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not started.done():
+            await task
+        task.add_done_callback(_forgotten)
+        return started.result()
 
     async def follow(
         self, run_id: str, point: ResumePoint | None = None, seconds: float | None = None
@@ -127,7 +155,9 @@ class Chats:
                     yield event
 
     async def close(self) -> None:
-        """Waits until the runs of callers who hung up are cancelled."""
+        """Waits until the runs of callers who hung up are cancelled; those that nobody waits for go on without us."""
+        for task in self._background:
+            task.cancel()
         if self._cancelling:
             await asyncio.wait(self._cancelling, timeout=2.0)
 
@@ -160,6 +190,13 @@ class Chats:
         place.accepted = True
         return Started(call.run_id, int(time.time()))
 
+    async def _awaited(self, order: ChatOrder, call: _Call, place: Place) -> ChatResponse:
+        """The result of a run that gives up its place while it is parked."""
+        if order.wait_for_model is None:
+            return await self._result(call, place)
+        async with watched(self._runs, call.run_id, self._parked_aside(place)):
+            return await self._result(call, place)
+
     async def _result(self, call: _Call, place: Place) -> ChatResponse:
         try:
             response = await self._runs.result(call.run_id, call.wait)
@@ -185,6 +222,12 @@ class Chats:
         except Exception as error:
             # Its deadline ends the run at the latest.
             logger(__name__).warning("run_not_cancelled", run_id=run_id, error=repr(error))
+
+
+def _forgotten(task: asyncio.Task[None]) -> None:
+    """What becomes of a run that nobody waits for is asked of the run."""
+    if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, OloError):
+        logger(__name__).error("background_run_crashed", exc_info=error)
 
 
 def _note(place: Place, response: ChatResponse) -> None:

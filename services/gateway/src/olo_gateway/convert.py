@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
 
@@ -15,9 +16,11 @@ from olo.inference.v1 import inference_service_pb2 as inference
 from olo_common.durations import duration_of, seconds_of
 from olo_common.errors import InvalidField, OloError
 from olo_gateway.convert_rag import rag_message, rag_of, recorded_message
+from olo_gateway.formats import choice_message, choice_of, format_message, format_of, tool_messages
 from olo_gateway.routing import constraints_message, constraints_of
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.attempts import cause_of
+from olo_gateway.runs.forms import ResponseOptions, Tool, ToolCall
 from olo_gateway.runs.order import ChatOrder, Role, Sampling, Turn
 from olo_gateway.streaming.events import ResumePoint
 
@@ -35,7 +38,17 @@ _PRIORITIES: Final = {
     run_pb2.REQUEST_PRIORITY_BATCH: Priority.BATCH,
 }
 _PRIORITY_NUMBERS: Final = {priority: number for number, priority in _PRIORITIES.items()}
-_OPTIONAL_SAMPLING: Final = ("max_tokens", "temperature", "top_p", "top_k", "repetition_penalty", "seed")
+_OPTIONAL_SAMPLING: Final = (
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "repetition_penalty",
+    "seed",
+    "min_tokens",
+    "presence_penalty",
+    "frequency_penalty",
+)
 
 
 def order_of(request: ChatRequest) -> ChatOrder:
@@ -58,6 +71,12 @@ def order_of(request: ChatRequest) -> ChatOrder:
         profile=request.profile,
         constraints=constraints_of(request.constraints) if request.HasField("constraints") else None,
         conversation_id=request.conversation_id,
+        response_format=format_of(request.response_format),
+        tools=tuple(Tool(tool.name, tool.description, tool.parameters_json) for tool in request.tools),
+        tool_choice=choice_of(request.tool_choice),
+        n=request.n or 1,
+        metadata=tuple(sorted(request.metadata.items())),
+        response=_response_options(request.response) if request.HasField("response") else None,
     )
 
 
@@ -81,6 +100,12 @@ def request_of(order: ChatOrder, *, stream: bool, tenant: str, max_attempts: int
         constraints=constraints_message(order.constraints) if order.constraints else None,
         conversation_id=order.conversation_id,
         recorded_passages=[recorded_message(number, passage) for number, passage in enumerate(order.passages, 1)],
+        response_format=format_message(order.response_format),
+        tools=tool_messages(order.tools),
+        tool_choice=choice_message(order.tool_choice),
+        n=order.n if order.n > 1 else 0,
+        metadata=dict(order.metadata),
+        response=run_pb2.ResponseOptions(**asdict(order.response)) if order.response else None,
     )
 
 
@@ -120,13 +145,23 @@ def turns_of(messages: Iterable[inference.ChatMessage]) -> tuple[Turn, ...]:
         role = _ROLES.get(message.role)
         if role is None:
             raise InvalidField(f"messages[{position}].role", "must be system, user, assistant or tool")
-        turns.append(Turn(role, message.content))
+        calls = tuple(ToolCall(call.id, call.name, call.arguments_json) for call in message.tool_calls)
+        turns.append(Turn(role, message.content, message.name, calls, message.tool_call_id))
     return tuple(turns)
 
 
 def messages_of(turns: Iterable[Turn]) -> list[inference.ChatMessage]:
     """The messages of a conversation."""
-    return [inference.ChatMessage(role=_ROLE_NUMBERS[turn.role], content=turn.content) for turn in turns]
+    return [
+        inference.ChatMessage(
+            role=_ROLE_NUMBERS[turn.role],
+            content=turn.content,
+            name=turn.name,
+            tool_calls=[inference.ToolCall(id=c.id, name=c.name, arguments_json=c.arguments) for c in turn.tool_calls],
+            tool_call_id=turn.tool_call_id,
+        )
+        for turn in turns
+    ]
 
 
 def failed_attempt(failure: OloError) -> Attempt:
@@ -150,9 +185,15 @@ def _duration(seconds: float | None) -> Duration | None:
 
 def _sampling_of(message: inference.SamplingOptions) -> Sampling:
     given = {name: getattr(message, name) for name in _OPTIONAL_SAMPLING if message.HasField(name)}
-    return Sampling(**given, stop=tuple(message.stop))
+    return Sampling(**given, stop=tuple(message.stop), logprobs=message.logprobs)
 
 
 def _sampling_message(sampling: Sampling) -> inference.SamplingOptions:
     given = {name: getattr(sampling, name) for name in _OPTIONAL_SAMPLING}
-    return inference.SamplingOptions(**given, stop=sampling.stop)
+    return inference.SamplingOptions(**given, stop=sampling.stop, logprobs=sampling.logprobs)
+
+
+def _response_options(message: run_pb2.ResponseOptions) -> ResponseOptions:
+    return ResponseOptions(
+        message.previous_response_id, message.background, message.instructions, message.inherited_messages
+    )

@@ -4,8 +4,9 @@ OloError
 +-- NoModelAvailable, ModelUnavailable     nobody can answer now
 +-- Overloaded                             too many runs at once
 +-- GatewayStopping                        this process ends; another one may answer
-+-- RunNotFound, ModelNotFound
++-- RunNotFound, ResponseNotFound, ModelNotFound
 +-- RunUnanswered                          nothing to compare a replay with
++-- NoReranker                             nobody can order documents
 +-- RequestIdConflict                      one request_id, two requests
 +-- DeadlineExceeded, RunCancelled         the run ended without an answer
 +-- OffsetInvalid                          a stream cannot be resumed there
@@ -59,6 +60,16 @@ class RunNotFound(OloError):
         super().__init__("there is no run with this id", field="run_id")
 
 
+class ResponseNotFound(OloError):
+    """There is no response with this id, or no longer."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "response_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no response with this id", field="response_id")
+
+
 class RunUnanswered(OloError):
     """The run has no answer."""
 
@@ -84,6 +95,16 @@ class ModelNotFound(OloError):
 
     def __init__(self) -> None:
         super().__init__("there is no model with this id", field="model")
+
+
+class NoReranker(OloError):
+    """No instance has a reranker."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "reranker_not_loaded"
+
+    def __init__(self) -> None:
+        super().__init__("no embedding model that is there has a reranker")
 
 
 class RequestIdConflict(OloError):

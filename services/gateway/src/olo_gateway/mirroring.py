@@ -33,6 +33,8 @@ def mirrored(request: ChatRequest, response: ChatResponse, shadow: Shadow) -> Mi
     drawn = response.selection.shadow
     if drawn != shadow:
         raise NotMirrored(drawn.skipped or "the run was decided anew")
+    if request.tools or request.HasField("response_format") or request.n > 1:
+        raise NotMirrored("tools, formats and several answers are not compared")
     made = MirroredRequest(
         messages=conversation(request, [citation.text for citation in response.citations if not citation.left_out]),
         sampling=request.sampling,

@@ -57,6 +57,14 @@ class Runs(Protocol):
         """
         ...
 
+    async def delete(self, run_id: str) -> None:
+        """Forgets a run; one that runs is ended. Returns once nobody can see it any more.
+
+        Raises:
+            RunNotFound: There is no such run.
+            Unavailable: Nobody can say whether it is forgotten.
+        """
+
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """Runs, newest first, and the token of the next page."""
         ...
@@ -127,4 +135,25 @@ class Embedding(Protocol):
 
     async def embed(self, request: gateway.EmbedRequest) -> gateway.EmbedResponse:
         """One vector for each text."""
+        ...
+
+    async def rerank(self, request: gateway.RerankRequest) -> gateway.RerankResponse:
+        """Documents by how well they answer a query.
+
+        Raises:
+            ModelNotFound: No instance has this reranker.
+            NoReranker: No instance has any.
+        """
+        ...
+
+
+class Tokenizing(Protocol):
+    """Texts as models read them."""
+
+    async def tokenize(self, request: gateway.TokenizeRequest) -> gateway.TokenizeResponse:
+        """The tokens of a text or of a conversation."""
+        ...
+
+    async def detokenize(self, request: gateway.DetokenizeRequest) -> gateway.DetokenizeResponse:
+        """The text of tokens."""
         ...

@@ -19,7 +19,7 @@ from olo_gateway.chats import Chats
 from olo_gateway.convert import order_of, point_of
 from olo_gateway.errors import ClientTooSlow
 from olo_gateway.following import ChatEvent, Completed, Progress, Started
-from olo_gateway.ports import Catalogue, Embedding, Runs
+from olo_gateway.ports import Catalogue, Embedding, Runs, Tokenizing
 from olo_gateway.replays import Replays
 from olo_gateway.streaming.events import Delta, Reset
 
@@ -37,11 +37,19 @@ class GatewayServicer(GatewayServiceServicer):
         runs: Durable runs.
         catalogue: The models.
         embedding: Vectors.
+        tokenizing: Tokens.
         client_patience: Seconds that a stream waits for its caller to read.
     """
 
     def __init__(
-        self, chats: Chats, runs: Runs, catalogue: Catalogue, embedding: Embedding, *, client_patience: float
+        self,
+        chats: Chats,
+        runs: Runs,
+        catalogue: Catalogue,
+        embedding: Embedding,
+        tokenizing: Tokenizing,
+        *,
+        client_patience: float,
     ) -> None:
         self._chats = chats
         self._client_patience = client_patience
@@ -49,6 +57,7 @@ class GatewayServicer(GatewayServiceServicer):
         self._replays = Replays(runs, chats)
         self._catalogue = catalogue
         self._embedding = embedding
+        self._tokenizing = tokenizing
 
     async def Chat(self, request: ChatRequest, context: Context) -> ChatResponse:
         """Runs a request and waits for its answer."""
@@ -106,6 +115,18 @@ class GatewayServicer(GatewayServiceServicer):
     async def Embed(self, request: gateway.EmbedRequest, context: Context) -> gateway.EmbedResponse:
         """Returns one vector for each text."""
         return await self._embedding.embed(request)
+
+    async def Rerank(self, request: gateway.RerankRequest, context: Context) -> gateway.RerankResponse:
+        """Orders documents by how well they answer a query."""
+        return await self._embedding.rerank(request)
+
+    async def Tokenize(self, request: gateway.TokenizeRequest, context: Context) -> gateway.TokenizeResponse:
+        """Gives the tokens of a text or of a conversation."""
+        return await self._tokenizing.tokenize(request)
+
+    async def Detokenize(self, request: gateway.DetokenizeRequest, context: Context) -> gateway.DetokenizeResponse:
+        """Gives the text of tokens."""
+        return await self._tokenizing.detokenize(request)
 
 
 def _run_id(run_id: str) -> str:

@@ -144,7 +144,8 @@ def _tool_choice(choice: pb.ToolChoice) -> ToolChoice:
     required = choice.mode == pb.ToolChoice.MODE_REQUIRED
     if choice.name and not required:
         raise InvalidField("tool_choice.name", "goes with REQUIRED alone")
-    return ToolChoice(required=required, none=choice.mode == pb.ToolChoice.MODE_NONE, name=choice.name)
+    none = choice.mode == pb.ToolChoice.MODE_NONE
+    return ToolChoice(required=required, none=none, name=choice.name, single=choice.single)
 
 
 def _response_format(form: pb.ResponseFormat) -> ResponseFormat:

@@ -14,8 +14,8 @@ from olo_common.errors import InvalidField
 from olo_common.logs import logger
 from olo_llm_worker.convert import Answering, to_job, to_messages, to_tools
 from olo_llm_worker.errors import ModelDamaged, ModelDirectoryError
-from olo_llm_worker.generation.answers import answering, count_tokens
-from olo_llm_worker.generation.options import MAX_SYSTEM_PROMPTS
+from olo_llm_worker.generation.answers import answering, prompt_tokens
+from olo_llm_worker.generation.options import MAX_SYSTEM_PROMPTS, MAX_TOKENIZED
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.generation.types import Job
 from olo_llm_worker.responses import Identity, duration, introduction
@@ -60,8 +60,32 @@ class InferenceServicer(rpc.InferenceServiceServicer):
         """Counts the tokens of the rendered prompt."""
         scheduler = self._slot.scheduler
         job = Job("", to_messages(request.messages), tools=to_tools(request.tools))
-        tokens = await count_tokens(scheduler, job)
-        return pb.CountTokensResponse(prompt_tokens=tokens, context_limit=scheduler.info.context_limit)
+        tokens = await prompt_tokens(scheduler, job)
+        return pb.CountTokensResponse(prompt_tokens=len(tokens), context_limit=scheduler.info.context_limit)
+
+    async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
+        """Gives the tokens of a text or of a conversation."""
+        scheduler = self._slot.scheduler
+        if bool(request.text) == bool(request.messages):
+            raise InvalidField("text", "either a text or messages are needed")
+        if len(request.text) > MAX_TOKENIZED:
+            raise InvalidField("text", f"at most {MAX_TOKENIZED} characters are allowed")
+        if request.text:
+            tokens = await scheduler.tokenize_text(request.text)
+        else:
+            tokens = await prompt_tokens(
+                scheduler, Job("", to_messages(request.messages), tools=to_tools(request.tools))
+            )
+        return pb.TokenizeResponse(
+            model_id=self._identity.model_id, token_ids=tokens, context_limit=scheduler.info.context_limit
+        )
+
+    async def Detokenize(self, request: pb.DetokenizeRequest, context: Context) -> pb.DetokenizeResponse:
+        """Gives the text of tokens."""
+        if len(request.token_ids) > MAX_TOKENIZED:
+            raise InvalidField("token_ids", f"at most {MAX_TOKENIZED} tokens are allowed")
+        text = await self._slot.scheduler.detokenize(request.token_ids)
+        return pb.DetokenizeResponse(model_id=self._identity.model_id, text=text)
 
     async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
         """Describes the model."""

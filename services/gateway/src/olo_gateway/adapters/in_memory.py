@@ -6,19 +6,24 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from olo.common.v1.common_pb2 import ModelType
+from olo.common.v1.common_pb2 import ModelType, TokenUsage
+from olo.embedding.v1.embedding_service_pb2 import RerankResult
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.run_pb2 import (
     RUN_STATE_CANCELLED,
     RUN_STATE_COMPLETED,
+    RUN_STATE_FAILED,
     RUN_STATE_RUNNING,
     ChatRequest,
     ChatResponse,
     Run,
+    RunError,
     RunProgress,
 )
 from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
 from olo.router.v1 import router_service_pb2 as router
+from olo_common.errors import InvalidField, OloError
+from olo_contracts.vectors import pack
 from olo_gateway.errors import DeadlineExceeded, ModelNotFound, RequestIdConflict, RunNotFound
 from olo_gateway.ports import Hear
 from olo_gateway.streaming.events import Chunk
@@ -100,6 +105,10 @@ class InMemoryRuns:
             return Run(run_id=run_id, state=RUN_STATE_RUNNING)
         if task.cancelled():
             return Run(run_id=run_id, state=RUN_STATE_CANCELLED)
+        if isinstance(error := task.exception(), OloError):
+            return Run(
+                run_id=run_id, state=RUN_STATE_FAILED, error=RunError(reason=error.reason, message=error.message)
+            )
         return Run(run_id=run_id, state=RUN_STATE_COMPLETED, response=task.result())
 
     async def progress(self, run_id: str) -> RunProgress:
@@ -112,6 +121,11 @@ class InMemoryRuns:
             if started == run_id:
                 return request
         raise RunNotFound
+
+    async def delete(self, run_id: str) -> None:
+        """See `ports.Runs`."""
+        self._task(run_id).cancel()
+        del self._tasks[run_id], self._fingerprints[run_id]
 
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """See `ports.Runs`. Knows no pages."""
@@ -142,6 +156,44 @@ class InMemoryCatalogue:
             if model.model_id == model_id:
                 return model
         raise ModelNotFound
+
+
+class InMemoryEmbedding:
+    """Gives each text the vector that it was given, and ranks documents by their length."""
+
+    def __init__(self, vector: Sequence[float] = (3.0, 4.0)) -> None:
+        self._vector = vector
+        self.asked: list[gateway.EmbedRequest] = []
+
+    async def embed(self, request: gateway.EmbedRequest) -> gateway.EmbedResponse:
+        """See `ports.Embedding`."""
+        self.asked.append(request)
+        vectors = pack([self._vector for _ in request.texts])
+        return gateway.EmbedResponse(
+            model="embedder", vectors=vectors, usage=TokenUsage(prompt_tokens=len(request.texts))
+        )
+
+    async def rerank(self, request: gateway.RerankRequest) -> gateway.RerankResponse:
+        """See `ports.Embedding`."""
+        scored = sorted(enumerate(request.documents), key=lambda one: -len(one[1]))
+        results = [RerankResult(index=place, score=len(text)) for place, text in scored]
+        return gateway.RerankResponse(model="reranker", results=results[: request.top_n or None])
+
+
+class InMemoryTokenizing:
+    """Has a token for each byte."""
+
+    async def tokenize(self, request: gateway.TokenizeRequest) -> gateway.TokenizeResponse:
+        """See `ports.Tokenizing`."""
+        text = request.input.text or "".join(message.content for message in request.input.messages)
+        return gateway.TokenizeResponse(model="bytes", token_ids=list(text.encode()), context_limit=512)
+
+    async def detokenize(self, request: gateway.DetokenizeRequest) -> gateway.DetokenizeResponse:
+        """See `ports.Tokenizing`."""
+        if any(token > 255 for token in request.token_ids):
+            raise InvalidField("token_ids", "the model has no such token")
+        text = bytes(request.token_ids).decode(errors="replace")
+        return gateway.DetokenizeResponse(model="bytes", text=text)
 
 
 class InMemoryRouting:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
+from temporalio.api.common.v1 import WorkflowExecution as WorkflowExecutionId
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -41,6 +43,10 @@ RUN_STATE: Final = "run_state"
 """The fact of an error that its run has ended, and how."""
 _RETRY_AFTER: Final = 2.0
 _ASK_AGAIN_SECONDS: Final = 0.5
+DELETE_SECONDS: Final = 90.0
+"""How long a deletion may take before the caller is told to come back. Temporal takes about half a minute: it first
+makes sure that its queues need the run no more."""
+_LOOK_AGAIN_SECONDS: Final = 0.5
 _MEMO_KEY: Final = "fingerprint"
 _QUERY: Final = f"WorkflowType = '{CHAT_WORKFLOW}'"
 
@@ -156,6 +162,23 @@ class TemporalRuns:
                 (request,) = await self._client.data_converter.decode(payloads[:1], [ChatRequest])
         asked: ChatRequest = request
         return asked
+
+    async def delete(self, run_id: str) -> None:
+        """See `ports.Runs`. Temporal deletes some time after it has said so, which is waited for."""
+        described = await self._describe(run_id)
+        gone = DeleteWorkflowExecutionRequest(
+            namespace=self._client.namespace,
+            workflow_execution=WorkflowExecutionId(workflow_id=run_id, run_id=described.run_id),
+        )
+        with _temporal_errors():
+            await self._client.workflow_service.delete_workflow_execution(gone, timeout=timedelta(seconds=RPC_SECONDS))
+        for _ in range(round(DELETE_SECONDS / _LOOK_AGAIN_SECONDS)):
+            try:
+                await self._describe(run_id)
+            except RunNotFound:
+                return
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        raise Unavailable("the run is still being deleted; try again", retry_after=_RETRY_AFTER)
 
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """See `ports.Runs`."""

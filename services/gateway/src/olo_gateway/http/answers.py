@@ -11,7 +11,12 @@ from olo.common.v1.common_pb2 import TokenUsage
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2 import ModelSummary
 from olo.gateway.v1.run_pb2 import ChatResponse
-from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, FinishReason
+from olo.inference.v1.inference_service_pb2 import (
+    FINISH_REASON_LENGTH,
+    FINISH_REASON_TOOL_CALLS,
+    Alternative,
+    FinishReason,
+)
 from olo.router.v1.router_service_pb2 import ScoreComponent, SelectionReason
 from olo_common.durations import seconds_of
 from olo_contracts.identifiers import REQUEST_ID, is_valid
@@ -19,10 +24,18 @@ from olo_gateway.convert import cause_name
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http import schemas
 from olo_gateway.http.rag import annotations_of, citation_of, grounding_of
+from olo_gateway.http.rag_schemas import Annotation
+from olo_gateway.http.tool_schemas import (
+    CalledFunctionAnswer,
+    LogprobsAnswer,
+    TokenLogprobAnswer,
+    ToolCallAnswer,
+)
 
 _SCORE_DIGITS: Final = 4
 
 
+RUN_ID_HEADER: Final = "x-olo-run-id"
 _COMPLETION: Final = "chatcmpl-"
 
 
@@ -50,13 +63,43 @@ def completion_of(response: ChatResponse, created: int) -> schemas.ChatCompletio
         created=created,
         model=response.model,
         choices=[
-            schemas.Choice(
-                message=schemas.AnswerMessage(content=response.message.content, annotations=annotations_of(response)),
-                finish_reason=finish_reason_of(response.finish_reason),
-            )
+            # Marks are looked for in the first answer alone.
+            _choice_of(number, answer, [] if number else annotations_of(response))
+            for number, answer in enumerate(answers_of(response))
         ],
         usage=usage_of(response.usage),
         olo=details_of(response),
+    )
+
+
+def answers_of(response: ChatResponse) -> list[Alternative]:
+    """The first answer and the further ones."""
+    first = Alternative(
+        text=response.message.content,
+        finish_reason=response.finish_reason,
+        tool_calls=response.message.tool_calls,
+        logprobs=response.logprobs,
+    )
+    return [first, *response.alternatives]
+
+
+def calls_of(answer: Alternative) -> list[ToolCallAnswer]:
+    """The calls of tools of an answer."""
+    return [
+        ToolCallAnswer(id=call.id, function=CalledFunctionAnswer(name=call.name, arguments=call.arguments_json))
+        for call in answer.tool_calls
+    ]
+
+
+def logprobs_of(answer: Alternative) -> LogprobsAnswer | None:
+    """The log probabilities of an answer; None where nobody asked for them."""
+    if not answer.logprobs:
+        return None
+    return LogprobsAnswer(
+        content=[
+            TokenLogprobAnswer(token=token.text, logprob=token.logprob, bytes=list(token.text.encode()))
+            for token in answer.logprobs
+        ]
     )
 
 
@@ -99,12 +142,29 @@ def usage_of(usage: TokenUsage) -> schemas.Usage:
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.prompt_tokens + usage.completion_tokens,
         prompt_tokens_details={"cached_tokens": usage.cached_tokens},
+        completion_tokens_details={"reasoning_tokens": 0},
     )
 
 
-def finish_reason_of(reason: FinishReason) -> Literal["stop", "length"]:
-    """Why the answer ended, in the two words that clients know for it."""
+def finish_reason_of(reason: FinishReason) -> Literal["stop", "length", "tool_calls"]:
+    """Why the answer ended, in the words that clients know for it."""
+    if reason == FINISH_REASON_TOOL_CALLS:
+        return "tool_calls"
     return "length" if reason == FINISH_REASON_LENGTH else "stop"
+
+
+def run_headers(response: ChatResponse) -> dict[str, str]:
+    """What the headers of an answer say of its run."""
+    told = {RUN_ID_HEADER: response.run_id, "x-olo-model": response.model}
+    selection = response.selection
+    if selection.chosen_index < len(selection.candidates):
+        told["x-olo-route-reason"] = reason_name(selection.candidates[selection.chosen_index].reason)
+    return told
+
+
+def reason_name(reason: SelectionReason) -> str:
+    """Why a model is a candidate, as programs know it: `default`."""
+    return SelectionReason.Name(reason).removeprefix("SELECTION_REASON_").lower()
 
 
 def model_of(model: ModelSummary) -> schemas.Model:
@@ -113,16 +173,35 @@ def model_of(model: ModelSummary) -> schemas.Model:
         common_pb2.MODEL_TYPE_LLM: "llm",
         common_pb2.MODEL_TYPE_EMBEDDING: "embedding",
     }
+    hardware: dict[int, Literal["cpu", "gpu"]] = {
+        common_pb2.HARDWARE_TYPE_CPU: "cpu",
+        common_pb2.HARDWARE_TYPE_GPU: "gpu",
+    }
     return schemas.Model(
         id=model.model_id,
         created=model.create_time.seconds,
         name=model.model_name,
         type=kinds.get(model.model_type, "unknown"),
         context_length=model.context_limit,
+        max_model_len=model.context_limit,
+        max_concurrency=model.max_concurrency,
+        in_flight=model.in_flight,
+        hardware=hardware.get(model.hardware_type, "unknown"),
         priority=model.priority,
         default=model.default_flag,
         available=model.available,
         instances=model.instances,
+    )
+
+
+def _choice_of(number: int, answer: Alternative, annotations: list[Annotation]) -> schemas.Choice:
+    calls = calls_of(answer)
+    content = None if calls and not answer.text else answer.text
+    return schemas.Choice(
+        index=number,
+        message=schemas.AnswerMessage(content=content, annotations=annotations, tool_calls=calls or None),
+        logprobs=logprobs_of(answer),
+        finish_reason=finish_reason_of(answer.finish_reason),
     )
 
 
@@ -133,7 +212,7 @@ def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
             schemas.Candidate(
                 model_id=candidate.model_id,
                 score=round(candidate.score, _SCORE_DIGITS),
-                reason=SelectionReason.Name(candidate.reason).removeprefix("SELECTION_REASON_").lower(),
+                reason=reason_name(candidate.reason),
                 explanation=candidate.explanation,
                 at_capacity=candidate.at_capacity,
                 components=[component_of(part) for part in candidate.components],

@@ -8,21 +8,36 @@ from fastapi import FastAPI, Response
 
 from olo_common.health import Health
 from olo_gateway.chats import Chats
+from olo_gateway.conversations import Responses
 from olo_gateway.http import docs, errors
 from olo_gateway.http.body import BodyLimit
 from olo_gateway.http.chat_routes import chat_routes
+from olo_gateway.http.completion_routes import completion_routes
+from olo_gateway.http.embedding_routes import embedding_routes
 from olo_gateway.http.model_routes import model_routes
 from olo_gateway.http.request_ids import RequestIds
+from olo_gateway.http.responses.routes import response_routes
 from olo_gateway.http.routing_routes import routing_routes
 from olo_gateway.http.run_routes import run_routes
 from olo_gateway.http.schemas import HealthAnswer
 from olo_gateway.http.streaming import StreamPace
-from olo_gateway.ports import Catalogue, Routing
+from olo_gateway.http.token_routes import token_routes
+from olo_gateway.ports import Catalogue, Embedding, Routing, Runs, Tokenizing
 
 _DESCRIPTION = "Durable answers from self-hosted models, for the clients that you already use."
 
 
-def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Health, pace: StreamPace) -> FastAPI:
+def http_app(
+    chats: Chats,
+    catalogue: Catalogue,
+    routing: Routing,
+    health: Health,
+    pace: StreamPace,
+    *,
+    runs: Runs,
+    embedding: Embedding,
+    tokenizing: Tokenizing,
+) -> FastAPI:
     """The application.
 
     Args:
@@ -31,6 +46,9 @@ def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Healt
         routing: What the router knows.
         health: What must hold for the gateway to serve.
         pace: When streams fill a silence, and give a client up.
+        runs: Durable runs.
+        embedding: Vectors, and the order of documents.
+        tokenizing: Tokens.
     """
     app = FastAPI(
         title="Open LLM Orchestrator",
@@ -44,6 +62,10 @@ def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Healt
     errors.install(app)
     docs.install(app)
     app.include_router(chat_routes(chats, pace))
+    app.include_router(completion_routes(chats, pace))
+    app.include_router(response_routes(chats, Responses(runs), pace))
+    app.include_router(embedding_routes(embedding))
+    app.include_router(token_routes(tokenizing))
     app.include_router(model_routes(catalogue))
     app.include_router(routing_routes(routing))
     app.include_router(run_routes(chats.runs))
@@ -60,6 +82,10 @@ def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Healt
         response.status_code = 503
         return HealthAnswer(status="unavailable", missing=health.missing)
 
-    app.add_middleware(BodyLimit, refusal=errors.refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
-    app.add_middleware(RequestIds)
+    app.add_middleware(BodyLimit, refuse=_refused)
+    app.add_middleware(RequestIds, places=lambda: chats.places)
     return app
+
+
+def _refused(status: HTTPStatus, path: str) -> Response:
+    return errors.response_of(errors.Refused(status), errors.dialect_of(path))

@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from olo_common.errors import InvalidField
+
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """Twice the most text that a gateway can be set to take: JSON escapes some letters."""
+
+BODY_SECONDS: Final = 30.0
 
 
 class StrictRequest(Request):
     """A request whose JSON is read by the letter of its standard."""
 
     async def json(self) -> Any:
-        """The body. Raises `json.JSONDecodeError`, of which orjson's error is one."""
+        """The body.
+
+        Raises:
+            JSONDecodeError: It is no JSON.
+            InvalidField: Readers of JSON do not agree on what it says, or cannot read it at all.
+        """
         if not hasattr(self, "_json"):
-            self._json = orjson.loads(await self.body())
+            body = await self.body()
+            self._json = orjson.loads(body)
+            _refuse_doubled_keys(body)
         return self._json
+
+
+def _refuse_doubled_keys(body: bytes) -> None:
+    def unlike(pairs: list[tuple[str, Any]]) -> None:
+        if len({key for key, _ in pairs}) < len(pairs):
+            raise InvalidField("body", "an object has the same key twice", reason="json_duplicate_key")
+
+    try:
+        json.loads(body, object_pairs_hook=unlike)
+    except RecursionError:
+        raise InvalidField("body", "it is nested too deeply", reason="json_too_deep") from None
 
 
 class StrictRoute(APIRoute):
@@ -42,28 +65,48 @@ class StrictRoute(APIRoute):
 
 
 class BodyLimit:
-    """ASGI middleware: a body that is too large is not read, whether it says its length or not.
+    """ASGI middleware: a body that is too large, too slow or compressed is not read.
 
     Args:
         app: The application.
-        refusal: What is answered to a body that says so.
+        refuse: What is answered with a status at a path.
+        seconds: How long a body may take to arrive.
     """
 
-    def __init__(self, app: ASGIApp, refusal: JSONResponse) -> None:
+    def __init__(
+        self, app: ASGIApp, refuse: Callable[[HTTPStatus, str], Response], seconds: float = BODY_SECONDS
+    ) -> None:
         self._app = app
-        self._refusal = refusal
+        self._refuse = refuse
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a call on, or refuses it."""
-        declared = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
-        if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
-            await self._refusal(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
             return
-        size = 0
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
+            await self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, scope["path"])(scope, receive, send)
+            return
+        if headers.get("content-encoding", "identity") != "identity":
+            await self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, scope["path"])(scope, receive, send)
+            return
+        size, complete = 0, False
+        give_up = asyncio.get_running_loop().time() + self._seconds
 
         async def receive_bounded() -> Message:
-            nonlocal size
-            message = await receive()
+            nonlocal size, complete
+            if complete:
+                # What comes now is that the caller has hung up, whenever that is.
+                return await receive()
+            try:
+                async with asyncio.timeout_at(give_up):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, headers={"Connection": "close"}) from None
+            complete = not message.get("more_body", False)
             size += len(message.get("body", b""))
             if size > MAX_BODY_BYTES:
                 raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)

@@ -7,18 +7,19 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from olo_gateway.chats import Chats
 from olo_gateway.following import ChatEvent, Completed, Started
-from olo_gateway.http.answers import completion_of, run_id_of
+from olo_gateway.http.answers import completion_of, run_headers, run_id_of
 from olo_gateway.http.body import StrictRoute
+from olo_gateway.http.call_headers import CallHeaders
 from olo_gateway.http.event_ids import LastEventId, point_of
 from olo_gateway.http.hang_up import until_hang_up
 from olo_gateway.http.orders import order_of, with_headers
 from olo_gateway.http.schemas import ChatCompletion, ChatCompletionRequest, ErrorAnswer
-from olo_gateway.http.streaming import RUN_ID_HEADER, ChunkEncoder, StreamPace, streamed
+from olo_gateway.http.streaming import ChunkEncoder, StreamPace, streamed
 
 _ERRORS: Final = {
     400: "A field is wrong; `param` names it.",
@@ -26,14 +27,19 @@ _ERRORS: Final = {
     409: "The Idempotency-Key was used for another request.",
     412: "No model offers what the constraints demand.",
     413: "The body is too large.",
+    415: "The body is no plain JSON.",
     416: "The answer has no such place as Last-Event-ID says.",
     429: "Too many requests are in flight; see Retry-After.",
     503: "No model answers now, or a part of the system is away; see Retry-After.",
     504: "The run has not ended in time.",
 }
-_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+ANSWER_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": ErrorAnswer, "description": text} for status, text in _ERRORS.items()
+}
+"""What can come of a call for an answer instead of one."""
+_RESPONSES: Final = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-    **{status: {"model": ErrorAnswer, "description": text} for status, text in _ERRORS.items()},
+    **ANSWER_ERRORS,
 }
 
 
@@ -58,18 +64,10 @@ def chat_routes(chats: Chats, pace: StreamPace) -> APIRouter:
         body: ChatCompletionRequest,
         request: Request,
         *,
-        idempotency_key: Annotated[
-            str | None, Header(description="The same key returns the same run, for as long as runs are kept.")
-        ] = None,
+        headers: CallHeaders,
         last_event_id: LastEventId = None,
-        x_request_priority: Annotated[
-            str | None, Header(description="`interactive`, `normal` (the default) or `batch`.")
-        ] = None,
-        x_request_timeout: Annotated[
-            float | None, Header(description="Seconds that the caller waits: the run gets no more.")
-        ] = None,
     ) -> Response:
-        order = with_headers(order_of(body, idempotency_key), x_request_priority, x_request_timeout)
+        order = with_headers(order_of(body), headers)
         if body.stream:
             usage = bool(body.stream_options and body.stream_options.include_usage)
             events = chats.stream(order, point_of(last_event_id))
@@ -117,4 +115,4 @@ async def _ended(events: AsyncGenerator[ChatEvent, None]) -> Response:
 
 def _answered(event: Completed, created: int) -> Response:
     completion = completion_of(event.response, created)
-    return JSONResponse(completion.model_dump(), headers={RUN_ID_HEADER: event.response.run_id})
+    return JSONResponse(completion.model_dump(), headers=run_headers(event.response))

@@ -1,20 +1,22 @@
-"""Errors in the dialect's shape, by the one table of codes."""
+"""The errors of the HTTP edge: one table of codes, told in the shape of the dialect that a path speaks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from enum import Enum
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from olo_common.errors import InvalidField, OloError
+from olo_common.errors import ErrorCode, InvalidField, OloError
 from olo_common.logs import logger
 from olo_gateway.http.body import MAX_BODY_BYTES
+from olo_gateway.http.field_names import in_chat, in_responses
 from olo_gateway.http.schemas import ErrorAnswer, ErrorBody
 
 _HTTP_REASONS: Final = {
@@ -22,56 +24,114 @@ _HTTP_REASONS: Final = {
     HTTPStatus.NOT_FOUND: ("path_not_found", "there is nothing at this path"),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "this path does not take this method"),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("body_too_large", f"the body may have at most {MAX_BODY_BYTES} bytes"),
+    HTTPStatus.REQUEST_TIMEOUT: ("body_timeout", "the body was not sent in time"),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("encoding_unsupported", "the body must not be compressed"),
+}
+_CODES: Final = {
+    HTTPStatus.NOT_FOUND: ErrorCode.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED: ErrorCode.UNIMPLEMENTED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ErrorCode.INVALID_ARGUMENT,
 }
 
 
+class Dialect(Enum):
+    """Whose clients a path serves; its errors have the shape that these read."""
+
+    OPENAI = "openai"
+    RESPONSES = "responses"
+    """OpenAI's too, with other names of fields."""
+
+
+class Refused(OloError):
+    """A call that reaches no route. HTTP has a status for it that the table of codes does not know.
+
+    Args:
+        status: What is answered.
+    """
+
+    def __init__(self, status: HTTPStatus) -> None:
+        reason, message = _HTTP_REASONS.get(status, ("http_error", status.phrase))
+        super().__init__(message)
+        self.code = _CODES.get(status, ErrorCode.INVALID_ARGUMENT)
+        self.reason = reason
+        self.status = status
+
+
+def dialect_of(path: str) -> Dialect:
+    """The dialect that this path speaks."""
+    return Dialect.RESPONSES if path.startswith("/v1/responses") else Dialect.OPENAI
+
+
+def error_body(dialect: Dialect, error: OloError) -> dict[str, Any]:
+    """The JSON body that tells an error."""
+    match dialect:
+        case Dialect.OPENAI:
+            return _openai(error, in_chat)
+        case Dialect.RESPONSES:
+            return _openai(error, in_responses)
+
+
+def status_of(error: OloError) -> int:
+    """The HTTP status of an error, in every dialect."""
+    if isinstance(error, Refused):
+        return error.status
+    if error.reason in _STATUSES:
+        return _STATUSES[error.reason]
+    return error.code.value.http
+
+
+def response_of(error: OloError, dialect: Dialect, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The response that tells an error."""
+    told = dict(headers or {})
+    if error.retry_after is not None:
+        told["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    return JSONResponse(error_body(dialect, error), status_of(error), headers=told)
+
+
+def internal() -> OloError:
+    """What a caller learns of a bug."""
+    return OloError("internal error; the log of the service has the details")
+
+
 def install(app: FastAPI) -> None:
-    """Makes every error of the application one of the dialect."""
+    """Makes every error of the application one of the dialect of its path."""
 
     @app.exception_handler(OloError)
-    async def known(_: Request, error: OloError) -> JSONResponse:
+    async def known(request: Request, error: OloError) -> JSONResponse:
         logger(__name__).info("http_failed", code=error.code.name, reason=error.reason)
-        return response_of(error)
+        return response_of(error, dialect_of(request.url.path))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        return response_of(_invalid(request, error))
+        return response_of(_invalid(request, error), dialect_of(request.url.path))
 
     @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> JSONResponse:
-        return refusal(HTTPStatus(error.status_code), error.headers)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error.__cause__, OloError):
+            # The framework wraps what the reading of a body raises.
+            return response_of(error.__cause__, dialect_of(request.url.path))
+        return response_of(Refused(HTTPStatus(error.status_code)), dialect_of(request.url.path), error.headers)
 
     @app.exception_handler(Exception)
-    async def crashed(_: Request, error: Exception) -> JSONResponse:
+    async def crashed(request: Request, error: Exception) -> JSONResponse:
         logger(__name__).error("http_crashed", exc_info=error)
-        return response_of(OloError("internal error; the log of the service has the details"))
+        return response_of(internal(), dialect_of(request.url.path))
 
 
-def refusal(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The response to what does not even reach a route."""
-    reason, message = _HTTP_REASONS.get(status, ("http_error", status.phrase))
-    body = ErrorBody(message=message, type="invalid_request_error", code=reason)
-    return JSONResponse(ErrorAnswer(error=body).model_dump(), status, headers=headers)
+_STATUSES: Final[Mapping[str, int]] = {
+    "media_type_unsupported": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}
+"""Reasons for which HTTP has a better status than their code has."""
 
 
-def response_of(error: OloError) -> JSONResponse:
-    """The response that tells an error."""
-    headers = {} if error.retry_after is None else {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
-    return JSONResponse(answer_of(error).model_dump(), error.code.value.http, headers=headers)
-
-
-def answer_of(error: OloError) -> ErrorAnswer:
-    """The body that tells an error."""
-    # Sampling options have no group of their own in this dialect.
-    param = None if error.field is None else error.field.removeprefix("sampling.")
-    return ErrorAnswer(
-        error=ErrorBody(
-            message=error.message.replace("sampling.", ""),
-            type=error.code.value.openai_type,
-            param=param,
-            code=error.reason,
-        )
+def _openai(error: OloError, spelled: Callable[[str], str]) -> dict[str, Any]:
+    body = ErrorBody(
+        message=spelled(error.message),
+        type=error.code.value.openai_type,
+        param=None if error.field is None else spelled(error.field),
+        code=error.reason,
     )
+    return ErrorAnswer(error=body).model_dump()
 
 
 def _invalid(request: Request, error: RequestValidationError) -> OloError:
@@ -93,12 +153,12 @@ def _invalid(request: Request, error: RequestValidationError) -> OloError:
 
 
 def _field(where: list[int | str]) -> str:
-    """The path of a field; the tags of unions, which pydantic puts in, are no part of it."""
+    """The path of a field; the tags of unions, types that pydantic puts in, are no part of it."""
     name = ""
     for part in where:
         if isinstance(part, int):
             name += f"[{part}]"
-        elif part.isidentifier() and part not in ("str", "int", "float", "bool"):
+        elif part.isidentifier() and not part[0].isupper() and part not in ("str", "int", "float", "bool"):
             name += f".{part}" if name else part
     return name
 

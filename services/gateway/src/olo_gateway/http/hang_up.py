@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -14,6 +14,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from olo_common.logs import logger
 from olo_gateway.errors import ClientTooSlow
+
+EVENT_STREAM: Final = "text/event-stream"
 
 T = TypeVar("T")
 
@@ -37,18 +39,24 @@ async def until_hang_up(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events, ended at once when the caller hangs up, and not only at the next thing to be sent.
+    """Events, ended at once when the caller hangs up, and not only at the next thing to be sent.
 
     Args:
         content: The events.
         headers: Further headers.
         patience: Seconds that the caller may take to read before it counts as gone.
+        media_type: What they are written as.
     """
 
-    media_type = "text/event-stream"
-
-    def __init__(self, content: AsyncGenerator[bytes, None], headers: dict[str, str], patience: float) -> None:
-        super().__init__(content, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **headers})
+    def __init__(
+        self,
+        content: AsyncGenerator[bytes, None],
+        headers: dict[str, str],
+        patience: float,
+        media_type: str = EVENT_STREAM,
+    ) -> None:
+        told = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **headers}
+        super().__init__(content, headers=told, media_type=media_type)
         self._content = content
         self._patience = patience
 

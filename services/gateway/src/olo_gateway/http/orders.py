@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from olo_common.errors import InvalidField
+from olo_contracts.identifiers import REQUEST_ID, is_valid
+from olo_gateway.http.call_headers import CallHeaders
+from olo_gateway.http.forms import choice_of, format_of, tool_of, unsupported
 from olo_gateway.http.rag import rag_of
-from olo_gateway.http.schemas import ChatCompletionRequest, ChatMessage, RoutingConstraints
+from olo_gateway.http.schemas import ChatCompletionRequest, ChatMessage, ContentPart, RoutingConstraints
 from olo_gateway.runs.admission.priority import Priority
+from olo_gateway.runs.forms import ToolCall
 from olo_gateway.runs.order import ChatOrder, Constraints, Role, Sampling, Turn
 
-_UNSUPPORTED: Final = "unsupported_parameter"
 
-
-def order_of(body: ChatCompletionRequest, idempotency_key: str | None) -> ChatOrder:
+def order_of(body: ChatCompletionRequest) -> ChatOrder:
     """The order that a request body asks for.
 
     Raises:
         InvalidField: A parameter whose meaning cannot be kept; its name is the field.
     """
     refuse_unsupported(body)
-    if idempotency_key is not None and not idempotency_key:
-        raise InvalidField("Idempotency-Key", "must not be empty")
     stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
     return ChatOrder(
-        turns=tuple(_turn(position, message) for position, message in enumerate(body.messages)),
+        turns=turns_of(body.messages),
         model=body.model or "",
         sampling=Sampling(
             max_tokens=body.max_completion_tokens if body.max_completion_tokens is not None else body.max_tokens,
@@ -35,30 +35,37 @@ def order_of(body: ChatCompletionRequest, idempotency_key: str | None) -> ChatOr
             repetition_penalty=body.repetition_penalty,
             seed=body.seed,
             stop=stop,
+            min_tokens=body.min_tokens,
+            presence_penalty=body.presence_penalty or None,
+            frequency_penalty=body.frequency_penalty or None,
+            logprobs=bool(body.logprobs),
         ),
         rag=rag_of(body.rag) if body.rag else None,
         timeout=body.timeout,
         wait_for_model=body.wait_for_model,
         allow_fallback=bool(body.allow_fallback),
-        request_id=idempotency_key or "",
         store=bool(body.store),
         profile=body.routing_profile or "",
-        constraints=_constraints(body.constraints) if body.constraints else None,
+        constraints=constraints_of(body.constraints) if body.constraints else None,
         conversation_id=body.conversation_id or "",
+        response_format=format_of(body.response_format),
+        tools=tuple(tool_of(tool.function) for tool in body.tools or ()),
+        tool_choice=choice_of(body.tool_choice, body.parallel_tool_calls),
+        n=1 if body.n is None else body.n,
+        metadata=tuple(sorted((body.metadata or {}).items())),
     )
 
 
-def with_headers(order: ChatOrder, priority: str | None, timeout: float | None) -> ChatOrder:
+def with_headers(order: ChatOrder, headers: CallHeaders) -> ChatOrder:
     """The order with what the caller says of it beside the body.
-
-    Args:
-        order: The order.
-        priority: `interactive`, `normal` or `batch`.
-        timeout: Seconds that the caller waits; the run gets no more.
 
     Raises:
         InvalidField: A header has another value.
     """
+    key, priority, timeout = headers.idempotency_key, headers.priority, headers.timeout
+    if key is not None and not is_valid(REQUEST_ID, key):
+        raise InvalidField("Idempotency-Key", "1 to 128 letters, digits and ._:- are allowed")
+    order = replace(order, request_id=key or "")
     if priority is not None:
         if priority.upper() not in Priority.__members__:
             raise InvalidField("X-Request-Priority", "must be interactive, normal or batch")
@@ -68,6 +75,15 @@ def with_headers(order: ChatOrder, priority: str | None, timeout: float | None) 
     return order.within(timeout)
 
 
+def turns_of(messages: Sequence[ChatMessage]) -> tuple[Turn, ...]:
+    """The turns of a conversation.
+
+    Raises:
+        InvalidField: A message holds something else than text.
+    """
+    return tuple(_turn(position, message) for position, message in enumerate(messages))
+
+
 def refuse_unsupported(body: ChatCompletionRequest) -> None:
     """Refuses what would silently mean something else.
 
@@ -75,27 +91,21 @@ def refuse_unsupported(body: ChatCompletionRequest) -> None:
         InvalidField: Naming the first such parameter.
     """
     meant = {
-        "n": body.n not in (None, 1),
-        "tools": bool(body.tools),
-        "tool_choice": body.tool_choice not in (None, "none", "auto"),
         "functions": bool(body.functions),
         "function_call": body.function_call not in (None, "none", "auto"),
-        "response_format": body.response_format is not None and body.response_format.get("type") != "text",
-        "logprobs": bool(body.logprobs),
         "top_logprobs": bool(body.top_logprobs),
         "logit_bias": bool(body.logit_bias),
-        "presence_penalty": bool(body.presence_penalty),
-        "frequency_penalty": bool(body.frequency_penalty),
         "modalities": body.modalities not in (None, [], ["text"]),
         "audio": body.audio is not None,
         "prediction": body.prediction is not None,
     }
     for name, refused in meant.items():
         if refused:
-            raise InvalidField(name, "this value is not supported", reason=_UNSUPPORTED)
+            raise unsupported(name)
 
 
-def _constraints(given: RoutingConstraints) -> Constraints:
+def constraints_of(given: RoutingConstraints) -> Constraints:
+    """What the model must offer."""
     return Constraints(
         min_quality=given.min_quality,
         max_latency=given.max_latency,
@@ -108,17 +118,20 @@ def _constraints(given: RoutingConstraints) -> Constraints:
 
 
 def _turn(position: int, message: ChatMessage) -> Turn:
-    if message.tool_calls:
-        raise InvalidField(f"messages[{position}].tool_calls", "tool calls are not supported", reason=_UNSUPPORTED)
     role = Role.SYSTEM if message.role == "developer" else Role(message.role)
-    if message.content is None or isinstance(message.content, str):
-        return Turn(role, message.content or "")
+    calls = tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ())
+    text = _text(f"messages[{position}].content", message.content)
+    return Turn(role, text, message.name or "", calls, message.tool_call_id or "")
+
+
+def _text(field: str, content: str | list[ContentPart] | None) -> str:
+    if content is None or isinstance(content, str):
+        return content or ""
     texts = []
-    for number, part in enumerate(message.content):
-        field = f"messages[{position}].content[{number}]"
+    for number, part in enumerate(content):
         if part.type != "text":
-            raise InvalidField(f"{field}.type", "only text parts are supported", reason=_UNSUPPORTED)
+            raise unsupported(f"{field}[{number}].type", "only text parts are supported")
         if part.text is None:
-            raise InvalidField(f"{field}.text", "is missing")
+            raise InvalidField(f"{field}[{number}].text", "is missing")
         texts.append(part.text)
-    return Turn(role, "\n".join(texts))
+    return "\n".join(texts)

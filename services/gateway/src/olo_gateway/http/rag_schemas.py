@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from olo_gateway.http.shapes import AnswerShape, RequestShape
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", use_attribute_docstrings=True)
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class RagOptions(_Request):
+class RagOptions(RequestShape):
     collection: str
     """The collection whose passages are put before the model."""
     top_k: Annotated[int, Field(ge=1, le=50)] = 4
@@ -39,7 +33,7 @@ class RagOptions(_Request):
     one question of the conversation (`condense`). Where that fails, the question itself is searched for."""
 
 
-class UrlCitation(_Answer):
+class UrlCitation(AnswerShape):
     start_index: int
     """Where the mark begins, in characters (Unicode code points) of the content."""
     end_index: int
@@ -49,14 +43,14 @@ class UrlCitation(_Answer):
     title: str
 
 
-class Annotation(_Answer):
+class Annotation(AnswerShape):
     """A mark such as `[1]` in the content, with the passage that it names."""
 
     type: Literal["url_citation"] = "url_citation"
     url_citation: UrlCitation
 
 
-class Citation(_Answer):
+class Citation(AnswerShape):
     index: int
     """The number that marks the passage in the answer, from 1."""
     document_id: str
@@ -78,7 +72,7 @@ class Citation(_Answer):
     document_version: int
 
 
-class CitationMark(_Answer):
+class CitationMark(AnswerShape):
     index: int
     """The number that stands there; perhaps no passage has it."""
     start: int
@@ -91,7 +85,7 @@ class CitationMark(_Answer):
     """0 to 1: share of those words that the passage has."""
 
 
-class Grounding(_Answer):
+class Grounding(AnswerShape):
     """On what the answer could be grounded, and how far its marks hold."""
 
     state: Literal["grounded", "nothing_found", "unavailable", "nothing_fits"]

@@ -1,8 +1,13 @@
-"""Every HTTP call has an id: the caller's, or a new one; it is in the answer and in each line of the log."""
+"""What the headers of every answer say: the id of the call, how long it took, and how much room there is.
+
+The id is the caller's, or a new one; it is in each line of the log, too.
+"""
 
 from __future__ import annotations
 
+import time
 import uuid
+from collections.abc import Callable
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,10 +18,16 @@ from olo_contracts.identifiers import REQUEST_ID, is_valid
 
 
 class RequestIds:
-    """ASGI middleware."""
+    """ASGI middleware.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: The application.
+        places: How many runs may be in flight now, and how many more there may be.
+    """
+
+    def __init__(self, app: ASGIApp, places: Callable[[], tuple[int, int]]) -> None:
         self._app = app
+        self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a call on with its id."""
@@ -26,9 +37,17 @@ class RequestIds:
         told = Headers(scope=scope).get(REQUEST_ID_KEY, "")
         request_id = told if is_valid(REQUEST_ID, told) else uuid.uuid4().hex
 
+        began = time.monotonic()
+
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID_KEY] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID_KEY] = request_id
+                headers["openai-processing-ms"] = str(round((time.monotonic() - began) * 1000))
+                if scope["method"] == "POST":
+                    limit, free = self._places()
+                    headers["x-ratelimit-limit-requests"] = str(limit)
+                    headers["x-ratelimit-remaining-requests"] = str(free)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id, path=scope["path"]):

@@ -1,42 +1,51 @@
 """The shapes of the OpenAI dialect, as far as the gateway speaks it, and what it adds.
 
 Unknown keys of a request are ignored, so that newer clients work. Known ones whose meaning the gateway could not keep
-are refused by `unsupported`.
+are refused by `refuse_unsupported`.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from olo_gateway.http.rag_schemas import Annotation, Citation, Grounding, RagOptions
+from olo_gateway.http.shapes import AnswerShape, RequestShape
+from olo_gateway.http.tool_schemas import (
+    LogprobsAnswer,
+    NamedToolChoice,
+    ResponseFormat,
+    ToolCall,
+    ToolCallAnswer,
+    ToolDefinition,
+)
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", use_attribute_docstrings=True)
-
-
-class ContentPart(_Request):
+class ContentPart(RequestShape):
     type: str
     """Only `text` is supported."""
     text: str | None = None
 
 
-class ChatMessage(_Request):
+class ChatMessage(RequestShape):
     role: Literal["developer", "system", "user", "assistant", "tool"]
     """`developer` means `system`, which only the first message may be."""
     content: str | list[ContentPart] | None = None
-    tool_calls: list[Any] | None = None
-    """Not supported."""
+    name: str | None = None
+    """Who speaks, where several share a role."""
+    tool_calls: list[ToolCall] | None = None
+    """The calls that the assistant made in this turn."""
+    tool_call_id: str | None = None
+    """With the role `tool`: the call that this message answers."""
 
 
-class StreamOptions(_Request):
+class StreamOptions(RequestShape):
     include_usage: bool | None = None
     """Whether one more chunk, before the end, tells the tokens that were used."""
 
 
-class RoutingConstraints(_Request):
+class RoutingConstraints(RequestShape):
     """What the model must offer. A quality or cost that is not known does not meet a constraint."""
 
     min_quality: float | None = None
@@ -53,7 +62,20 @@ class RoutingConstraints(_Request):
     """Such as `tools` or `json`."""
 
 
-class ChatCompletionRequest(_Request):
+class ChatCompletionRequest(RequestShape):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"model": "auto", "messages": [{"role": "user", "content": "Where does the Nile rise?"}]},
+                {
+                    "messages": [{"role": "user", "content": "Where does the Nile rise?"}],
+                    "rag": {"collection": "demo", "top_k": 4},
+                    "stream": True,
+                },
+            ]
+        }
+    )
+
     messages: list[ChatMessage]
     model: str | None = None
     """A model id; `auto`, or none: the router chooses."""
@@ -85,27 +107,30 @@ class ChatCompletionRequest(_Request):
     conversation_id: str | None = None
     """Requests with the same one stay with one model while that can answer."""
     n: int | None = None
-    """Only 1 is supported."""
-    tools: list[Any] | None = None
-    """Not supported."""
-    tool_choice: Any = None
-    """Only `none` and `auto` are supported."""
+    """How many answers, 1 to 16 and at most what an instance of the model computes at once."""
+    tools: list[ToolDefinition] | None = None
+    """Functions that the model may call; the caller runs them."""
+    tool_choice: Literal["none", "auto", "required"] | NamedToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    """`false`: at most one call is made."""
     functions: list[Any] | None = None
-    """Not supported."""
+    """Not supported; `tools` are."""
     function_call: Any = None
-    """Only `none` and `auto` are supported."""
-    response_format: dict[str, Any] | None = None
-    """Only `{"type": "text"}` is supported."""
+    """Only `none` and `auto` are supported; see `tool_choice`."""
+    response_format: ResponseFormat | None = None
     logprobs: bool | None = None
-    """Only `false` is supported."""
+    """Whether the log probability of each token is told; in a stream, in its last chunk."""
     top_logprobs: int | None = None
     """Only 0 is supported."""
     logit_bias: dict[str, Any] | None = None
     """Not supported."""
+    min_tokens: Annotated[int, Field(ge=0)] | None = None
     presence_penalty: float | None = None
-    """Only 0 is supported; see `repetition_penalty`."""
+    """Engines without such a penalty refuse other values than 0; see `repetition_penalty`."""
     frequency_penalty: float | None = None
-    """Only 0 is supported; see `repetition_penalty`."""
+    """Engines without such a penalty refuse other values than 0; see `repetition_penalty`."""
+    metadata: dict[str, str] | None = None
+    """At most 16 keys of 1 to 64 characters, with values of at most 512; kept with the run."""
     modalities: list[str] | None = None
     """Only `["text"]` is supported."""
     audio: Any = None
@@ -114,33 +139,32 @@ class ChatCompletionRequest(_Request):
     """Not supported."""
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
-
-
-class Usage(_Answer):
+class Usage(AnswerShape):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: dict[str, int]
+    completion_tokens_details: dict[str, int]
 
 
-class AnswerMessage(_Answer):
+class AnswerMessage(AnswerShape):
     role: Literal["assistant"] = "assistant"
-    content: str
+    content: str | None
+    """None where there are only calls of tools."""
     refusal: None = None
-    annotations: list[Annotation] = []
+    annotations: list[Annotation] = Field(default_factory=list)
     """The marks whose passages support them."""
+    tool_calls: list[ToolCallAnswer] | None = None
 
 
-class Choice(_Answer):
+class Choice(AnswerShape):
     index: int = 0
     message: AnswerMessage
-    logprobs: None = None
-    finish_reason: Literal["stop", "length"]
+    logprobs: LogprobsAnswer | None = None
+    finish_reason: Literal["stop", "length", "tool_calls"]
 
 
-class ScoreComponent(_Answer):
+class ScoreComponent(AnswerShape):
     name: str
     value: float
     """0 to 1."""
@@ -148,7 +172,7 @@ class ScoreComponent(_Answer):
     detail: str
 
 
-class Candidate(_Answer):
+class Candidate(AnswerShape):
     model_id: str
     score: float
     reason: str
@@ -159,13 +183,13 @@ class Candidate(_Answer):
     """Of the score under a profile."""
 
 
-class Rejection(_Answer):
+class Rejection(AnswerShape):
     model_id: str
     filter: str
     detail: str
 
 
-class Selection(_Answer):
+class Selection(AnswerShape):
     chosen_index: int
     """Position in `candidates` of the one that answered."""
     candidates: list[Candidate]
@@ -181,7 +205,7 @@ class Selection(_Answer):
     """The model that is given the request too, to compare the answers."""
 
 
-class Timings(_Answer):
+class Timings(AnswerShape):
     """Milliseconds."""
 
     retrieve: float
@@ -195,7 +219,7 @@ class Timings(_Answer):
     """Waiting for a model to become available."""
 
 
-class Attempt(_Answer):
+class Attempt(AnswerShape):
     candidate: int
     """Number of the candidate, from 1."""
     model_id: str
@@ -206,7 +230,7 @@ class Attempt(_Answer):
     """Milliseconds."""
 
 
-class RunDetails(_Answer):
+class RunDetails(AnswerShape):
     """What the gateway adds to an answer."""
 
     run_id: str
@@ -219,7 +243,7 @@ class RunDetails(_Answer):
     attempts: list[Attempt]
 
 
-class ChatCompletion(_Answer):
+class ChatCompletion(AnswerShape):
     id: str
     object: Literal["chat.completion"] = "chat.completion"
     created: int
@@ -230,7 +254,7 @@ class ChatCompletion(_Answer):
     olo: RunDetails
 
 
-class Model(_Answer):
+class Model(AnswerShape):
     id: str
     object: Literal["model"] = "model"
     created: int
@@ -238,6 +262,13 @@ class Model(_Answer):
     name: str
     type: Literal["llm", "embedding", "unknown"]
     context_length: int
+    max_model_len: int
+    """The same, by the name that vLLM gives it."""
+    max_concurrency: int
+    """Requests that an instance computes at once."""
+    in_flight: int
+    """Requests that are with its instances now."""
+    hardware: Literal["cpu", "gpu", "unknown"]
     priority: int
     default: bool
     available: bool
@@ -245,12 +276,12 @@ class Model(_Answer):
     instances: int
 
 
-class ModelList(_Answer):
+class ModelList(AnswerShape):
     object: Literal["list"] = "list"
     data: list[Model]
 
 
-class ErrorBody(_Answer):
+class ErrorBody(AnswerShape):
     message: str
     type: str
     param: str | None = None
@@ -259,11 +290,11 @@ class ErrorBody(_Answer):
     """A stable reason for programs."""
 
 
-class ErrorAnswer(_Answer):
+class ErrorAnswer(AnswerShape):
     error: ErrorBody
 
 
-class HealthAnswer(_Answer):
+class HealthAnswer(AnswerShape):
     status: Literal["ok", "unavailable"]
     missing: list[str]
     """The conditions that do not hold."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from olo_gateway.runs.admission.priority import Priority
+from olo_gateway.runs.forms import ANY_TEXT, FREE_CHOICE, Format, ResponseOptions, Tool, ToolCall, ToolChoice
 from olo_gateway.runs.rag import Rag
 
 
@@ -24,6 +25,12 @@ class Turn:
 
     role: Role
     content: str
+    name: str = ""
+    """Who speaks, where several share a role."""
+    tool_calls: tuple[ToolCall, ...] = ()
+    """Of the assistant."""
+    tool_call_id: str = ""
+    """The call that a turn of the role TOOL answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,10 @@ class Sampling:
     repetition_penalty: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    min_tokens: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logprobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +107,15 @@ class ChatOrder:
     conversation_id: str = ""
     passages: tuple[RecordedPassage, ...] = ()
     """Put before the model in the place of a search."""
+    response_format: Format = ANY_TEXT
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = FREE_CHOICE
+    n: int = 1
+    """How many answers."""
+    metadata: tuple[tuple[str, str], ...] = ()
+    """What the caller keeps beside the run."""
+    response: ResponseOptions | None = None
+    """Set where the order is a call of the Responses API."""
 
     def within(self, seconds: float | None) -> ChatOrder:
         """The order with no more time than the caller's transport will wait."""

@@ -11,8 +11,10 @@ from olo_common.errors import InvalidField
 from olo_contracts.identifiers import AUTO_MODEL, COLLECTION, MODEL_ID, REQUEST_ID, is_valid
 from olo_gateway.runs.attempts import MAX_ATTEMPTS
 from olo_gateway.runs.constraints import check_constraints
+from olo_gateway.runs.form_checks import check_forms, check_tool_turn
 from olo_gateway.runs.order import ChatOrder, Role, Sampling, Turn
 from olo_gateway.runs.rag import Rag
+from olo_gateway.runs.texts import utf8_length
 
 INLINE_CONTENT_BYTES: Final = 256 * 1024
 """Messages that fit the history of a run, whatever is added to them."""
@@ -57,7 +59,7 @@ def accepted(order: ChatOrder, limits: RunLimits) -> ChatOrder:
         raise InvalidField("conversation_id", "1 to 128 letters, digits and ._:- are allowed")
     if order.constraints is not None:
         check_constraints(order.constraints)
-    _check_turns(order.turns, limits.content_bytes)
+    _check_turns(order.turns, limits.content_bytes - check_forms(order))
     _check_sampling(order.sampling)
     rag = None if order.rag is None else _accepted_rag(order.rag, order.turns)
     _check_wait(order.wait_for_model, limits)
@@ -69,22 +71,16 @@ def _check_turns(turns: tuple[Turn, ...], max_bytes: int) -> None:
         raise InvalidField("messages", "at least one message is needed", reason="messages_missing")
     if len(turns) > MAX_MESSAGES:
         raise InvalidField("messages", f"at most {MAX_MESSAGES} messages are allowed")
-    size = 0
+    size, calls = 0, set[str]()
     for position, turn in enumerate(turns):
         if turn.role is Role.SYSTEM and position > 0:
             raise InvalidField(f"messages[{position}].role", "only the first message may be a system message")
-        if turn.role is not Role.ASSISTANT and not turn.content.strip():
+        if turn.role not in (Role.ASSISTANT, Role.TOOL) and not turn.content.strip():
             raise InvalidField(f"messages[{position}].content", "the text is empty")
-        size += _utf8_length(f"messages[{position}].content", turn.content)
+        size += utf8_length(f"messages[{position}].content", turn.content)
+        size += check_tool_turn(f"messages[{position}]", turn, calls)
     if size > max_bytes:
         raise InvalidField("messages", f"together the messages hold {size} bytes; at most {max_bytes} are allowed")
-
-
-def _utf8_length(field: str, text: str) -> int:
-    try:
-        return len(text.encode())
-    except UnicodeEncodeError:
-        raise InvalidField(field, "the text is not valid UTF-8", reason="text_not_utf8") from None
 
 
 def _check_sampling(sampling: Sampling) -> None:
@@ -99,12 +95,18 @@ def _check_sampling(sampling: Sampling) -> None:
         raise InvalidField("sampling.top_k", "must be at least 1")
     if sampling.repetition_penalty is not None and not 0 < sampling.repetition_penalty <= 10:
         raise InvalidField("sampling.repetition_penalty", "must be above 0 and at most 10")
+    if sampling.min_tokens is not None and not 0 <= sampling.min_tokens <= (sampling.max_tokens or MAX_TOKENS):
+        raise InvalidField("sampling.min_tokens", "must be from 0 to max_tokens")
+    for name in ("presence_penalty", "frequency_penalty"):
+        penalty = getattr(sampling, name)
+        if penalty is not None and not -2 <= penalty <= 2:
+            raise InvalidField(f"sampling.{name}", "must be from -2 to 2")
     if len(sampling.stop) > MAX_STOPS:
         raise InvalidField("sampling.stop", f"at most {MAX_STOPS} strings are allowed")
     for position, stop in enumerate(sampling.stop):
         if not 1 <= len(stop) <= MAX_STOP_LENGTH:
             raise InvalidField(f"sampling.stop[{position}]", f"must have 1 to {MAX_STOP_LENGTH} characters")
-        _utf8_length(f"sampling.stop[{position}]", stop)
+        utf8_length(f"sampling.stop[{position}]", stop)
 
 
 def _accepted_rag(rag: Rag, turns: tuple[Turn, ...]) -> Rag:

@@ -15,7 +15,7 @@ from olo_gateway.streaming.events import Delta, Reset, ResumePoint, StreamEvent
 REPLACED: Final = "replaced"
 """The reason of a reset where what the reader had before is not known here any more."""
 
-_CONTINUATION: Final = range(0x80, 0xC0)
+CONTINUATION: Final = range(0x80, 0xC0)
 """Bytes of UTF-8 inside a character."""
 
 
@@ -65,7 +65,7 @@ class Reader:
             checksum = zlib.crc32(source.text[:offset])
             if point.checksum is not None and point.checksum != checksum:
                 return [Reset(source.reset_reason or REPLACED)]
-            if offset < len(source.text) and source.text[offset] in _CONTINUATION:
+            if offset < len(source.text) and source.text[offset] in CONTINUATION:
                 raise OffsetInvalid(point.field)
             self._offset, self._checksum = offset, checksum
             return []

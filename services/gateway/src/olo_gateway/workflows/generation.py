@@ -153,16 +153,21 @@ class Generation:
         if self._left() < 1:
             raise self._conclusion()
         number, began, left = self._candidate, workflow.now(), self._deadline.left()
+        asked = self._request
         tries = min(TRIES, self._left())
         task = GenerateRequest(
             request_id=self._record.response.run_id,
             model_id=candidate.model_id,
             messages=self._prompt.messages(used),
-            sampling=self._request.sampling,
+            sampling=asked.sampling,
             candidate=number,
-            stream=self._request.stream,
+            stream=asked.stream,
             timeout=duration_of(left),
             prefix_token_ids=self._losses.prefix(candidate.model_id),
+            response_format=asked.response_format if asked.HasField("response_format") else None,
+            tools=asked.tools,
+            tool_choice=asked.tool_choice if asked.HasField("tool_choice") else None,
+            n=asked.n,
         )
         self._record.fitted(used)
         self._record.enter(run_pb2.RUN_PHASE_QUEUED, candidate.model_id)

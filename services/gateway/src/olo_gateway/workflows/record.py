@@ -141,7 +141,10 @@ class Record:
         """The finished answer."""
         response = self.response
         response.model = generated.model_id
-        response.message.CopyFrom(ChatMessage(role=ROLE_ASSISTANT, content=generated.text))
+        message = ChatMessage(role=ROLE_ASSISTANT, content=generated.text, tool_calls=generated.tool_calls)
+        response.message.CopyFrom(message)
+        response.logprobs.extend(generated.logprobs)
+        response.alternatives.extend(generated.alternatives)
         response.finish_reason = generated.finish_reason
         response.usage.CopyFrom(generated.usage)
         response.selection.chosen_index = response.attempts[-1].candidate - 1

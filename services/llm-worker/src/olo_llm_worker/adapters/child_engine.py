@@ -107,6 +107,10 @@ class ChildEngine:
         """The token ids of the prompt."""
         return self._text.tokenize(messages, tools)
 
+    def tokenize_text(self, text: str) -> list[int]:
+        """The token ids of a text by itself."""
+        return self._text.tokenize_text(text)
+
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The text of tokens, without control tokens."""
         return self._text.detokenize(token_ids)

@@ -73,6 +73,10 @@ class FakeEngine:
             raise InvalidField("messages", "the role tool is not supported")
         return [*"".join(message.content for message in messages).encode(), _ANSWER_BEGINS]
 
+    def tokenize_text(self, text: str) -> list[int]:
+        """One token for each byte."""
+        return list(text.encode())
+
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The bytes as UTF-8."""
         return bytes(token for token in token_ids if token < _ANSWER_BEGINS).decode(errors="replace")

@@ -47,6 +47,10 @@ class ModelText:
         except TemplateRefusal as error:
             raise InvalidField("messages", str(error)) from error
 
+    def tokenize_text(self, text: str) -> list[int]:
+        """The token ids of a text by itself, none of them a control token."""
+        return self._template.tokenize_text(text)
+
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The text of tokens, without control tokens."""
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=True)

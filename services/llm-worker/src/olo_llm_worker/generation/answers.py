@@ -69,15 +69,15 @@ async def answering(scheduler: Scheduler, job: Job) -> AsyncIterator[Answer]:
             await formed.close()
 
 
-async def count_tokens(scheduler: Scheduler, job: Job) -> int:
-    """Tokens of the prompt of a job as the engine would read it.
+async def prompt_tokens(scheduler: Scheduler, job: Job) -> list[int]:
+    """The token ids of the prompt of a job as the engine would read it.
 
     Raises:
         OloError: A field is wrong.
     """
     form = form_of(job, scheduler.info)
     asked = job if form is None else form.job
-    return await scheduler.count_tokens(asked.messages, asked.tools)
+    return await scheduler.tokenize(asked.messages, asked.tools)
 
 
 class _Formed:
@@ -165,6 +165,7 @@ class _Formed:
         form = self._form
         text, calls = tool_calls.read(choice.text, form.tool_format, form.tools) if form.tools else (choice.text, [])
         if calls:
+            calls = calls[:1] if form.job.tool_choice.single else calls
             made = tuple(ToolCall(f"call_{uuid.uuid4().hex[:24]}", name, arguments) for name, arguments in calls)
             return replace(choice, text=text, finish=Finish.TOOL_CALLS, tool_calls=made), ""
         if form.must_call:

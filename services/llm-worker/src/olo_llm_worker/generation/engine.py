@@ -77,7 +77,10 @@ class Batch:
 
 
 class Engine(Protocol):
-    """Generates text. `tokenize` and `detokenize` may be called in any thread, all else on one event loop."""
+    """Generates text.
+
+    `tokenize`, `tokenize_text` and `detokenize` may be called in any thread, all else on one event loop.
+    """
 
     @property
     def info(self) -> EngineInfo:
@@ -89,6 +92,9 @@ class Engine(Protocol):
         Raises:
             InvalidField: The chat template does not accept the messages.
         """
+
+    def tokenize_text(self, text: str) -> list[int]:
+        """The token ids of a text by itself, none of them a control token."""
 
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The text of tokens, without control tokens; incomplete code points show as U+FFFD."""

@@ -17,6 +17,8 @@ MAX_STOPS: Final = 16
 MAX_STOP_LENGTH: Final = 256
 MAX_ANSWERS: Final = 16
 MAX_SYSTEM_PROMPTS: Final = 16
+MAX_TOKENIZED: Final = 256 * 1024
+"""Characters or tokens of one call that only turns one into the other."""
 GREEDY_BELOW: Final = 0.01
 """Lower temperatures choose the likeliest token anyway, and divide logits into infinity."""
 

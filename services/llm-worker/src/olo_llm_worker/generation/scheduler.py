@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from olo_common.errors import OloError
+from olo_common.errors import InvalidField, OloError
 from olo_llm_worker.errors import (
     ContextTooLong,
     DeadlineExceeded,
@@ -67,14 +67,29 @@ class Scheduler:
         """Rows that wait for the engine."""
         return sum(_waiting_rows(generation) for generation in self._open)
 
-    async def count_tokens(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> int:
-        """Tokens of the rendered prompt.
+    async def tokenize(self, messages: Sequence[Message], tools: Sequence[Tool] = ()) -> list[int]:
+        """The token ids of the rendered prompt.
 
         Raises:
             OloError: The messages are not acceptable.
         """
         validate(Job("", tuple(messages), tools=tuple(tools)), self.info, self._policy.max_concurrency)
-        return len(await asyncio.to_thread(self._engine.tokenize, messages, tools))
+        return await asyncio.to_thread(self._engine.tokenize, messages, tools)
+
+    async def tokenize_text(self, text: str) -> list[int]:
+        """The token ids of a text by itself."""
+        return await asyncio.to_thread(self._engine.tokenize_text, text)
+
+    async def detokenize(self, token_ids: Sequence[int]) -> str:
+        """The text of tokens, without control tokens.
+
+        Raises:
+            InvalidField: The model has no such token.
+        """
+        for position, token_id in enumerate(token_ids):
+            if token_id >= self.info.vocabulary_size:
+                raise InvalidField(f"token_ids[{position}]", "the model has no such token")
+        return await asyncio.to_thread(self._engine.detokenize, token_ids)
 
     @asynccontextmanager
     async def generation(self, job: Job) -> AsyncIterator[Generation]:

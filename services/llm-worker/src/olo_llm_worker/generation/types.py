@@ -26,11 +26,15 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
-    """Whether tools may (neither flag), must or must not be called; `name` is the one that must."""
+    """Whether tools may (neither flag), must or must not be called; `name` is the one that must.
+
+    `single` has only the first of several calls count.
+    """
 
     required: bool = False
     none: bool = False
     name: str = ""
+    single: bool = False
 
 
 @dataclass(frozen=True, slots=True)

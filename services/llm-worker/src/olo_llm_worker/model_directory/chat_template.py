@@ -108,6 +108,11 @@ class ChatTemplate:
             raise TemplateRefusal("the chat template of the model does not accept these messages") from error
         return list(self._encode(text, guard))
 
+    def tokenize_text(self, text: str) -> list[int]:
+        """The token ids of a text by itself, none of them a control token."""
+        ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids
+        return ids
+
     def _encode(self, text: str, guard: str) -> Iterator[int]:
         for part in self._cut.split(text) if self._cut else [text]:
             if part in self._control:

@@ -168,7 +168,7 @@ def _choice(choice: pb.ToolChoice) -> ToolChoice:
     mode = _MODES.get(choice.mode)
     if mode is None:
         raise InvalidField("tool_choice.mode", "must be AUTO, NONE or REQUIRED")
-    return ToolChoice(mode, choice.name)
+    return ToolChoice(mode, choice.name, choice.single)
 
 
 def _schema(field: str, text: str) -> Mapping[str, Any]:

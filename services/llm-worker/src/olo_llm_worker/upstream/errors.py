@@ -86,6 +86,16 @@ class UpstreamWithheld(OloError):
         super().__init__("the server of the model withholds the answer")
 
 
+class TokenizerElsewhere(OloError):
+    """The tokenizer of the model is not here."""
+
+    code = ErrorCode.UNIMPLEMENTED
+    reason = "tokenizer_elsewhere"
+
+    def __init__(self) -> None:
+        super().__init__("the model is served elsewhere, and its tokenizer is not here", field="model")
+
+
 class NotLoadedHere(OloError):
     """Loading and unloading are not this worker's."""
 

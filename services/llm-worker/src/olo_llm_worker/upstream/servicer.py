@@ -13,7 +13,7 @@ from olo.inference.v1 import inference_service_pb2 as pb
 from olo.inference.v1 import inference_service_pb2_grpc as rpc
 from olo_llm_worker.responses import Identity, duration, introduction
 from olo_llm_worker.upstream.convert import Answering, to_request, to_tools, to_turns
-from olo_llm_worker.upstream.errors import NotLoadedHere
+from olo_llm_worker.upstream.errors import NotLoadedHere, TokenizerElsewhere
 from olo_llm_worker.upstream.relay.desk import Desk
 from olo_llm_worker.upstream.relay.engine import TextEngine
 from olo_llm_worker.upstream.relay.types import TextRequest
@@ -59,6 +59,14 @@ class UpstreamServicer(rpc.InferenceServiceServicer):
         wanted = TextRequest("", to_turns(request.messages), tools=to_tools(request.tools))
         tokens = self._desk.count_tokens(wanted)
         return pb.CountTokensResponse(prompt_tokens=tokens, context_limit=self._desk.facts.context_limit)
+
+    async def Tokenize(self, request: pb.TokenizeRequest, context: Context) -> pb.TokenizeResponse:
+        """Refused: an estimate would be no tokens."""
+        raise TokenizerElsewhere
+
+    async def Detokenize(self, request: pb.DetokenizeRequest, context: Context) -> pb.DetokenizeResponse:
+        """Refused, as `Tokenize` is."""
+        raise TokenizerElsewhere
 
     async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
         """Describes the model. What the other server computes it with is not known."""

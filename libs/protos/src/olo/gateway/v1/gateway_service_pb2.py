@@ -26,51 +26,64 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from olo.common.v1 import common_pb2 as olo_dot_common_dot_v1_dot_common__pb2
 from olo.embedding.v1 import embedding_service_pb2 as olo_dot_embedding_dot_v1_dot_embedding__service__pb2
 from olo.gateway.v1 import run_pb2 as olo_dot_gateway_dot_v1_dot_run__pb2
+from olo.inference.v1 import inference_service_pb2 as olo_dot_inference_dot_v1_dot_inference__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$olo/gateway/v1/gateway_service.proto\x12\x0eolo.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aolo/common/v1/common.proto\x1a(olo/embedding/v1/embedding_service.proto\x1a\x18olo/gateway/v1/run.proto\"\xb1\x01\n\x11\x43hatStreamRequest\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.olo.gateway.v1.ChatRequest\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x1a\n\rresume_offset\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x1c\n\x0fresume_checksum\x18\x04 \x01(\x07H\x01\x88\x01\x01\x42\x10\n\x0e_resume_offsetB\x12\n\x10_resume_checksum\"\x88\x02\n\x12\x43hatStreamResponse\x12-\n\x07started\x18\x01 \x01(\x0b\x32\x1a.olo.gateway.v1.RunStartedH\x00\x12*\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x19.olo.gateway.v1.TextDeltaH\x00\x12*\n\x05reset\x18\x03 \x01(\x0b\x32\x19.olo.gateway.v1.TextResetH\x00\x12\x31\n\tcompleted\x18\x04 \x01(\x0b\x32\x1c.olo.gateway.v1.ChatResponseH\x00\x12/\n\x08progress\x18\x05 \x01(\x0b\x32\x1b.olo.gateway.v1.RunProgressH\x00\x42\x07\n\x05\x65vent\"\x1c\n\nRunStarted\x12\x0e\n\x06run_id\x18\x01 \x01(\t\";\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x07\"\x1b\n\tTextReset\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x1f\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"2\n\x0eGetRunResponse\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x13.olo.gateway.v1.Run\"8\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x10ListRunsResponse\x12!\n\x04runs\x18\x01 \x03(\x0b\x32\x13.olo.gateway.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"5\n\x11\x43\x61ncelRunResponse\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x13.olo.gateway.v1.Run\"B\n\x10ReplayRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07profile\x18\x03 \x01(\t\"q\n\x11ReplayRunResponse\x12.\n\x08original\x18\x01 \x01(\x0b\x32\x1c.olo.gateway.v1.ChatResponse\x12,\n\x06replay\x18\x02 \x01(\x0b\x32\x1c.olo.gateway.v1.ChatResponse\"h\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.olo.common.v1.ModelType\"[\n\x12ListModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.olo.gateway.v1.ModelSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd8\x02\n\x0cModelSummary\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.olo.common.v1.ModelType\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x14\n\x0c\x64\x65\x66\x61ult_flag\x18\x05 \x01(\x08\x12\x15\n\rcontext_limit\x18\x06 \x01(\r\x12\x17\n\x0fmax_concurrency\x18\x07 \x01(\r\x12\x11\n\tin_flight\x18\x08 \x01(\r\x12\x11\n\tinstances\x18\t \x01(\r\x12\x32\n\rhardware_type\x18\n \x01(\x0e\x32\x1b.olo.common.v1.HardwareType\x12\x11\n\tavailable\x18\x0b \x01(\x08\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\"t\n\rEmbedResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x07vectors\x18\x02 \x01(\x0b\x32\x19.olo.embedding.v1.Vectors\x12(\n\x05usage\x18\x03 \x01(\x0b\x32\x19.olo.common.v1.TokenUsage2\x81\x05\n\x0eGatewayService\x12\x41\n\x04\x43hat\x12\x1b.olo.gateway.v1.ChatRequest\x1a\x1c.olo.gateway.v1.ChatResponse\x12U\n\nChatStream\x12!.olo.gateway.v1.ChatStreamRequest\x1a\".olo.gateway.v1.ChatStreamResponse0\x01\x12G\n\x06GetRun\x12\x1d.olo.gateway.v1.GetRunRequest\x1a\x1e.olo.gateway.v1.GetRunResponse\x12M\n\x08ListRuns\x12\x1f.olo.gateway.v1.ListRunsRequest\x1a .olo.gateway.v1.ListRunsResponse\x12P\n\tCancelRun\x12 .olo.gateway.v1.CancelRunRequest\x1a!.olo.gateway.v1.CancelRunResponse\x12P\n\tReplayRun\x12 .olo.gateway.v1.ReplayRunRequest\x1a!.olo.gateway.v1.ReplayRunResponse\x12S\n\nListModels\x12!.olo.gateway.v1.ListModelsRequest\x1a\".olo.gateway.v1.ListModelsResponse\x12\x44\n\x05\x45mbed\x12\x1c.olo.gateway.v1.EmbedRequest\x1a\x1d.olo.gateway.v1.EmbedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$olo/gateway/v1/gateway_service.proto\x12\x0eolo.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aolo/common/v1/common.proto\x1a(olo/embedding/v1/embedding_service.proto\x1a\x18olo/gateway/v1/run.proto\x1a(olo/inference/v1/inference_service.proto\"\xb1\x01\n\x11\x43hatStreamRequest\x12,\n\x07request\x18\x01 \x01(\x0b\x32\x1b.olo.gateway.v1.ChatRequest\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x1a\n\rresume_offset\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x1c\n\x0fresume_checksum\x18\x04 \x01(\x07H\x01\x88\x01\x01\x42\x10\n\x0e_resume_offsetB\x12\n\x10_resume_checksum\"\x88\x02\n\x12\x43hatStreamResponse\x12-\n\x07started\x18\x01 \x01(\x0b\x32\x1a.olo.gateway.v1.RunStartedH\x00\x12*\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x19.olo.gateway.v1.TextDeltaH\x00\x12*\n\x05reset\x18\x03 \x01(\x0b\x32\x19.olo.gateway.v1.TextResetH\x00\x12\x31\n\tcompleted\x18\x04 \x01(\x0b\x32\x1c.olo.gateway.v1.ChatResponseH\x00\x12/\n\x08progress\x18\x05 \x01(\x0b\x32\x1b.olo.gateway.v1.RunProgressH\x00\x42\x07\n\x05\x65vent\"\x1c\n\nRunStarted\x12\x0e\n\x06run_id\x18\x01 \x01(\t\";\n\tTextDelta\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x03 \x01(\x07\"\x1b\n\tTextReset\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x1f\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"2\n\x0eGetRunResponse\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x13.olo.gateway.v1.Run\"8\n\x0fListRunsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x10ListRunsResponse\x12!\n\x04runs\x18\x01 \x03(\x0b\x32\x13.olo.gateway.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\"\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"5\n\x11\x43\x61ncelRunResponse\x12 \n\x03run\x18\x01 \x01(\x0b\x32\x13.olo.gateway.v1.Run\"B\n\x10ReplayRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07profile\x18\x03 \x01(\t\"q\n\x11ReplayRunResponse\x12.\n\x08original\x18\x01 \x01(\x0b\x32\x1c.olo.gateway.v1.ChatResponse\x12,\n\x06replay\x18\x02 \x01(\x0b\x32\x1c.olo.gateway.v1.ChatResponse\"h\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.olo.common.v1.ModelType\"[\n\x12ListModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.olo.gateway.v1.ModelSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd8\x02\n\x0cModelSummary\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x12\n\nmodel_name\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.olo.common.v1.ModelType\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x14\n\x0c\x64\x65\x66\x61ult_flag\x18\x05 \x01(\x08\x12\x15\n\rcontext_limit\x18\x06 \x01(\r\x12\x17\n\x0fmax_concurrency\x18\x07 \x01(\r\x12\x11\n\tin_flight\x18\x08 \x01(\r\x12\x11\n\tinstances\x18\t \x01(\r\x12\x32\n\rhardware_type\x18\n \x01(\x0e\x32\x1b.olo.common.v1.HardwareType\x12\x11\n\tavailable\x18\x0b \x01(\x08\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\",\n\x0c\x45mbedRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\"t\n\rEmbedResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12*\n\x07vectors\x18\x02 \x01(\x0b\x32\x19.olo.embedding.v1.Vectors\x12(\n\x05usage\x18\x03 \x01(\x0b\x32\x19.olo.common.v1.TokenUsage\"O\n\rRerankRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05query\x18\x02 \x01(\t\x12\x11\n\tdocuments\x18\x03 \x03(\t\x12\r\n\x05top_n\x18\x04 \x01(\r\"P\n\x0eRerankResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12/\n\x07results\x18\x02 \x03(\x0b\x32\x1e.olo.embedding.v1.RerankResult\"R\n\x0fTokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x30\n\x05input\x18\x02 \x01(\x0b\x32!.olo.inference.v1.TokenizeRequest\"K\n\x10TokenizeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\r\x12\x15\n\rcontext_limit\x18\x03 \x01(\r\"5\n\x11\x44\x65tokenizeRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x11\n\ttoken_ids\x18\x02 \x03(\r\"1\n\x12\x44\x65tokenizeResponse\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t2\xee\x06\n\x0eGatewayService\x12\x41\n\x04\x43hat\x12\x1b.olo.gateway.v1.ChatRequest\x1a\x1c.olo.gateway.v1.ChatResponse\x12U\n\nChatStream\x12!.olo.gateway.v1.ChatStreamRequest\x1a\".olo.gateway.v1.ChatStreamResponse0\x01\x12G\n\x06GetRun\x12\x1d.olo.gateway.v1.GetRunRequest\x1a\x1e.olo.gateway.v1.GetRunResponse\x12M\n\x08ListRuns\x12\x1f.olo.gateway.v1.ListRunsRequest\x1a .olo.gateway.v1.ListRunsResponse\x12P\n\tCancelRun\x12 .olo.gateway.v1.CancelRunRequest\x1a!.olo.gateway.v1.CancelRunResponse\x12P\n\tReplayRun\x12 .olo.gateway.v1.ReplayRunRequest\x1a!.olo.gateway.v1.ReplayRunResponse\x12S\n\nListModels\x12!.olo.gateway.v1.ListModelsRequest\x1a\".olo.gateway.v1.ListModelsResponse\x12\x44\n\x05\x45mbed\x12\x1c.olo.gateway.v1.EmbedRequest\x1a\x1d.olo.gateway.v1.EmbedResponse\x12G\n\x06Rerank\x12\x1d.olo.gateway.v1.RerankRequest\x1a\x1e.olo.gateway.v1.RerankResponse\x12M\n\x08Tokenize\x12\x1f.olo.gateway.v1.TokenizeRequest\x1a .olo.gateway.v1.TokenizeResponse\x12S\n\nDetokenize\x12!.olo.gateway.v1.DetokenizeRequest\x1a\".olo.gateway.v1.DetokenizeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'olo.gateway.v1.gateway_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHATSTREAMREQUEST']._serialized_start=186
-  _globals['_CHATSTREAMREQUEST']._serialized_end=363
-  _globals['_CHATSTREAMRESPONSE']._serialized_start=366
-  _globals['_CHATSTREAMRESPONSE']._serialized_end=630
-  _globals['_RUNSTARTED']._serialized_start=632
-  _globals['_RUNSTARTED']._serialized_end=660
-  _globals['_TEXTDELTA']._serialized_start=662
-  _globals['_TEXTDELTA']._serialized_end=721
-  _globals['_TEXTRESET']._serialized_start=723
-  _globals['_TEXTRESET']._serialized_end=750
-  _globals['_GETRUNREQUEST']._serialized_start=752
-  _globals['_GETRUNREQUEST']._serialized_end=783
-  _globals['_GETRUNRESPONSE']._serialized_start=785
-  _globals['_GETRUNRESPONSE']._serialized_end=835
-  _globals['_LISTRUNSREQUEST']._serialized_start=837
-  _globals['_LISTRUNSREQUEST']._serialized_end=893
-  _globals['_LISTRUNSRESPONSE']._serialized_start=895
-  _globals['_LISTRUNSRESPONSE']._serialized_end=973
-  _globals['_CANCELRUNREQUEST']._serialized_start=975
-  _globals['_CANCELRUNREQUEST']._serialized_end=1009
-  _globals['_CANCELRUNRESPONSE']._serialized_start=1011
-  _globals['_CANCELRUNRESPONSE']._serialized_end=1064
-  _globals['_REPLAYRUNREQUEST']._serialized_start=1066
-  _globals['_REPLAYRUNREQUEST']._serialized_end=1132
-  _globals['_REPLAYRUNRESPONSE']._serialized_start=1134
-  _globals['_REPLAYRUNRESPONSE']._serialized_end=1247
-  _globals['_LISTMODELSREQUEST']._serialized_start=1249
-  _globals['_LISTMODELSREQUEST']._serialized_end=1353
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1355
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1446
-  _globals['_MODELSUMMARY']._serialized_start=1449
-  _globals['_MODELSUMMARY']._serialized_end=1793
-  _globals['_EMBEDREQUEST']._serialized_start=1795
-  _globals['_EMBEDREQUEST']._serialized_end=1839
-  _globals['_EMBEDRESPONSE']._serialized_start=1841
-  _globals['_EMBEDRESPONSE']._serialized_end=1957
-  _globals['_GATEWAYSERVICE']._serialized_start=1960
-  _globals['_GATEWAYSERVICE']._serialized_end=2601
+  _globals['_CHATSTREAMREQUEST']._serialized_start=228
+  _globals['_CHATSTREAMREQUEST']._serialized_end=405
+  _globals['_CHATSTREAMRESPONSE']._serialized_start=408
+  _globals['_CHATSTREAMRESPONSE']._serialized_end=672
+  _globals['_RUNSTARTED']._serialized_start=674
+  _globals['_RUNSTARTED']._serialized_end=702
+  _globals['_TEXTDELTA']._serialized_start=704
+  _globals['_TEXTDELTA']._serialized_end=763
+  _globals['_TEXTRESET']._serialized_start=765
+  _globals['_TEXTRESET']._serialized_end=792
+  _globals['_GETRUNREQUEST']._serialized_start=794
+  _globals['_GETRUNREQUEST']._serialized_end=825
+  _globals['_GETRUNRESPONSE']._serialized_start=827
+  _globals['_GETRUNRESPONSE']._serialized_end=877
+  _globals['_LISTRUNSREQUEST']._serialized_start=879
+  _globals['_LISTRUNSREQUEST']._serialized_end=935
+  _globals['_LISTRUNSRESPONSE']._serialized_start=937
+  _globals['_LISTRUNSRESPONSE']._serialized_end=1015
+  _globals['_CANCELRUNREQUEST']._serialized_start=1017
+  _globals['_CANCELRUNREQUEST']._serialized_end=1051
+  _globals['_CANCELRUNRESPONSE']._serialized_start=1053
+  _globals['_CANCELRUNRESPONSE']._serialized_end=1106
+  _globals['_REPLAYRUNREQUEST']._serialized_start=1108
+  _globals['_REPLAYRUNREQUEST']._serialized_end=1174
+  _globals['_REPLAYRUNRESPONSE']._serialized_start=1176
+  _globals['_REPLAYRUNRESPONSE']._serialized_end=1289
+  _globals['_LISTMODELSREQUEST']._serialized_start=1291
+  _globals['_LISTMODELSREQUEST']._serialized_end=1395
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1397
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1488
+  _globals['_MODELSUMMARY']._serialized_start=1491
+  _globals['_MODELSUMMARY']._serialized_end=1835
+  _globals['_EMBEDREQUEST']._serialized_start=1837
+  _globals['_EMBEDREQUEST']._serialized_end=1881
+  _globals['_EMBEDRESPONSE']._serialized_start=1883
+  _globals['_EMBEDRESPONSE']._serialized_end=1999
+  _globals['_RERANKREQUEST']._serialized_start=2001
+  _globals['_RERANKREQUEST']._serialized_end=2080
+  _globals['_RERANKRESPONSE']._serialized_start=2082
+  _globals['_RERANKRESPONSE']._serialized_end=2162
+  _globals['_TOKENIZEREQUEST']._serialized_start=2164
+  _globals['_TOKENIZEREQUEST']._serialized_end=2246
+  _globals['_TOKENIZERESPONSE']._serialized_start=2248
+  _globals['_TOKENIZERESPONSE']._serialized_end=2323
+  _globals['_DETOKENIZEREQUEST']._serialized_start=2325
+  _globals['_DETOKENIZEREQUEST']._serialized_end=2378
+  _globals['_DETOKENIZERESPONSE']._serialized_start=2380
+  _globals['_DETOKENIZERESPONSE']._serialized_end=2429
+  _globals['_GATEWAYSERVICE']._serialized_start=2432
+  _globals['_GATEWAYSERVICE']._serialized_end=3310
 # @@protoc_insertion_point(module_scope)

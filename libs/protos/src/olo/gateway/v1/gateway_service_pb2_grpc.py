@@ -77,6 +77,21 @@ class GatewayServiceStub:
                 request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.EmbedRequest.SerializeToString,
                 response_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.EmbedResponse.FromString,
                 _registered_method=True)
+        self.Rerank = channel.unary_unary(
+                '/olo.gateway.v1.GatewayService/Rerank',
+                request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.RerankRequest.SerializeToString,
+                response_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.RerankResponse.FromString,
+                _registered_method=True)
+        self.Tokenize = channel.unary_unary(
+                '/olo.gateway.v1.GatewayService/Tokenize',
+                request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TokenizeRequest.SerializeToString,
+                response_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TokenizeResponse.FromString,
+                _registered_method=True)
+        self.Detokenize = channel.unary_unary(
+                '/olo.gateway.v1.GatewayService/Detokenize',
+                request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.DetokenizeRequest.SerializeToString,
+                response_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.DetokenizeResponse.FromString,
+                _registered_method=True)
 
 
 class GatewayServiceServicer:
@@ -147,6 +162,29 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Rerank(self, request, context):
+        """Rerank orders documents by how well they answer a query. Fails with INVALID_ARGUMENT, NOT_FOUND (no instance has this
+        reranker), FAILED_PRECONDITION (no instance has a reranker), UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Tokenize(self, request, context):
+        """Tokenize gives the tokens of a text or of a conversation, as a model reads it. Fails with INVALID_ARGUMENT,
+        NOT_FOUND, UNAVAILABLE, UNIMPLEMENTED (the model is served elsewhere).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Detokenize(self, request, context):
+        """Detokenize gives the text of tokens. Fails as Tokenize does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GatewayServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -189,6 +227,21 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.Embed,
                     request_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.EmbedRequest.FromString,
                     response_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.EmbedResponse.SerializeToString,
+            ),
+            'Rerank': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rerank,
+                    request_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.RerankRequest.FromString,
+                    response_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.RerankResponse.SerializeToString,
+            ),
+            'Tokenize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Tokenize,
+                    request_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TokenizeRequest.FromString,
+                    response_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TokenizeResponse.SerializeToString,
+            ),
+            'Detokenize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Detokenize,
+                    request_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.DetokenizeRequest.FromString,
+                    response_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.DetokenizeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -409,6 +462,87 @@ class GatewayService:
             '/olo.gateway.v1.GatewayService/Embed',
             olo_dot_gateway_dot_v1_dot_gateway__service__pb2.EmbedRequest.SerializeToString,
             olo_dot_gateway_dot_v1_dot_gateway__service__pb2.EmbedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rerank(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.gateway.v1.GatewayService/Rerank',
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.RerankRequest.SerializeToString,
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.RerankResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Tokenize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.gateway.v1.GatewayService/Tokenize',
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TokenizeRequest.SerializeToString,
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TokenizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Detokenize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.gateway.v1.GatewayService/Detokenize',
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.DetokenizeRequest.SerializeToString,
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.DetokenizeResponse.FromString,
             options,
             channel_credentials,
             insecure,

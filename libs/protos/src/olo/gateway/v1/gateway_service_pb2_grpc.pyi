@@ -62,6 +62,16 @@ class GatewayServiceStub:
     """ListModels lists the models that can be asked for."""
     Embed: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.EmbedRequest, _gateway_service_pb2.EmbedResponse]
     """Embed returns one vector for each text. Fails with INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE."""
+    Rerank: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.RerankRequest, _gateway_service_pb2.RerankResponse]
+    """Rerank orders documents by how well they answer a query. Fails with INVALID_ARGUMENT, NOT_FOUND (no instance has this
+    reranker), FAILED_PRECONDITION (no instance has a reranker), UNAVAILABLE.
+    """
+    Tokenize: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.TokenizeRequest, _gateway_service_pb2.TokenizeResponse]
+    """Tokenize gives the tokens of a text or of a conversation, as a model reads it. Fails with INVALID_ARGUMENT,
+    NOT_FOUND, UNAVAILABLE, UNIMPLEMENTED (the model is served elsewhere).
+    """
+    Detokenize: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.DetokenizeRequest, _gateway_service_pb2.DetokenizeResponse]
+    """Detokenize gives the text of tokens. Fails as Tokenize does."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
@@ -96,6 +106,16 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """ListModels lists the models that can be asked for."""
     Embed: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.EmbedRequest, _gateway_service_pb2.EmbedResponse]  # type: ignore[assignment]
     """Embed returns one vector for each text. Fails with INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE."""
+    Rerank: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.RerankRequest, _gateway_service_pb2.RerankResponse]  # type: ignore[assignment]
+    """Rerank orders documents by how well they answer a query. Fails with INVALID_ARGUMENT, NOT_FOUND (no instance has this
+    reranker), FAILED_PRECONDITION (no instance has a reranker), UNAVAILABLE.
+    """
+    Tokenize: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.TokenizeRequest, _gateway_service_pb2.TokenizeResponse]  # type: ignore[assignment]
+    """Tokenize gives the tokens of a text or of a conversation, as a model reads it. Fails with INVALID_ARGUMENT,
+    NOT_FOUND, UNAVAILABLE, UNIMPLEMENTED (the model is served elsewhere).
+    """
+    Detokenize: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.DetokenizeRequest, _gateway_service_pb2.DetokenizeResponse]  # type: ignore[assignment]
+    """Detokenize gives the text of tokens. Fails as Tokenize does."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     """GatewayService is the edge: each chat becomes a durable run. The gateway also serves olo.retrieval.v1.RetrievalService and,
@@ -175,5 +195,33 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_service_pb2.EmbedResponse, _abc.Awaitable[_gateway_service_pb2.EmbedResponse]]:
         """Embed returns one vector for each text. Fails with INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE."""
+
+    @_abc_1.abstractmethod
+    def Rerank(
+        self,
+        request: _gateway_service_pb2.RerankRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.RerankResponse, _abc.Awaitable[_gateway_service_pb2.RerankResponse]]:
+        """Rerank orders documents by how well they answer a query. Fails with INVALID_ARGUMENT, NOT_FOUND (no instance has this
+        reranker), FAILED_PRECONDITION (no instance has a reranker), UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def Tokenize(
+        self,
+        request: _gateway_service_pb2.TokenizeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.TokenizeResponse, _abc.Awaitable[_gateway_service_pb2.TokenizeResponse]]:
+        """Tokenize gives the tokens of a text or of a conversation, as a model reads it. Fails with INVALID_ARGUMENT,
+        NOT_FOUND, UNAVAILABLE, UNIMPLEMENTED (the model is served elsewhere).
+        """
+
+    @_abc_1.abstractmethod
+    def Detokenize(
+        self,
+        request: _gateway_service_pb2.DetokenizeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.DetokenizeResponse, _abc.Awaitable[_gateway_service_pb2.DetokenizeResponse]]:
+        """Detokenize gives the text of tokens. Fails as Tokenize does."""
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

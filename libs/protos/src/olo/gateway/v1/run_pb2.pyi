@@ -209,7 +209,14 @@ class RagSearch(_message.Message):
     def __init__(self, retriever: _Optional[str] = ..., filter: _Optional[_Union[_retrieval_service_pb2.Filter, _Mapping]] = ..., min_score: _Optional[float] = ..., mmr_lambda: _Optional[float] = ..., rerank: _Optional[bool] = ...) -> None: ...
 
 class ChatRequest(_message.Message):
-    __slots__ = ("request_id", "model", "messages", "sampling", "rag", "timeout", "allow_fallback", "stream", "tenant", "wait_for_model", "max_attempts", "store", "priority", "profile", "constraints", "conversation_id", "recorded_passages")
+    __slots__ = ("request_id", "model", "messages", "sampling", "rag", "timeout", "allow_fallback", "stream", "tenant", "wait_for_model", "max_attempts", "store", "priority", "profile", "constraints", "conversation_id", "recorded_passages", "response_format", "tools", "tool_choice", "n", "metadata", "response")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
@@ -227,6 +234,12 @@ class ChatRequest(_message.Message):
     CONSTRAINTS_FIELD_NUMBER: _ClassVar[int]
     CONVERSATION_ID_FIELD_NUMBER: _ClassVar[int]
     RECORDED_PASSAGES_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CHOICE_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     messages: _containers.RepeatedCompositeFieldContainer[_inference_service_pb2.ChatMessage]
@@ -244,10 +257,28 @@ class ChatRequest(_message.Message):
     constraints: _router_service_pb2.Constraints
     conversation_id: str
     recorded_passages: _containers.RepeatedCompositeFieldContainer[Citation]
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., rag: _Optional[_Union[RagOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., allow_fallback: _Optional[bool] = ..., stream: _Optional[bool] = ..., tenant: _Optional[str] = ..., wait_for_model: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_attempts: _Optional[int] = ..., store: _Optional[bool] = ..., priority: _Optional[_Union[RequestPriority, str]] = ..., profile: _Optional[str] = ..., constraints: _Optional[_Union[_router_service_pb2.Constraints, _Mapping]] = ..., conversation_id: _Optional[str] = ..., recorded_passages: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ...) -> None: ...
+    response_format: _inference_service_pb2.ResponseFormat
+    tools: _containers.RepeatedCompositeFieldContainer[_inference_service_pb2.Tool]
+    tool_choice: _inference_service_pb2.ToolChoice
+    n: int
+    metadata: _containers.ScalarMap[str, str]
+    response: ResponseOptions
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[_inference_service_pb2.ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[_inference_service_pb2.SamplingOptions, _Mapping]] = ..., rag: _Optional[_Union[RagOptions, _Mapping]] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., allow_fallback: _Optional[bool] = ..., stream: _Optional[bool] = ..., tenant: _Optional[str] = ..., wait_for_model: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., max_attempts: _Optional[int] = ..., store: _Optional[bool] = ..., priority: _Optional[_Union[RequestPriority, str]] = ..., profile: _Optional[str] = ..., constraints: _Optional[_Union[_router_service_pb2.Constraints, _Mapping]] = ..., conversation_id: _Optional[str] = ..., recorded_passages: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., response_format: _Optional[_Union[_inference_service_pb2.ResponseFormat, _Mapping]] = ..., tools: _Optional[_Iterable[_Union[_inference_service_pb2.Tool, _Mapping]]] = ..., tool_choice: _Optional[_Union[_inference_service_pb2.ToolChoice, _Mapping]] = ..., n: _Optional[int] = ..., metadata: _Optional[_Mapping[str, str]] = ..., response: _Optional[_Union[ResponseOptions, _Mapping]] = ...) -> None: ...
+
+class ResponseOptions(_message.Message):
+    __slots__ = ("previous_response_id", "background", "instructions", "inherited_messages")
+    PREVIOUS_RESPONSE_ID_FIELD_NUMBER: _ClassVar[int]
+    BACKGROUND_FIELD_NUMBER: _ClassVar[int]
+    INSTRUCTIONS_FIELD_NUMBER: _ClassVar[int]
+    INHERITED_MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    previous_response_id: str
+    background: bool
+    instructions: str
+    inherited_messages: int
+    def __init__(self, previous_response_id: _Optional[str] = ..., background: _Optional[bool] = ..., instructions: _Optional[str] = ..., inherited_messages: _Optional[int] = ...) -> None: ...
 
 class ChatResponse(_message.Message):
-    __slots__ = ("run_id", "model", "message", "finish_reason", "usage", "selection", "citations", "timings", "attempts", "grounding")
+    __slots__ = ("run_id", "model", "message", "finish_reason", "usage", "selection", "citations", "timings", "attempts", "logprobs", "alternatives", "grounding")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
@@ -257,6 +288,8 @@ class ChatResponse(_message.Message):
     CITATIONS_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    LOGPROBS_FIELD_NUMBER: _ClassVar[int]
+    ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
     GROUNDING_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     model: str
@@ -267,8 +300,10 @@ class ChatResponse(_message.Message):
     citations: _containers.RepeatedCompositeFieldContainer[Citation]
     timings: RunTimings
     attempts: _containers.RepeatedCompositeFieldContainer[Attempt]
+    logprobs: _containers.RepeatedCompositeFieldContainer[_inference_service_pb2.TokenLogprob]
+    alternatives: _containers.RepeatedCompositeFieldContainer[_inference_service_pb2.Alternative]
     grounding: Grounding
-    def __init__(self, run_id: _Optional[str] = ..., model: _Optional[str] = ..., message: _Optional[_Union[_inference_service_pb2.ChatMessage, _Mapping]] = ..., finish_reason: _Optional[_Union[_inference_service_pb2.FinishReason, str]] = ..., usage: _Optional[_Union[_common_pb2.TokenUsage, _Mapping]] = ..., selection: _Optional[_Union[Selection, _Mapping]] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., timings: _Optional[_Union[RunTimings, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., grounding: _Optional[_Union[Grounding, _Mapping]] = ...) -> None: ...
+    def __init__(self, run_id: _Optional[str] = ..., model: _Optional[str] = ..., message: _Optional[_Union[_inference_service_pb2.ChatMessage, _Mapping]] = ..., finish_reason: _Optional[_Union[_inference_service_pb2.FinishReason, str]] = ..., usage: _Optional[_Union[_common_pb2.TokenUsage, _Mapping]] = ..., selection: _Optional[_Union[Selection, _Mapping]] = ..., citations: _Optional[_Iterable[_Union[Citation, _Mapping]]] = ..., timings: _Optional[_Union[RunTimings, _Mapping]] = ..., attempts: _Optional[_Iterable[_Union[Attempt, _Mapping]]] = ..., logprobs: _Optional[_Iterable[_Union[_inference_service_pb2.TokenLogprob, _Mapping]]] = ..., alternatives: _Optional[_Iterable[_Union[_inference_service_pb2.Alternative, _Mapping]]] = ..., grounding: _Optional[_Union[Grounding, _Mapping]] = ...) -> None: ...
 
 class Grounding(_message.Message):
     __slots__ = ("state", "failure_reason", "retriever", "queries", "rewriting_failure", "rewriting_usage", "passages_left_out", "marks")

@@ -50,6 +50,16 @@ class InferenceServiceStub:
                 request_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.CountTokensRequest.SerializeToString,
                 response_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.CountTokensResponse.FromString,
                 _registered_method=True)
+        self.Tokenize = channel.unary_unary(
+                '/olo.inference.v1.InferenceService/Tokenize',
+                request_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.TokenizeRequest.SerializeToString,
+                response_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.TokenizeResponse.FromString,
+                _registered_method=True)
+        self.Detokenize = channel.unary_unary(
+                '/olo.inference.v1.InferenceService/Detokenize',
+                request_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.DetokenizeRequest.SerializeToString,
+                response_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.DetokenizeResponse.FromString,
+                _registered_method=True)
         self.GetModelInfo = channel.unary_unary(
                 '/olo.inference.v1.InferenceService/GetModelInfo',
                 request_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.GetModelInfoRequest.SerializeToString,
@@ -99,6 +109,21 @@ class InferenceServiceServicer:
 
     def CountTokens(self, request, context):
         """CountTokens counts the tokens of the rendered prompt. Fails with INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Tokenize(self, request, context):
+        """Tokenize gives the tokens of a text, or of the rendered prompt of a conversation. Fails with INVALID_ARGUMENT,
+        UNIMPLEMENTED (the model is served elsewhere, and its tokenizer is not here).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Detokenize(self, request, context):
+        """Detokenize gives the text of tokens. Fails as Tokenize does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,6 +184,16 @@ def add_InferenceServiceServicer_to_server(servicer, server):
                     servicer.CountTokens,
                     request_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.CountTokensRequest.FromString,
                     response_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.CountTokensResponse.SerializeToString,
+            ),
+            'Tokenize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Tokenize,
+                    request_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.TokenizeRequest.FromString,
+                    response_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.TokenizeResponse.SerializeToString,
+            ),
+            'Detokenize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Detokenize,
+                    request_deserializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.DetokenizeRequest.FromString,
+                    response_serializer=olo_dot_inference_dot_v1_dot_inference__service__pb2.DetokenizeResponse.SerializeToString,
             ),
             'GetModelInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModelInfo,
@@ -268,6 +303,60 @@ class InferenceService:
             '/olo.inference.v1.InferenceService/CountTokens',
             olo_dot_inference_dot_v1_dot_inference__service__pb2.CountTokensRequest.SerializeToString,
             olo_dot_inference_dot_v1_dot_inference__service__pb2.CountTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Tokenize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.inference.v1.InferenceService/Tokenize',
+            olo_dot_inference_dot_v1_dot_inference__service__pb2.TokenizeRequest.SerializeToString,
+            olo_dot_inference_dot_v1_dot_inference__service__pb2.TokenizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Detokenize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.inference.v1.InferenceService/Detokenize',
+            olo_dot_inference_dot_v1_dot_inference__service__pb2.DetokenizeRequest.SerializeToString,
+            olo_dot_inference_dot_v1_dot_inference__service__pb2.DetokenizeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,12 @@ class InferenceServiceStub:
     """GenerateStream answers in chunks; the last chunk carries the finish reason and the usage. Fails as Generate does."""
     CountTokens: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.CountTokensRequest, _inference_service_pb2.CountTokensResponse]
     """CountTokens counts the tokens of the rendered prompt. Fails with INVALID_ARGUMENT."""
+    Tokenize: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.TokenizeRequest, _inference_service_pb2.TokenizeResponse]
+    """Tokenize gives the tokens of a text, or of the rendered prompt of a conversation. Fails with INVALID_ARGUMENT,
+    UNIMPLEMENTED (the model is served elsewhere, and its tokenizer is not here).
+    """
+    Detokenize: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.DetokenizeRequest, _inference_service_pb2.DetokenizeResponse]
+    """Detokenize gives the text of tokens. Fails as Tokenize does."""
     GetModelInfo: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.GetModelInfoRequest, _inference_service_pb2.GetModelInfoResponse]
     """GetModelInfo describes the model that this instance serves."""
     Abort: _grpc.UnaryUnaryMultiCallable[_inference_service_pb2.AbortRequest, _inference_service_pb2.AbortResponse]
@@ -73,6 +79,12 @@ class InferenceServiceAsyncStub(InferenceServiceStub):
     """GenerateStream answers in chunks; the last chunk carries the finish reason and the usage. Fails as Generate does."""
     CountTokens: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.CountTokensRequest, _inference_service_pb2.CountTokensResponse]  # type: ignore[assignment]
     """CountTokens counts the tokens of the rendered prompt. Fails with INVALID_ARGUMENT."""
+    Tokenize: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.TokenizeRequest, _inference_service_pb2.TokenizeResponse]  # type: ignore[assignment]
+    """Tokenize gives the tokens of a text, or of the rendered prompt of a conversation. Fails with INVALID_ARGUMENT,
+    UNIMPLEMENTED (the model is served elsewhere, and its tokenizer is not here).
+    """
+    Detokenize: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.DetokenizeRequest, _inference_service_pb2.DetokenizeResponse]  # type: ignore[assignment]
+    """Detokenize gives the text of tokens. Fails as Tokenize does."""
     GetModelInfo: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.GetModelInfoRequest, _inference_service_pb2.GetModelInfoResponse]  # type: ignore[assignment]
     """GetModelInfo describes the model that this instance serves."""
     Abort: _aio.UnaryUnaryMultiCallable[_inference_service_pb2.AbortRequest, _inference_service_pb2.AbortResponse]  # type: ignore[assignment]
@@ -119,6 +131,24 @@ class InferenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inference_service_pb2.CountTokensResponse, _abc.Awaitable[_inference_service_pb2.CountTokensResponse]]:
         """CountTokens counts the tokens of the rendered prompt. Fails with INVALID_ARGUMENT."""
+
+    @_abc_1.abstractmethod
+    def Tokenize(
+        self,
+        request: _inference_service_pb2.TokenizeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_service_pb2.TokenizeResponse, _abc.Awaitable[_inference_service_pb2.TokenizeResponse]]:
+        """Tokenize gives the tokens of a text, or of the rendered prompt of a conversation. Fails with INVALID_ARGUMENT,
+        UNIMPLEMENTED (the model is served elsewhere, and its tokenizer is not here).
+        """
+
+    @_abc_1.abstractmethod
+    def Detokenize(
+        self,
+        request: _inference_service_pb2.DetokenizeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_inference_service_pb2.DetokenizeResponse, _abc.Awaitable[_inference_service_pb2.DetokenizeResponse]]:
+        """Detokenize gives the text of tokens. Fails as Tokenize does."""
 
     @_abc_1.abstractmethod
     def GetModelInfo(

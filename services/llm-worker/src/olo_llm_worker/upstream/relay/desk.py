@@ -160,7 +160,7 @@ class Desk:
             text=text,
             finish=finished.finish,
             usage=usage,
-            calls=finished.calls,
+            calls=finished.calls[:1] if request.tool_choice.single else finished.calls,
             logprobs=tuple(one for delta in answer.deltas for one in delta.logprobs),
             queue=started - arrived,
             first_text=(ended if first is None else first) - started,

@@ -51,6 +51,8 @@ class ToolChoice:
 
     mode: Literal["auto", "none", "required"] = "auto"
     name: str = ""
+    single: bool = False
+    """Whether only the first of several calls counts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,76 @@
+"""The shapes of legacy completions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from olo_gateway.http.schemas import StreamOptions, Usage
+from olo_gateway.http.shapes import AnswerShape, RequestShape
+
+
+class CompletionRequest(RequestShape):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"model": "auto", "prompt": "Where does the Nile rise?"}]}
+    )
+
+    prompt: str | list[str] | list[int] | list[list[int]]
+    """A text, or at most 16; each becomes the user's turn of the model's chat template. Tokens are not supported."""
+    model: str | None = None
+    """A model id; `auto`, or none: the router chooses."""
+    stream: bool | None = None
+    """With one prompt."""
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = None
+    min_tokens: Annotated[int, Field(ge=0)] | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: Annotated[int, Field(ge=1, le=2**31)] | None = None
+    repetition_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    stop: str | list[str] | None = None
+    n: int | None = None
+    """Answers for each prompt."""
+    echo: bool | None = None
+    """Put the prompt before the answer; not with logprobs."""
+    logprobs: int | None = None
+    """0 or 1: tell the log probability of each token; in a stream, in its last chunk. More is not supported."""
+    best_of: int | None = None
+    """Only 1 is supported."""
+    suffix: str | None = None
+    """Not supported."""
+    logit_bias: dict[str, Any] | None = None
+    """Not supported."""
+    timeout: float | None = None
+    """Seconds that the whole run may take."""
+    wait_for_model: float | None = None
+    """Seconds that the run may wait for a model to become available; without it, there is an error at once."""
+    allow_fallback: bool | None = None
+
+
+class TextLogprobs(AnswerShape):
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: None = None
+    text_offset: list[int]
+    """Where each token begins in the text, in characters."""
+
+
+class TextChoice(AnswerShape):
+    text: str
+    index: int
+    logprobs: TextLogprobs | None = None
+    finish_reason: Literal["stop", "length", "tool_calls"]
+
+
+class TextCompletion(AnswerShape):
+    id: str
+    object: Literal["text_completion"] = "text_completion"
+    created: int
+    model: str
+    """The model that answered; the last one, where several did."""
+    choices: list[TextChoice]
+    usage: Usage

@@ -1,0 +1,1 @@
+"""The Responses API: durable runs, seen as OpenAI's clients see them."""

@@ -1,0 +1,47 @@
+"""The description of the HTTP API against the application: schemathesis makes requests up from it.
+
+A few for each operation here; `make fuzz` makes many.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+
+EXAMPLES = int(os.environ.get("OLO_FUZZ_EXAMPLES", "2"))
+"""Requests for each operation."""
+
+
+def test_no_request_is_answered_with_a_crash_or_another_shape(scripted: Any) -> None:
+    checks = [not_a_server_error, response_schema_conformance, content_type_conformance]
+    asked = set()
+    for found in schemathesis.openapi.from_asgi("/openapi.json", scripted.app).get_all_operations():
+        operation = found.ok()
+        asked.add(operation.label)
+
+        @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy())
+        def ask(case: Any) -> None:
+            case.call_and_validate(checks=checks)
+
+        ask()
+    assert {"POST /v1/responses", "POST /v1/chat/completions", "GET /v1/models"} <= asked
+
+
+def test_every_operation_is_described_with_its_errors(scripted: Any) -> None:
+    described = scripted.app.openapi()
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            assert operation.get("summary"), (method, path)
+    for path in ("/v1/chat/completions", "/v1/responses", "/v1/completions"):
+        create = described["paths"][path]["post"]
+        assert {"200", "400", "404", "409", "413", "415", "429", "503", "504"} <= set(create["responses"])
+        assert "text/event-stream" in create["responses"]["200"]["content"]
+    shapes = described["components"]["schemas"]
+    for name in ("ChatCompletionRequest", "CreateResponse", "CompletionRequest", "EmbeddingRequest", "RerankBody"):
+        assert shapes[name]["examples"], name

@@ -66,7 +66,8 @@ EXAMPLES ?= 200
 
 .PHONY: fuzz
 fuzz: setup ## Make requests up from the OpenAPI description, many for each operation (EXAMPLES=200)
-	@OLO_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout 3600 services/gateway/tests/test_gateway_openapi.py
+	@OLO_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout 3600 services/gateway/tests/test_gateway_openapi.py \
+		services/gateway/tests/test_gateway_dialect_bad_input.py
 
 .PHONY: check
 check: lint types contracts proto-check ## All that is checked without running: lint, types, contracts, generated code

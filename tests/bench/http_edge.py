@@ -158,7 +158,7 @@ def proxy(directory: Path) -> Iterator[int]:
     env = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": ""}
     with (
         running(answering, port=upstream, log=directory / "instant.log", env={"PYTHONPATH": str(ROOT)}),
-        running(command, port=port, log=directory / "litellm.log", env=env, wait_seconds=120),
+        running(command, port=port, log=directory / "litellm.log", env=env, wait_seconds=300),
     ):
         yield port
 

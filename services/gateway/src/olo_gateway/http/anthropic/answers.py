@@ -13,7 +13,7 @@ from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, FINISH_
 from olo_common.errors import OloError
 from olo_gateway.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.http.answers import details_of
-from olo_gateway.http.anthropic.schemas import Message, TextBlock, ToolUseBlock, Usage
+from olo_gateway.http.anthropic.schemas import Message, MessageUsage, TextBlock, ToolUseBlock
 from olo_gateway.http.errors import Dialect, error_body
 from olo_gateway.http.hang_up import EVENT_STREAM
 from olo_gateway.streaming.append_only import AppendOnly
@@ -44,8 +44,8 @@ def _used(call: ToolCall) -> ToolUseBlock:
     return ToolUseBlock(id=call.id, name=call.name, input=orjson.loads(call.arguments_json or "{}"))
 
 
-def _usage(usage: TokenUsage) -> Usage:
-    return Usage(
+def _usage(usage: TokenUsage) -> MessageUsage:
+    return MessageUsage(
         input_tokens=max(0, usage.prompt_tokens - usage.cached_tokens),
         output_tokens=usage.completion_tokens,
         cache_read_input_tokens=usage.cached_tokens,
@@ -104,7 +104,7 @@ class MessageEncoder:
             model=self._model,
             content=[],
             stop_reason=None,
-            usage=Usage(input_tokens=0, output_tokens=0, cache_read_input_tokens=0),
+            usage=MessageUsage(input_tokens=0, output_tokens=0, cache_read_input_tokens=0),
         )
         return _event("message_start", message=message.model_dump(exclude={"olo"}))
 

@@ -9,7 +9,7 @@ import orjson
 
 from olo_common.errors import InvalidField
 from olo_gateway.http.anthropic.conversation import Conversation, text_of
-from olo_gateway.http.anthropic.schemas import Choice, CountRequest, MessageRequest, OfferedTool, OutputConfig
+from olo_gateway.http.anthropic.schemas import AnthropicTool, Choice, CountRequest, MessageRequest, OutputConfig
 from olo_gateway.http.extras import refuse
 from olo_gateway.runs.forms import ANY_TEXT, FREE_CHOICE, Format, FormatKind, Tool, ToolChoice, ToolMode
 from olo_gateway.runs.order import ChatOrder, Role, Sampling, Turn
@@ -75,7 +75,7 @@ def _turns(body: MessageRequest | CountRequest) -> tuple[Turn, ...]:
     return tuple(conversation.turns)
 
 
-def _tool(number: int, tool: OfferedTool) -> Tool:
+def _tool(number: int, tool: AnthropicTool) -> Tool:
     refuse({f"tools[{number}].type": tool.type not in (None, "custom")})
     schema = orjson.dumps(tool.input_schema).decode() if tool.input_schema else ""
     return Tool(tool.name, tool.description or "", schema)

@@ -11,7 +11,7 @@ from olo_gateway.chats import Chats
 from olo_gateway.http.answers import run_headers
 from olo_gateway.http.anthropic.answers import MessageEncoder, message_of
 from olo_gateway.http.anthropic.orders import conversation_of, order_of
-from olo_gateway.http.anthropic.schemas import Counted, CountRequest, ErrorAnswer, Message, MessageRequest
+from olo_gateway.http.anthropic.schemas import AnthropicError, Counted, CountRequest, Message, MessageRequest
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.call_headers import CallHeaders
 from olo_gateway.http.extras import extended
@@ -32,7 +32,7 @@ _ERRORS: Final = {
 
 
 def _responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": ErrorAnswer, "description": _ERRORS[status]} for status in statuses}
+    return {status: {"model": AnthropicError, "description": _ERRORS[status]} for status in statuses}
 
 
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {

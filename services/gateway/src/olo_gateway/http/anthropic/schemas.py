@@ -31,7 +31,7 @@ class Block(RequestShape):
     """Whether the tool has failed: the model reads `error: ` before the text then."""
 
 
-class OfferedTool(RequestShape):
+class AnthropicTool(RequestShape):
     type: str | None = None
     """Only `custom` is supported: the caller runs the tools."""
     name: str
@@ -68,7 +68,7 @@ class _Conversation(ExtendedRequest):
     """A model, an alias, or `auto`: the router chooses."""
     messages: list[InputMessage]
     system: str | list[Block] | None = None
-    tools: list[OfferedTool] | None = None
+    tools: list[AnthropicTool] | None = None
     """What the model may ask the caller to run."""
     tool_choice: Choice | None = None
     thinking: dict[str, Any] | None = None
@@ -106,7 +106,7 @@ class ToolUseBlock(AnswerShape):
     input: dict[str, Any]
 
 
-class Usage(AnswerShape):
+class MessageUsage(AnswerShape):
     input_tokens: int
     """Without those that were read from a cache."""
     output_tokens: int
@@ -123,7 +123,7 @@ class Message(AnswerShape):
     stop_reason: Literal["end_turn", "max_tokens", "tool_use"] | None
     stop_sequence: None = None
     """Never told: a stop sequence that ends an answer counts as its end."""
-    usage: Usage
+    usage: MessageUsage
     olo: dict[str, Any] | None = None
     """What the gateway adds: the run, why this model, the passages."""
 
@@ -137,6 +137,6 @@ class ErrorDetail(AnswerShape):
     message: str
 
 
-class ErrorAnswer(AnswerShape):
+class AnthropicError(AnswerShape):
     type: Literal["error"] = "error"
     error: ErrorDetail

@@ -6,7 +6,7 @@ import orjson
 
 from olo_common.errors import InvalidField
 from olo_gateway.http.extras import refuse
-from olo_gateway.http.ollama.schemas import CalledTool, Message, OfferedTool
+from olo_gateway.http.ollama.schemas import CalledTool, Message, OllamaTool
 from olo_gateway.runs.forms import Tool, ToolCall
 from olo_gateway.runs.order import Role, Turn
 
@@ -48,7 +48,7 @@ class Conversation:
         raise InvalidField(f"{field}.tool_name", "answers no call of an earlier message")
 
 
-def tools_of(offered: list[OfferedTool]) -> tuple[Tool, ...]:
+def tools_of(offered: list[OllamaTool]) -> tuple[Tool, ...]:
     """The tools that a request offers."""
     return tuple(
         Tool(

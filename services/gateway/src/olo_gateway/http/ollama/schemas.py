@@ -39,14 +39,14 @@ class Options(RequestShape):
     frequency_penalty: float | None = None
 
 
-class CalledFunction(RequestShape):
+class OllamaFunctionCall(RequestShape):
     name: str
     arguments: dict[str, Any]
 
 
 class CalledTool(RequestShape):
     id: str | None = None
-    function: CalledFunction
+    function: OllamaFunctionCall
 
 
 class OfferedFunction(RequestShape):
@@ -56,7 +56,7 @@ class OfferedFunction(RequestShape):
     """A JSON Schema."""
 
 
-class OfferedTool(RequestShape):
+class OllamaTool(RequestShape):
     type: Literal["function"] = "function"
     function: OfferedFunction
 
@@ -94,7 +94,7 @@ class _AnswerRequest(ExtendedRequest):
 class ChatRequest(_AnswerRequest):
     messages: list[Message] | None = None
     """None at all asks whether the model is loaded."""
-    tools: list[OfferedTool] | None = None
+    tools: list[OllamaTool] | None = None
     """What the model may ask the caller to run."""
 
 
@@ -180,7 +180,7 @@ class _Ended(AnswerShape):
     logprobs: list[TokenLogprob] | None = None
 
 
-class AnswerMessage(AnswerShape):
+class OllamaMessage(AnswerShape):
     role: Literal["assistant"] = "assistant"
     content: str
     tool_calls: list[AnsweredCall] | None = None
@@ -188,7 +188,7 @@ class AnswerMessage(AnswerShape):
 
 
 class ChatAnswer(_Ended):
-    message: AnswerMessage
+    message: OllamaMessage
 
 
 class GenerateAnswer(_Ended):

@@ -67,7 +67,8 @@ EXAMPLES ?= 200
 
 .PHONY: fuzz
 fuzz: setup ## Make requests up from the OpenAPI description, many for each operation (EXAMPLES=200)
-	@OLO_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout 3600 services/gateway/tests/test_gateway_openapi.py
+	@OLO_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout 3600 services/gateway/tests/test_gateway_openapi.py \
+		services/gateway/tests/test_gateway_dialect_bad_input.py
 
 .PHONY: check
 check: lint types contracts proto-check ## All that is checked without running: lint, types, contracts, generated code
@@ -93,7 +94,11 @@ contracts: setup ## Check who may import whom
 bench: setup ## Measure beside floors and peers (ARGS passed on)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-.PHONY: bench-models bench-peers soak
+.PHONY: bench-proxy bench-models bench-peers soak
+bench-proxy: .tools/uv ## Install LiteLLM's proxy into .tools, which `make bench ARGS=http_edge` measures beside
+	@[ -x .tools/litellm/bin/python ] || .tools/uv venv --quiet --python python3 .tools/litellm
+	@.tools/uv pip install --quiet --python .tools/litellm/bin/python "litellm[proxy]"
+
 bench-models: setup ## Measure the model workers beside floors and, where `make bench-peers` has run, peers
 	@$(BIN)/python -m tests.bench llm_throughput llm_limits llm_constrained llm_peers embed_batching vector_hop
 
@@ -105,6 +110,11 @@ soak: setup ## Load the llm-worker's engine for long and show whether memory sta
 
 SEED ?= 1
 MINUTES ?= 30
+
+.PHONY: compat
+compat: setup ## Have client libraries of others talk to the local stack; installs them into .tools, some minutes
+	@sh scripts/compat.sh .tools/compat .tools/uv
+	@$(BIN)/python -m tests.compat $(ARGS)
 
 .PHONY: chaos chaos-long
 chaos: setup ## Kill every part under load and check that nothing is lost, about 4 minutes (SEED=7)

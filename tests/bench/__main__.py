@@ -16,6 +16,7 @@ BENCHMARKS = (
     "overload",
     "fairness",
     "start_up",
+    "http_edge",
     "llm_throughput",
     "llm_limits",
     "llm_constrained",

@@ -18,13 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def fleet(directory: Path, *, slots: int = 1024, seconds: float = 0.0) -> Iterator[tuple[str, str]]:
+def fleet(directory: Path, *, slots: int = 1024, seconds: float = 0.0, http_port: int = 0) -> Iterator[tuple[str, str]]:
     """Temporal, NATS, registry, router, gateway and one worker; gives the addresses of gateway and Temporal.
 
     Args:
         directory: For data and logs.
         slots: Answers that the worker gives at a time.
         seconds: How long each takes.
+        http_port: The gateway's; 0: any.
     """
     with ExitStack() as stack:
         enter = stack.enter_context
@@ -34,7 +35,7 @@ def fleet(directory: Path, *, slots: int = 1024, seconds: float = 0.0) -> Iterat
         registry = enter(_service("registry", directory, {**common, **database}))
         router = enter(_service("router", directory, {**common, "OLO_ROUTER_REGISTRY_TARGET": registry}))
         targets = {"OLO_GATEWAY_REGISTRY_TARGET": registry, "OLO_GATEWAY_ROUTER_TARGET": router}
-        gateway = enter(_service("gateway", directory, {**common, **targets, "OLO_GATEWAY_HTTP_PORT": "0"}))
+        gateway = enter(_service("gateway", directory, {**common, **targets, "OLO_GATEWAY_HTTP_PORT": str(http_port)}))
         model = {zero_cost.SLOTS: str(slots), zero_cost.SECONDS: str(seconds)}
         enter(_worker(directory, {**common, **model, "PYTHONPATH": str(ROOT)}))
         yield gateway, temporal

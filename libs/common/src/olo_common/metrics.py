@@ -36,6 +36,8 @@ TOKENS: Final = tuple(float(4**power) for power in range(14))
 Figure = tuple[float, dict[str, str]]
 """A value and its labels."""
 
+PAGE_TYPE: Final = CONTENT_TYPE_LATEST
+"""The media type of a page."""
 _TEMPORAL_SECONDS: Final = 2.0
 _LOOP_SECONDS: Final = 2.0
 
@@ -186,7 +188,7 @@ class _Page(BaseHTTPRequestHandler):
             return
         body = page()
         self.send_response(200)
-        self.send_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.send_header("Content-Type", PAGE_TYPE)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -30,18 +30,23 @@ from olo_common.nats_bus import NatsBus, nats_bus
 from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
 from olo_gateway.activities import ChatActivities
+from olo_gateway.adapters.inspected_models import InspectedModels
 from olo_gateway.adapters.nats_tokens import NatsTokenStreams
 from olo_gateway.adapters.parked_runs import parked_run_hints
 from olo_gateway.adapters.registry_catalogue import RegistryCatalogue
+from olo_gateway.adapters.registry_fleet import RegistryFleet
 from olo_gateway.adapters.routed_embedding import RoutedEmbedding
 from olo_gateway.adapters.routed_instances import RoutedInstances
 from olo_gateway.adapters.routed_tokenizing import RoutedTokenizing
 from olo_gateway.adapters.routing_views import RoutingViews
 from olo_gateway.adapters.shadow_runs import shadow_starts
+from olo_gateway.adapters.task_queues import TemporalBacklogs
 from olo_gateway.adapters.temporal_runs import TemporalRuns
 from olo_gateway.chats import Chats
 from olo_gateway.forwarding import forwarded
 from olo_gateway.http.app import http_app
+from olo_gateway.http.cluster.cluster import Cluster
+from olo_gateway.http.compatible import Peers, compatible_routes
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
 from olo_gateway.runs.admission.admission import Admission
@@ -159,16 +164,26 @@ async def _edge(
     application = http_app(
         chats, catalogue, routing, health, pace, runs=runs, embedding=embedding, tokenizing=tokenizing
     )
-    await stack.enter_async_context(
-        http_server(
-            application,
-            settings.host,
-            settings.http_port,
-            settings.grace_seconds,
-            lifetime,
-            client_patience=settings.client_patience,
-        )
+    models = InspectedModels(RouterServiceStub(router), instances)
+    cluster = Cluster(
+        RegistryFleet(RegistryServiceStub(registry)), routing, TemporalBacklogs(client), admission, health
     )
+    for routes in compatible_routes(chats, Peers(cluster, embedding, models, models), pace):
+        application.include_router(routes)
+    for setting in ("http_port", "ollama_port"):
+        port = getattr(settings, setting)
+        if port is not None:
+            await stack.enter_async_context(
+                http_server(
+                    application,
+                    settings.host,
+                    port,
+                    settings.grace_seconds,
+                    lifetime,
+                    client_patience=settings.client_patience,
+                    setting=setting,
+                )
+            )
     servicer = GatewayServicer(chats, runs, catalogue, embedding, tokenizing, client_patience=settings.client_patience)
     return [
         Registration(GATEWAY_FILE.services_by_name["GatewayService"], add_GatewayServiceServicer_to_server, servicer),

@@ -4,13 +4,15 @@ OloError
 +-- NoModelAvailable, ModelUnavailable     nobody can answer now
 +-- Overloaded                             too many runs at once
 +-- GatewayStopping                        this process ends; another one may answer
-+-- RunNotFound, ResponseNotFound, ModelNotFound
++-- RunNotFound, ResponseNotFound, ModelNotFound, NodeNotFound
 +-- RunUnanswered                          nothing to compare a replay with
 +-- NoReranker                             nobody can order documents
 +-- RequestIdConflict                      one request_id, two requests
 +-- DeadlineExceeded, RunCancelled         the run ended without an answer
 +-- OffsetInvalid                          a stream cannot be resumed there
 +-- ClientTooSlow                          a stream that its caller does not read
++-- AnswerRestarted                        a stream whose dialect cannot take text back
++-- NotOffered                             what other servers of the dialect do, and this one does not
 +-- RequestPoisoned                        workers died of it
 """
 
@@ -107,6 +109,16 @@ class NoReranker(OloError):
         super().__init__("no embedding model that is there has a reranker")
 
 
+class NodeNotFound(OloError):
+    """No live instance is on such a node."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "node_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no node with this name", field="name")
+
+
 class RequestIdConflict(OloError):
     """The request_id belongs to a run of another request."""
 
@@ -149,6 +161,23 @@ class ClientTooSlow(OloError):
 
     def __init__(self) -> None:
         super().__init__("the stream was not read; resume it by the id of the run")
+
+
+class AnswerRestarted(OloError):
+    """Another attempt answers differently from what was sent, and the dialect has no word for that."""
+
+    code = ErrorCode.ABORTED
+    reason = "answer_restarted"
+
+    def __init__(self) -> None:
+        super().__init__("the answer was begun again and differs from the text sent so far; ask again", retry_after=0.0)
+
+
+class NotOffered(OloError):
+    """A call of a dialect that has no meaning here."""
+
+    code = ErrorCode.UNIMPLEMENTED
+    reason = "not_offered"
 
 
 class RequestPoisoned(OloError):

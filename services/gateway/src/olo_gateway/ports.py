@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run, RunProgress, ShadowRequest
+from olo.inference.v1.inference_service_pb2 import GetModelInfoResponse
+from olo.registry.v1 import registry_service_pb2 as registry
 from olo.registry.v1.benchmark_service_pb2 import BenchmarkSource
 from olo.router.v1 import router_service_pb2 as router
+from olo_gateway.runs.order import ChatOrder
 from olo_gateway.streaming.events import Chunk
 
 Hear: TypeAlias = Callable[[Chunk], None]
@@ -156,4 +160,88 @@ class Tokenizing(Protocol):
 
     async def detokenize(self, request: gateway.DetokenizeRequest) -> gateway.DetokenizeResponse:
         """The text of tokens."""
+        ...
+
+
+class Fleet(Protocol):
+    """The catalogue as operators see it: models with their instances, aliases, what was measured."""
+
+    async def models(self) -> Sequence[registry.Model]:
+        """All models, in the order of their ids."""
+        ...
+
+    async def model(self, model_id: str) -> registry.Model:
+        """One model.
+
+        Raises:
+            OloError: `model_not_found`, or the registry is away.
+        """
+        ...
+
+    async def aliases(self) -> Sequence[registry.Alias]:
+        """All aliases, in the order of their names."""
+        ...
+
+    async def set_alias(self, alias: registry.Alias) -> None:
+        """Makes or replaces an alias."""
+        ...
+
+    async def delete_alias(self, alias: str) -> None:
+        """Ends an alias."""
+        ...
+
+    async def measurements(self) -> Sequence[registry.Measurement]:
+        """What routers have measured, the newest first."""
+        ...
+
+
+class Selecting(Protocol):
+    """What the router would choose; nothing is handed out by it."""
+
+    async def explain(self, model: str, model_type: ModelType) -> router.SelectModelsResponse:
+        """The candidates for a name: of a model, of an alias, or `auto`.
+
+        Raises:
+            OloError: There is no such model, or none answers now.
+        """
+        ...
+
+
+class Inspecting(Protocol):
+    """What a text model says of itself, asked of an instance that holds it."""
+
+    async def count(self, order: ChatOrder) -> int:
+        """Tokens of a conversation and its tools as the model of the order reads them.
+
+        Raises:
+            OloError: Nobody can say.
+        """
+        ...
+
+    async def info(self, model: registry.Model) -> GetModelInfoResponse | None:
+        """Family, quantisation, licence; None where no instance says so now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """The tasks that wait in a queue of Temporal."""
+
+    waiting: int
+    """About how many."""
+    oldest: float
+    """Seconds that the oldest has waited."""
+    added: float
+    """Tasks per second that came in, of late."""
+    dispatched: float
+    """Tasks per second that were taken, of late."""
+    pollers: int
+    """Processes that ask for tasks."""
+
+
+class Backlogs(Protocol):
+    """The task queues."""
+
+    async def of(self, queues: Sequence[str]) -> Mapping[str, Backlog | None]:
+        """The backlog of each queue; None where it cannot be told now."""
         ...

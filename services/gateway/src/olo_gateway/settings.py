@@ -25,6 +25,9 @@ class GatewaySettings(ServiceSettings):
     """The gRPC port; 0 takes a free one."""
     http_port: Port = 8080
     """The port of /v1, /docs and /healthz; 0 takes a free one. It binds the same address as gRPC."""
+    ollama_port: Port | None = None
+    """A second port for the HTTP calls, such as 11434, where programs look for Ollama. Unset: there is none. Ollama's
+    calls are on the HTTP port in any case."""
     role: Literal["edge", "worker", "all"] = "all"
     """`edge` answers callers, `worker` runs workflows, `all` does both: then each run starts without a round trip."""
     registry_target: str = "127.0.0.1:50052"

@@ -7,7 +7,7 @@ from typing import Final
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 ASSETS: Final = "/docs/assets"
@@ -26,3 +26,7 @@ def install(app: FastAPI) -> None:
             swagger_css_url=f"{ASSETS}/swagger-ui.css",
             swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
         )
+
+    @app.get("/swagger-ui.html", include_in_schema=False)
+    async def swagger() -> RedirectResponse:
+        return RedirectResponse("/docs")

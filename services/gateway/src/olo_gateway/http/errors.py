@@ -15,8 +15,10 @@ from starlette.exceptions import HTTPException
 
 from olo_common.errors import ErrorCode, InvalidField, OloError
 from olo_common.logs import logger
+from olo_gateway.http.anthropic.spelling import in_anthropic, type_of
 from olo_gateway.http.body import MAX_BODY_BYTES
 from olo_gateway.http.field_names import in_chat, in_responses
+from olo_gateway.http.ollama.spelling import in_ollama
 from olo_gateway.http.schemas import ErrorAnswer, ErrorBody
 
 _HTTP_REASONS: Final = {
@@ -40,6 +42,19 @@ class Dialect(Enum):
     OPENAI = "openai"
     RESPONSES = "responses"
     """OpenAI's too, with other names of fields."""
+    OLLAMA = "ollama"
+    ANTHROPIC = "anthropic"
+
+
+_PATHS: Final = (
+    ("/v1/responses", Dialect.RESPONSES),
+    ("/v1/messages", Dialect.ANTHROPIC),
+    ("/api/cluster", Dialect.OPENAI),
+    ("/api/nodes", Dialect.OPENAI),
+    ("/api/queue", Dialect.OPENAI),
+    ("/api", Dialect.OLLAMA),
+)
+"""How paths begin that speak a dialect. The first that fits counts; all others speak OpenAI's."""
 
 
 class Refused(OloError):
@@ -59,7 +74,10 @@ class Refused(OloError):
 
 def dialect_of(path: str) -> Dialect:
     """The dialect that this path speaks."""
-    return Dialect.RESPONSES if path.startswith("/v1/responses") else Dialect.OPENAI
+    for beginning, dialect in _PATHS:
+        if path == beginning or path.startswith(beginning + "/"):
+            return dialect
+    return Dialect.OPENAI
 
 
 def error_body(dialect: Dialect, error: OloError) -> dict[str, Any]:
@@ -69,6 +87,11 @@ def error_body(dialect: Dialect, error: OloError) -> dict[str, Any]:
             return _openai(error, in_chat)
         case Dialect.RESPONSES:
             return _openai(error, in_responses)
+        case Dialect.OLLAMA:
+            return {"error": in_ollama(error.message)}
+        case Dialect.ANTHROPIC:
+            told = {"type": type_of(status_of(error)), "message": in_anthropic(error.message)}
+            return {"type": "error", "error": told}
 
 
 def status_of(error: OloError) -> int:

@@ -31,17 +31,24 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def http_server(
-    app: ASGIApp, host: str, port: int, grace_seconds: float, lifetime: Lifetime, *, client_patience: float
+    app: ASGIApp,
+    host: str,
+    port: int,
+    grace_seconds: float,
+    lifetime: Lifetime,
+    *,
+    client_patience: float,
+    setting: str = "http_port",
 ) -> AsyncIterator[str]:
     """Serves while entered; gives `host:port`. Leaving it lets running requests finish within the grace.
 
     A client that reads nothing for `client_patience` seconds loses its connection, and never has more than some hundred
-    kilobytes waiting for it.
+    kilobytes waiting for it. `setting` is the one that says the port.
 
     Raises:
         StartupError: The port is taken.
     """
-    listener = _listener(host, port)
+    listener = _listener(host, port, setting)
     _bound_writes(listener, client_patience)
     address = f"{host}:{listener.getsockname()[1]}"
     config = uvicorn.Config(
@@ -67,7 +74,7 @@ async def http_server(
         listener.close()
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def _listener(host: str, port: int, setting: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -77,7 +84,7 @@ def _listener(host: str, port: int) -> socket.socket:
     except OSError:
         listener.close()
         raise StartupError(
-            f"HTTP port {port} on {host} cannot be bound; stop what listens there or set OLO_GATEWAY_HTTP_PORT"
+            f"HTTP port {port} on {host} cannot be bound; stop what listens there or set OLO_GATEWAY_{setting.upper()}"
         ) from None
     listener.setblocking(False)
     return listener

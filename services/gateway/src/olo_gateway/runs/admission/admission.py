@@ -116,6 +116,11 @@ class Admission:
         """Runs that may be in flight now."""
         return self._limit.now
 
+    @property
+    def parked(self) -> int:
+        """Runs of callers who wait here that are parked, and take no place."""
+        return self._aside
+
     def close(self) -> None:
         """Lets nobody in any more; those who are in stay."""
         self._closed = True

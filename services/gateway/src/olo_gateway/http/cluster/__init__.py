@@ -1,0 +1,1 @@
+"""The cluster as operators look at it: nodes, models, queues, figures."""

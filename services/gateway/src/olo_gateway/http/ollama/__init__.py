@@ -1,0 +1,1 @@
+"""The Ollama dialect: its paths, its lines of JSON, its errors."""

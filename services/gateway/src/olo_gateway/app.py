@@ -26,20 +26,29 @@ from olo_common.grpc_client import channel
 from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
-from olo_common.nats_bus import NatsBus, nats_bus
+from olo_common.nats_bus import nats_bus
 from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
 from olo_gateway.activities import ChatActivities
+from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.nats_tokens import NatsTokenStreams
+from olo_gateway.adapters.object_stores import object_store, sweep_for_ever
 from olo_gateway.adapters.parked_runs import parked_run_hints
 from olo_gateway.adapters.registry_catalogue import RegistryCatalogue
 from olo_gateway.adapters.routed_embedding import RoutedEmbedding
 from olo_gateway.adapters.routing_views import RoutingViews
 from olo_gateway.adapters.shadow_runs import shadow_starts
 from olo_gateway.adapters.temporal_runs import TemporalRuns
+from olo_gateway.batch_activities import BatchActivities
+from olo_gateway.batch_calls import Batches
+from olo_gateway.batch_worker import batch_worker
 from olo_gateway.chats import Chats
+from olo_gateway.files.shelf import Shelf
 from olo_gateway.forwarding import forwarded
 from olo_gateway.http.app import http_app
+from olo_gateway.http.batch_endpoints import endpoints
+from olo_gateway.http.batch_routes import batch_routes
+from olo_gateway.http.file_routes import FORM_BYTES, file_routes
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
 from olo_gateway.runs.admission.admission import Admission
@@ -83,6 +92,15 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         retrieval = await stack.enter_async_context(channel(settings.retrieval_target))
         registry = await stack.enter_async_context(channel(settings.registry_target))
         bus = await stack.enter_async_context(nats_bus(settings.nats, "gateway"))
+        objects = await stack.enter_async_context(object_store(settings.files))
+        shelf = Shelf(objects, settings.max_file_bytes)
+        limits = RunLimits(
+            settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes
+        )
+        runs = TemporalRuns(client, eager=settings.role == "all")
+        chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
+        stack.push_async_callback(chats.close)
+        answering = endpoints(chats, runs, limits)
         if settings.role == "edge":
             await stack.enter_async_context(background(_watch(client, health), "temporal-watch", lifetime))
         else:
@@ -109,14 +127,28 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 )
 
             await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=health))
+            if settings.files:
+                sweeping = sweep_for_ever(objects, shelf)
+                await stack.enter_async_context(background(sweeping, "file-sweeping", lifetime))
+                batch_activities = BatchActivities(objects, shelf, answering, settings.max_batch_lines)
+
+                def make_batch_worker() -> Worker:
+                    lines, grace = settings.max_batch_lines_in_flight, settings.grace_seconds
+                    return batch_worker(client, batch_activities, lines=lines, grace_seconds=grace)
+
+                await stack.enter_async_context(
+                    temporal_worker(client, make_batch_worker, lifetime=lifetime, health=health)
+                )
         registrations: list[Registration] = []
         if settings.role != "worker":
             registrations = await _edge(
                 settings,
                 stack,
                 admission=admission,
-                client=client,
-                bus=bus,
+                chats=chats,
+                runs=runs,
+                shelf=shelf,
+                batches=Batches(TemporalBatches(client), objects, shelf, answering, window=settings.batch_window),
                 registry=registry,
                 router=router,
                 retrieval=retrieval,
@@ -132,8 +164,10 @@ async def _edge(
     stack: AsyncExitStack,
     *,
     admission: Admission,
-    client: Client,
-    bus: NatsBus,
+    chats: Chats,
+    runs: TemporalRuns,
+    shelf: Shelf,
+    batches: Batches,
     registry: grpc.aio.Channel,
     router: grpc.aio.Channel,
     retrieval: grpc.aio.Channel,
@@ -145,15 +179,17 @@ async def _edge(
     catalogue = RegistryCatalogue(RegistryServiceStub(registry))
     embedding = RoutedEmbedding(RouterServiceStub(router))
     stack.push_async_callback(embedding.close)
-    runs = TemporalRuns(client, eager=settings.role == "all")
-    limits = RunLimits(
-        settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes
-    )
-    chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
-    stack.push_async_callback(chats.close)
     routing = RoutingViews(RouterServiceStub(router), BenchmarkServiceStub(registry))
     pace = StreamPace(settings.keep_alive, settings.client_patience)
-    application = http_app(chats, catalogue, routing, health, pace)
+    application = http_app(
+        chats,
+        catalogue,
+        routing,
+        health,
+        pace,
+        extras=[file_routes(shelf), batch_routes(batches)],
+        larger_bodies={"/v1/files": settings.max_file_bytes + FORM_BYTES},
+    )
     await stack.enter_async_context(
         http_server(
             application,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from collections.abc import Mapping, Sequence
 
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
 
 from olo_common.health import Health
 from olo_gateway.chats import Chats
@@ -21,7 +21,16 @@ from olo_gateway.ports import Catalogue, Routing
 _DESCRIPTION = "Durable answers from self-hosted models, for the clients that you already use."
 
 
-def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Health, pace: StreamPace) -> FastAPI:
+def http_app(
+    chats: Chats,
+    catalogue: Catalogue,
+    routing: Routing,
+    health: Health,
+    pace: StreamPace,
+    *,
+    extras: Sequence[APIRouter] = (),
+    larger_bodies: Mapping[str, int] | None = None,
+) -> FastAPI:
     """The application.
 
     Args:
@@ -30,6 +39,8 @@ def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Healt
         routing: What the router knows.
         health: What must hold for the gateway to serve.
         pace: When streams fill a silence, and give a client up.
+        extras: The routes of files, batches and documents.
+        larger_bodies: Paths whose bodies may be larger than others, and how large.
     """
     app = FastAPI(
         title="Open LLM Orchestrator",
@@ -45,6 +56,8 @@ def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Healt
     app.include_router(chat_routes(chats, pace))
     app.include_router(model_routes(catalogue))
     app.include_router(routing_routes(routing))
+    for routes in extras:
+        app.include_router(routes)
 
     @app.get(
         "/healthz",
@@ -58,6 +71,6 @@ def http_app(chats: Chats, catalogue: Catalogue, routing: Routing, health: Healt
         response.status_code = 503
         return HealthAnswer(status="unavailable", missing=health.missing)
 
-    app.add_middleware(BodyLimit, refusal=errors.refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
+    app.add_middleware(BodyLimit, refusal=errors.too_large, larger=larger_bodies or {})
     app.add_middleware(RequestIds)
     return app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -41,23 +41,35 @@ class StrictRoute(APIRoute):
         return strict
 
 
+class BodyTooLarge(HTTPException):
+    """The body has more bytes than its path takes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body may have at most {max_bytes} bytes")
+
+
 class BodyLimit:
     """ASGI middleware: a body that is too large is not read, whether it says its length or not.
 
     Args:
         app: The application.
-        refusal: What is answered to a body that says so.
+        refusal: Makes what is answered to a body that says so.
+        larger: Paths that take more than others, and how much.
     """
 
-    def __init__(self, app: ASGIApp, refusal: JSONResponse) -> None:
+    def __init__(
+        self, app: ASGIApp, refusal: Callable[[BodyTooLarge], JSONResponse], larger: Mapping[str, int]
+    ) -> None:
         self._app = app
         self._refusal = refusal
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a call on, or refuses it."""
+        most = self._larger.get(scope["path"], MAX_BODY_BYTES) if scope["type"] == "http" else MAX_BODY_BYTES
         declared = Headers(scope=scope).get("content-length", "") if scope["type"] == "http" else ""
-        if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
-            await self._refusal(scope, receive, send)
+        if declared.isdecimal() and int(declared) > most:
+            await self._refusal(BodyTooLarge(most))(scope, receive, send)
             return
         size = 0
 
@@ -65,8 +77,8 @@ class BodyLimit:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > MAX_BODY_BYTES:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            if size > most:
+                raise BodyTooLarge(most)
             return message
 
         await self._app(scope, receive_bounded, send)

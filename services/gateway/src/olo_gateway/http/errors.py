@@ -14,14 +14,13 @@ from starlette.exceptions import HTTPException
 
 from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
-from olo_gateway.http.body import MAX_BODY_BYTES
+from olo_gateway.http.body import BodyTooLarge
 from olo_gateway.http.schemas import ErrorAnswer, ErrorBody
 
 _HTTP_REASONS: Final = {
     HTTPStatus.BAD_REQUEST: ("body_invalid", "the body cannot be read"),
     HTTPStatus.NOT_FOUND: ("path_not_found", "there is nothing at this path"),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "this path does not take this method"),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("body_too_large", f"the body may have at most {MAX_BODY_BYTES} bytes"),
 }
 
 
@@ -39,6 +38,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> JSONResponse:
+        if isinstance(error, BodyTooLarge):
+            return too_large(error)
         return refusal(HTTPStatus(error.status_code), error.headers)
 
     @app.exception_handler(Exception)
@@ -52,6 +53,12 @@ def refusal(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> JSO
     reason, message = _HTTP_REASONS.get(status, ("http_error", status.phrase))
     body = ErrorBody(message=message, type="invalid_request_error", code=reason)
     return JSONResponse(ErrorAnswer(error=body).model_dump(), status, headers=headers)
+
+
+def too_large(error: BodyTooLarge) -> JSONResponse:
+    """The response to a body that has too many bytes."""
+    body = ErrorBody(message=error.detail, type="invalid_request_error", code="body_too_large")
+    return JSONResponse(ErrorAnswer(error=body).model_dump(), error.status_code)
 
 
 def response_of(error: OloError) -> JSONResponse:
@@ -86,9 +93,20 @@ def _invalid(request: Request, error: RequestValidationError) -> OloError:
         if "json" not in media_type:
             return InvalidField("Content-Type", "must be application/json", reason="media_type_unsupported")
         return InvalidField("body", "must be a JSON object")
-    if where == ["messages"] and first["type"] == "missing":
+    return invalid_field(where, str(first["type"]), str(first["msg"]))
+
+
+def invalid_field(where: list[int | str], kind: str, message: str) -> InvalidField:
+    """What pydantic says of a field, as the dialect says it.
+
+    Args:
+        where: The path of the field.
+        kind: What is wrong, in pydantic's words.
+        message: For people.
+    """
+    if where == ["messages"] and kind == "missing":
         return InvalidField("messages", "at least one message is needed", reason="messages_missing")
-    return InvalidField(_field(where), _lowered(str(first["msg"])))
+    return InvalidField(_field(where), _lowered(message))
 
 
 def _field(where: list[int | str]) -> str:

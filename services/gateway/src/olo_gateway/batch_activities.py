@@ -32,7 +32,7 @@ from olo_gateway.errors import StoredFileNotFound
 from olo_gateway.files.objects import ObjectStore
 from olo_gateway.files.shelf import OUTPUT_PURPOSE, FileDraft, Shelf
 
-_BEAT_SECONDS: Final = 2.0
+BEAT_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 2.0
 _LONGEST_PAUSE_SECONDS: Final = 60.0
 _RUNS: Final = 3
@@ -211,7 +211,7 @@ async def _beating() -> AsyncIterator[None]:
     async def beat() -> None:
         while True:
             activity.heartbeat()
-            await asyncio.sleep(_BEAT_SECONDS)
+            await asyncio.sleep(BEAT_SECONDS)
 
     beating = asyncio.create_task(beat())
     try:

@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from olo.gateway.v1 import batch_service_pb2 as pb
 from olo_common.durations import duration_of, seconds_of
-from olo_common.errors import InvalidField
+from olo_common.errors import InvalidField, Unavailable
 from olo_contracts.queues import CANCEL_BATCH_SIGNAL, PAUSE_BATCH_SIGNAL, RESUME_BATCH_SIGNAL
 from olo_gateway.adapters.batch_records import BatchRecords
 from olo_gateway.adapters.batch_runs import TemporalBatches
@@ -142,13 +142,10 @@ class Batches:
     async def _now(self, tenant: str, known: pb.Batch) -> pb.Batch:
         if known.status in ENDED:
             return known
-        told = await self._runs.so_far(known.batch_id)
-        if told is not None:
-            return told
         try:
             if not await self._runs.ended(known.batch_id):
-                return known
-        except BatchNotFound:
+                return await self._runs.so_far(known.batch_id) or known
+        except (BatchNotFound, Unavailable):
             return known
         # It may have ended well between the two looks.
         again = await self._records.get(tenant, known.batch_id) or known

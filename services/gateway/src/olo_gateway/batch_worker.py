@@ -10,7 +10,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from olo_common.temporal import build_id
 from olo_contracts.queues import BATCH_QUEUE
-from olo_gateway.batch_activities import BatchActivities
+from olo_gateway.batch_activities import BEAT_SECONDS, BatchActivities
 from olo_gateway.workflows.batch import BatchWorkflow
 
 _MAX_WORKFLOW_TASKS: Final = 16
@@ -46,5 +46,7 @@ def batch_worker(client: Client, activities: BatchActivities, *, lines: int, gra
         max_concurrent_workflow_tasks=_MAX_WORKFLOW_TASKS,
         max_concurrent_workflow_task_polls=_MAX_POLLS,
         max_concurrent_activity_task_polls=_MAX_POLLS,
+        # A line hears with a heartbeat that it is cancelled.
+        max_heartbeat_throttle_interval=timedelta(seconds=BEAT_SECONDS),
         graceful_shutdown_timeout=timedelta(seconds=grace_seconds),
     )

@@ -150,6 +150,8 @@ class BatchWorkflow:
                 schedule_to_close_timeout=max(timedelta(seconds=1), self._deadline - workflow.now()),
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 retry_policy=_RETRY,
+                # It hears of it only while the batch is there to be told of.
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
         except ActivityError as error:
             # A line that was stopped has no row; the end of the batch says why.

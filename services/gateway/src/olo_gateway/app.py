@@ -12,6 +12,10 @@ import grpc
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from olo.gateway.v1.batch_service_pb2 import DESCRIPTOR as BATCH_FILE
+from olo.gateway.v1.batch_service_pb2_grpc import add_BatchServiceServicer_to_server
+from olo.gateway.v1.file_service_pb2 import DESCRIPTOR as FILE_FILE
+from olo.gateway.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from olo.gateway.v1.gateway_service_pb2 import DESCRIPTOR as GATEWAY_FILE
 from olo.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
 from olo.registry.v1.benchmark_service_pb2 import DESCRIPTOR as BENCHMARK_FILE
@@ -35,22 +39,28 @@ from olo_gateway.adapters.nats_tokens import NatsTokenStreams
 from olo_gateway.adapters.object_stores import object_store, sweep_for_ever
 from olo_gateway.adapters.parked_runs import parked_run_hints
 from olo_gateway.adapters.registry_catalogue import RegistryCatalogue
+from olo_gateway.adapters.retrieval_documents import RetrievalDocuments
 from olo_gateway.adapters.routed_embedding import RoutedEmbedding
 from olo_gateway.adapters.routing_views import RoutingViews
 from olo_gateway.adapters.shadow_runs import shadow_starts
 from olo_gateway.adapters.temporal_runs import TemporalRuns
 from olo_gateway.batch_activities import BatchActivities
 from olo_gateway.batch_calls import Batches
+from olo_gateway.batch_servicer import BatchServicer
 from olo_gateway.batch_worker import batch_worker
 from olo_gateway.chats import Chats
+from olo_gateway.file_servicer import FileServicer
+from olo_gateway.files.objects import ObjectStore
 from olo_gateway.files.shelf import Shelf
 from olo_gateway.forwarding import forwarded
 from olo_gateway.http.app import http_app
 from olo_gateway.http.batch_endpoints import endpoints
 from olo_gateway.http.batch_routes import batch_routes
 from olo_gateway.http.file_routes import FORM_BYTES, file_routes
+from olo_gateway.http.rag_routes import rag_routes
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
+from olo_gateway.http.vector_store_routes import vector_store_routes
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
@@ -58,6 +68,7 @@ from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.shadow_activities import ShadowActivities
 from olo_gateway.telemetry import show
+from olo_gateway.vector_stores import VectorStores
 from olo_gateway.workers import chat_worker
 
 _CHECK_SECONDS = 2.0
@@ -148,6 +159,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 chats=chats,
                 runs=runs,
                 shelf=shelf,
+                objects=objects,
                 batches=Batches(TemporalBatches(client), objects, shelf, answering, window=settings.batch_window),
                 registry=registry,
                 router=router,
@@ -167,6 +179,7 @@ async def _edge(
     chats: Chats,
     runs: TemporalRuns,
     shelf: Shelf,
+    objects: ObjectStore,
     batches: Batches,
     registry: grpc.aio.Channel,
     router: grpc.aio.Channel,
@@ -180,6 +193,8 @@ async def _edge(
     embedding = RoutedEmbedding(RouterServiceStub(router))
     stack.push_async_callback(embedding.close)
     routing = RoutingViews(RouterServiceStub(router), BenchmarkServiceStub(registry))
+    documents = RetrievalDocuments(RetrievalServiceStub(retrieval))
+    stores = VectorStores(documents, shelf, objects)
     pace = StreamPace(settings.keep_alive, settings.client_patience)
     application = http_app(
         chats,
@@ -187,7 +202,12 @@ async def _edge(
         routing,
         health,
         pace,
-        extras=[file_routes(shelf), batch_routes(batches)],
+        extras=[
+            file_routes(shelf),
+            batch_routes(batches),
+            vector_store_routes(stores),
+            rag_routes(documents, shelf),
+        ],
         larger_bodies={"/v1/files": settings.max_file_bytes + FORM_BYTES},
     )
     await stack.enter_async_context(
@@ -203,6 +223,10 @@ async def _edge(
     servicer = GatewayServicer(chats, runs, catalogue, embedding, client_patience=settings.client_patience)
     return [
         Registration(GATEWAY_FILE.services_by_name["GatewayService"], add_GatewayServiceServicer_to_server, servicer),
+        Registration(FILE_FILE.services_by_name["FileService"], add_FileServiceServicer_to_server, FileServicer(shelf)),
+        Registration(
+            BATCH_FILE.services_by_name["BatchService"], add_BatchServiceServicer_to_server, BatchServicer(batches)
+        ),
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),
         forwarded(REGISTRY_FILE.services_by_name["RegistryService"], registry, "the registry", only=OPERATORS_CALLS),
         forwarded(BENCHMARK_FILE.services_by_name["BenchmarkService"], registry, "the registry"),

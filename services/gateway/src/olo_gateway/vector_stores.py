@@ -110,7 +110,7 @@ class VectorStores:
         collection = await self._collection(tenant, store_id)
         return await self._whole(tenant, collection)
 
-    async def list(self, tenant: str) -> list[VectorStore]:
+    async def all(self, tenant: str) -> list[VectorStore]:
         """All stores, newest first."""
         collections = await self._retrieval.collections(tenant)
         collections.sort(key=lambda each: (each.create_time.ToNanoseconds(), each.name), reverse=True)
@@ -121,7 +121,9 @@ class VectorStores:
     ) -> VectorStore:
         """Sets name and metadata; None leaves them as they are."""
         store = await self.get(tenant, store_id)
-        label = Label(store.label.name if name is None else name, store.label.metadata if metadata is None else metadata)
+        label = Label(
+            store.label.name if name is None else name, store.label.metadata if metadata is None else metadata
+        )
         _check(label)
         await self._put(tenant, store.collection.name, label)
         return VectorStore(store.collection, label, store.documents)

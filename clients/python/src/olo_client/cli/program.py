@@ -8,7 +8,21 @@ from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
-from olo_client.cli import benchmarks, chat, collections, documents, ingest, models, rag, route, runs, search, version
+from olo_client.cli import (
+    batch,
+    benchmarks,
+    chat,
+    collections,
+    documents,
+    files,
+    ingest,
+    models,
+    rag,
+    route,
+    runs,
+    search,
+    version,
+)
 from olo_client.errors import OloError
 
 PLUGIN_GROUP = "olo.commands"
@@ -31,9 +45,11 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
     app.command("ingest")(ingest.ingest)
     app.command("search")(search.search)
     own = {
+        "batch": batch.app,
         "benchmarks": benchmarks.app,
         "collections": collections.app,
         "documents": documents.app,
+        "files": files.app,
         "models": models.app,
         "rag": rag.app,
         "route": route.app,

@@ -77,7 +77,7 @@ def _store_routes(router: APIRouter, stores: VectorStores) -> None:
     async def list_stores(
         limit: Limit = 20, after: str = "", before: str = "", order: Order = "desc"
     ) -> schemas.StoreList:
-        found = [store_of(store) for store in await stores.list(DEFAULT_TENANT)]
+        found = [store_of(store) for store in await stores.all(DEFAULT_TENANT)]
         page, more = page_of(found, limit, after, before, order)
         ends = (page[0].id, page[-1].id) if page else (None, None)
         return schemas.StoreList(data=page, has_more=more, first_id=ends[0], last_id=ends[1])
@@ -106,6 +106,7 @@ def _file_routes(router: APIRouter, stores: VectorStores) -> None:
     @router.get(_FILES, summary="List the files of a vector store")
     async def list_files(
         store_id: str,
+        *,
         limit: Limit = 20,
         after: str = "",
         before: str = "",
@@ -149,6 +150,7 @@ def _batch_routes(router: APIRouter, stores: VectorStores) -> None:
     async def batch_files(
         store_id: str,
         batch_id: str,
+        *,
         limit: Limit = 20,
         after: str = "",
         before: str = "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -10,8 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
-from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,6 @@ from tests.integration.test_gateway_runs import World, key, until, worlds
 
 from olo.gateway.v1 import batch_service_pb2 as pb
 from olo_client import AsyncOlo
-from olo_client.cli import program as cli
 from olo_client.errors import InvalidRequestError, NotFoundError
 from olo_gateway import batch_calls
 from olo_gateway.adapters.batch_records import BatchRecords
@@ -361,43 +357,8 @@ async def test_files_are_listed_downloaded_and_deleted(world: World, client: ope
     assert (large.status_code, large.json()["error"]["code"]) == (413, "body_too_large")
 
 
-async def test_the_command_line_and_the_sdk_do_the_same(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_sdk_does_the_same_over_grpc(world: World) -> None:
     target = f"127.0.0.1:{world.settings.port}"
-    monkeypatch.setenv("OLO_TARGET", target)
-    monkeypatch.setenv("COLUMNS", "200")
-    path = tmp_path / "night.jsonl"
-    path.write_bytes(jsonl([line("a"), line("b", "refuse")]))
-
-    async def olo(*arguments: str, code: int = 0) -> str:
-        """What a command writes, or what it complains of."""
-        with redirect_stdout(TextIOWrapper(BytesIO())) as out, redirect_stderr(TextIOWrapper(BytesIO())) as err:
-            ended_with = await asyncio.to_thread(cli.run, arguments)
-            texts = []
-            for stream in (out, err):
-                stream.flush()
-                texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
-        assert ended_with == code, texts
-        return texts[0] or texts[1]
-
-    file_id = (await olo("files", "upload", str(path), "--purpose", "batch")).strip()
-    assert file_id in await olo("files", "list", "--purpose", "batch")
-    assert await olo("files", "get", file_id) == path.read_text()
-    told = json.loads(await olo("batch", "create", file_id, "--wait", "--json", "--metadata", "a=b"))
-    assert (told["status"], told["completed_count"], told["failed_count"]) == ("BATCH_STATUS_COMPLETED", 1, 1)
-    assert told["metadata"] == {"a": "b"}
-    results = [json.loads(each) for each in (await olo("batch", "results", told["batch_id"])).splitlines()]
-    assert [row["custom_id"] for row in results] == ["a", "b"]
-    assert told["batch_id"] in await olo("batch", "list")
-    assert "1 done, 1 failed" in await olo("batch", "get", told["batch_id"])
-    for command in ("pause", "resume", "cancel"):
-        assert "has ended" in await olo("batch", command, told["batch_id"], code=1)
-    assert "is deleted" in await olo("files", "delete", file_id)
-    assert "no file with this id" in await olo("files", "get", file_id, code=1)
-    assert "does not exist" in await olo("batch", "create", "nowhere.jsonl", code=2)
-    path.write_text("{")
-    assert "line 1: this line is not valid JSON" in await olo("batch", "create", str(path), "--wait", code=1)
     async with AsyncOlo(target) as client:
         file = await client.files.upload(b"x" * 3_000, purpose="user_data", filename="x.bin", expires_after=3600)
         assert b"".join([piece async for piece in client.files.read(file.file_id)]) == b"x" * 3_000
@@ -411,8 +372,22 @@ async def test_the_command_line_and_the_sdk_do_the_same(
         with pytest.raises(NotFoundError):
             await client.batches.create("file-0")
         file = await client.files.upload(jsonl([line("a")]), purpose="batch", filename="x")
-        first = await client.batches.create(file.file_id, request_id="the-same")
-        assert (await client.batches.create(file.file_id, request_id="the-same")).batch_id == first.batch_id
+        request_id = key()
+        first = await client.batches.create(file.file_id, request_id=request_id, completion_window=600)
+        again = await client.batches.create(file.file_id, request_id=request_id, completion_window=600)
+        assert again.batch_id == first.batch_id
+
+        async def completed() -> bool:
+            return (await client.batches.get(first.batch_id)).status == pb.BATCH_STATUS_COMPLETED
+
+        await until(completed, 60)
+        rows = [json.loads(piece) async for piece in client.batches.results(first.batch_id)]
+        assert [row["custom_id"] for row in rows] == ["a"]
+        assert [each.batch_id async for each in client.batches.list(limit=1)] == [first.batch_id]
+        for call in (client.batches.pause, client.batches.resume, client.batches.cancel):
+            with pytest.raises(InvalidRequestError) as over:
+                await call(first.batch_id)
+            assert over.value.reason == "batch_ended"
 
 
 async def test_a_batch_survives_that_its_gateway_is_killed(

@@ -7,7 +7,7 @@ as what they were.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
@@ -66,9 +66,11 @@ def filter_of(given: Any, field: str = "filters", depth: int = 0) -> pb.Filter:
     if not isinstance(given, Mapping) or depth > _DEEPEST:
         raise InvalidField(field, "must be a comparison, or an and or or of some")
     kind = given.get("type")
+    if not isinstance(kind, str):
+        raise InvalidField(f"{field}.type", "must be a text")
     if kind in ("and", "or"):
         parts = given.get("filters")
-        if not isinstance(parts, Sequence) or not parts:
+        if not isinstance(parts, list) or not parts:
             raise InvalidField(f"{field}.filters", "at least one is needed")
         inner = [filter_of(part, f"{field}.filters[{n}]", depth + 1) for n, part in enumerate(parts)]
         group = pb.FilterGroup(filters=inner)

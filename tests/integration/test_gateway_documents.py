@@ -188,7 +188,7 @@ async def test_a_file_batch_counts_what_was_refused(client: openai.AsyncOpenAI) 
         ("/vs_demo/search", {"query": []}, "query"),
         ("/vs_demo/search", {"query": "x", "max_num_results": 51}, "max_num_results"),
         ("/vs_demo/search", {"query": "x", "filters": {"type": "like", "key": "a"}}, "filters.type"),
-        ("/vs_demo/search", {"query": "x", "filters": {"type": "or", "filters": [{}]}}, "filters.filters[0].key"),
+        ("/vs_demo/search", {"query": "x", "filters": {"type": "or", "filters": [{}]}}, "filters.filters[0].type"),
         ("/vs_demo/search", {"query": "x", "filters": {"type": "gt", "key": "a", "value": "b"}}, "filters.value"),
         ("/vs_demo/file_batches", {}, "file_ids"),
     ],

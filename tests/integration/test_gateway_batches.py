@@ -280,6 +280,14 @@ async def test_a_batch_that_was_terminated_says_so(world: World, client: openai.
     assert [error.code for error in batch.errors.data or ()] == ["internal"]
 
 
+async def test_a_batch_whose_creator_died_says_so(client: openai.AsyncOpenAI, place: Path) -> None:
+    for age, status in ((61, "failed"), (0, "validating")):
+        batch = pb.Batch(batch_id=f"batch_{key()}", endpoint=CHAT, status=pb.BATCH_STATUS_VALIDATING)
+        batch.create_time.seconds = int(time.time()) - age
+        await BatchRecords(ObjectDirectory(place)).put("default", batch)
+        assert (await client.batches.retrieve(batch.batch_id)).status == status
+
+
 async def test_the_same_key_is_the_same_batch(client: openai.AsyncOpenAI) -> None:
     file = await client.files.create(file=("in.jsonl", jsonl([line("a")])), purpose="batch")
     asked: dict[str, Any] = {

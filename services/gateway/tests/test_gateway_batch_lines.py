@@ -155,8 +155,8 @@ def test_orders_are_checked(more: dict[str, Any], field: str) -> None:
 
 
 def test_ids_say_what_they_are() -> None:
-    assert is_batch_id(new_batch_id("")) and is_batch_id(new_batch_id("x"))
-    assert new_batch_id("x") == new_batch_id("x") != new_batch_id("y")
+    assert is_batch_id(new_batch_id("t", "")) and is_batch_id(new_batch_id("t", "x"))
+    assert new_batch_id("t", "x") == new_batch_id("t", "x") != new_batch_id("u", "x")
     assert not is_batch_id("batch_../../x")
     assert (
         output_file_id("b", 1.0, "output") == output_file_id("b", 1.0, "output") != output_file_id("b", 1.0, "errors")

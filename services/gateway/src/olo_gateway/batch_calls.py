@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
@@ -12,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from olo.gateway.v1 import batch_service_pb2 as pb
 from olo_common.durations import duration_of, seconds_of
-from olo_common.errors import InvalidField, Unavailable
+from olo_common.errors import InvalidField, OloError, Unavailable
 from olo_contracts.queues import CANCEL_BATCH_SIGNAL, PAUSE_BATCH_SIGNAL, RESUME_BATCH_SIGNAL
 from olo_gateway.adapters.batch_records import BatchRecords
 from olo_gateway.adapters.batch_runs import TemporalBatches
@@ -30,6 +31,8 @@ ENDED: Final = (
 )
 LINES_PER_PART: Final = 1000
 """After so many lines a history is followed by another one: three events for each are far from what one may have."""
+_START_SECONDS: Final = 60.0
+"""Longer than a start takes after the record is written: who wrote an older one has died in between."""
 
 
 class Batches:
@@ -69,7 +72,7 @@ class Batches:
         file = await self._shelf.get(tenant, order.input_file_id, "input_file_id")
         if file.purpose != INPUT_PURPOSE:
             raise InvalidField("input_file_id", f"the purpose of this file is {file.purpose}, and not {INPUT_PURPOSE}")
-        batch = _new(order)
+        batch = _new(tenant, order)
         if order.request_id and (known := await self._records.get(tenant, batch.batch_id)) is not None:
             if not _same(known, batch):
                 raise BatchConflict
@@ -78,9 +81,7 @@ class Batches:
             await self._records.put(tenant, batch)
         if batch.status == pb.BATCH_STATUS_VALIDATING:
             # Started again where whoever wrote the record has died before; it runs once.
-            await self._runs.start(
-                pb.BatchWork(batch=batch, tenant=tenant, window=self._window, lines_per_part=LINES_PER_PART)
-            )
+            await self._start(tenant, batch)
         return batch
 
     async def get(self, tenant: str, batch_id: str) -> pb.Batch:
@@ -133,6 +134,16 @@ class Batches:
             async for content in contents:
                 yield content
 
+    async def _start(self, tenant: str, batch: pb.Batch) -> None:
+        work = pb.BatchWork(batch=batch, tenant=tenant, window=self._window, lines_per_part=LINES_PER_PART)
+        try:
+            await self._runs.start(work)
+        except OloError:
+            # Where it runs all the same, it writes its record itself.
+            with contextlib.suppress(OloError):
+                await self._records.delete(tenant, batch.batch_id)
+            raise
+
     async def _tell(self, tenant: str, batch_id: str, signal: str) -> pb.Batch:
         if (await self.get(tenant, batch_id)).status in ENDED:
             raise BatchEnded
@@ -145,19 +156,24 @@ class Batches:
         try:
             if not await self._runs.ended(known.batch_id):
                 return await self._runs.so_far(known.batch_id) or known
-        except (BatchNotFound, Unavailable):
+        except Unavailable:
             return known
+        except BatchNotFound:
+            if known.create_time.seconds > time.time() - _START_SECONDS:
+                return known
         # It may have ended well between the two looks.
         again = await self._records.get(tenant, known.batch_id) or known
         if again.status not in ENDED:
             again.status = pb.BATCH_STATUS_FAILED
-            again.errors.add(code="internal", message="the batch was ended by an operator, or by an internal error")
+            again.errors.add(
+                code="internal", message="the batch was never started, or was ended by an operator or an error"
+            )
         return again
 
 
-def _new(order: BatchOrder) -> pb.Batch:
+def _new(tenant: str, order: BatchOrder) -> pb.Batch:
     batch = pb.Batch(
-        batch_id=new_batch_id(order.request_id),
+        batch_id=new_batch_id(tenant, order.request_id),
         endpoint=order.endpoint,
         input_file_id=order.input_file_id,
         status=pb.BATCH_STATUS_VALIDATING,

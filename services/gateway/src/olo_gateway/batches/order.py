@@ -84,10 +84,10 @@ def window_of_seconds(seconds: float) -> str:
     return f"{round(seconds / _UNITS[unit])}{unit}"
 
 
-def new_batch_id(request_id: str) -> str:
-    """An id that sorts by time; with a request id, the same each time."""
+def new_batch_id(tenant: str, request_id: str) -> str:
+    """An id of its own; with a request id of a tenant, the same each time."""
     if request_id:
-        return f"batch_{hashlib.sha256(request_id.encode()).hexdigest()[:32]}"
+        return f"batch_{hashlib.sha256(f'{tenant}/{request_id}'.encode()).hexdigest()[:32]}"
     return f"batch_{int(time.time() * 1000):012x}{uuid.uuid4().hex[:20]}"
 
 

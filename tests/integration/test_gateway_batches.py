@@ -139,7 +139,7 @@ async def until_gone(folder: Path) -> None:
     async def gone() -> bool:
         return not any(path.is_file() for path in folder.rglob("*"))
 
-    await until(gone)
+    await until(gone, 60)
 
 
 async def test_lines_that_cannot_be_run_fail_the_batch_before_any_is(world: World, client: openai.AsyncOpenAI) -> None:
@@ -197,7 +197,7 @@ async def test_a_batch_is_paused_and_resumed(world: World, client: openai.AsyncO
     async def in_flight() -> bool:
         return len(started(world, began.id)) == 3
 
-    await until(in_flight)
+    await until(in_flight, 60)
     paused = (await world.http.post(f"/v1/batches/{began.id}/pause")).json()
     assert paused["id"] == began.id
     await reached(client, began.id, lambda batch: bool(batch.model_extra and batch.model_extra["paused"]))
@@ -213,7 +213,7 @@ async def test_a_batch_is_paused_and_resumed(world: World, client: openai.AsyncO
     async def all_in_flight() -> bool:
         return len(started(world, began.id)) == 5
 
-    await until(all_in_flight)
+    await until(all_in_flight, 60)
     assert (await client.batches.cancel(began.id)).status in ("cancelling", "cancelled")
     batch = await ended(client, began.id)
     assert batch.status == "cancelled"
@@ -229,7 +229,7 @@ async def test_a_batch_is_paused_and_resumed(world: World, client: openai.AsyncO
             run_id for run_id in started(world, began.id)[3:] if run_id in world.models["one"].cancelled
         ]
 
-    await until(stopped)
+    await until(stopped, 60)
     await world.record("batch_paused_cancelled", began.id)
 
 
@@ -398,6 +398,7 @@ async def test_the_sdk_does_the_same_over_grpc(world: World) -> None:
             assert over.value.reason == "batch_ended"
 
 
+@pytest.mark.timeout(300)
 async def test_a_batch_survives_that_its_gateway_is_killed(
     world: World, place: Path, nats_url: str, temporal_address: str
 ) -> None:

@@ -10,7 +10,10 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1]
 
-WITHOUT = {"olo logs", "olo config export", "olo models convert", "olo models pull"}
+WITHOUT = {
+    *("olo logs", "olo config export", "olo models convert", "olo models pull"),
+    *("olo files get", "olo batch results"),
+}
 """Commands whose output is the text or the folder that was asked for."""
 
 

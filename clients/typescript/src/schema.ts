@@ -44,6 +44,175 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete prompts
+         * @description Each prompt is the user's turn of a run of its own.
+         */
+        post: operations["create_v1_completions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Create a response
+         * @description Runs the request durably. With `background`, the answer is a response that is `queued`; it goes on whatever becomes of its caller and of the gateway. With `stream`, typed events come in OpenAI's order. The numbers of events grow, and may leave some out.
+         */
+        post: operations["create_v1_responses_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{response_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retrieve a response
+         * @description With `stream`, its events, on whichever instance of the gateway: those after `starting_after`.
+         */
+        get: operations["retrieve_v1_responses__response_id__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a response
+         * @description Its run is forgotten, and ended where it runs. Those that have continued it keep what was said.
+         */
+        delete: operations["delete_v1_responses__response_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{response_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a response
+         * @description One that has ended is left as it is.
+         */
+        post: operations["cancel_v1_responses__response_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{response_id}/input_items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what went into a response */
+        get: operations["input_items_v1_responses__response_id__input_items_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Turn texts into vectors */
+        post: operations["embed_v1_embeddings_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rerank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Order documents by how well they answer a query */
+        post: operations["rerank_v1_rerank_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tokenize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show the tokens of a text or of a conversation */
+        post: operations["tokenize_v1_tokenize_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/detokenize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show the text of tokens */
+        post: operations["detokenize_v1_detokenize_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models": {
         parameters: {
             query?: never;
@@ -163,6 +332,409 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the files, newest first */
+        get: operations["list_files_v1_files_get"];
+        put?: never;
+        /** Upload a file */
+        post: operations["upload_v1_files_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/files/{file_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a file */
+        get: operations["get_file_v1_files__file_id__get"];
+        put?: never;
+        post?: never;
+        /** Delete a file */
+        delete: operations["delete_v1_files__file_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/files/{file_id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download a file */
+        get: operations["content_v1_files__file_id__content_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the batches, newest first */
+        get: operations["list_batches_v1_batches_get"];
+        put?: never;
+        /** Answer the lines of a file */
+        post: operations["create_v1_batches_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a batch */
+        get: operations["get_v1_batches__batch_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a batch; what is done stays */
+        post: operations["cancel_v1_batches__batch_id__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin no further line for now */
+        post: operations["pause_v1_batches__batch_id__pause_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a batch */
+        post: operations["resume_v1_batches__batch_id__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/batches/{batch_id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download the results that there are, of a batch that runs too */
+        get: operations["results_v1_batches__batch_id__results_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vector_stores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the vector stores; every collection is one */
+        get: operations["list_stores_v1_vector_stores_get"];
+        put?: never;
+        /** Make a vector store */
+        post: operations["create_v1_vector_stores_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vector_stores/{store_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a vector store */
+        get: operations["get_v1_vector_stores__store_id__get"];
+        put?: never;
+        /** Set name and metadata */
+        post: operations["update_v1_vector_stores__store_id__post"];
+        /** Delete a vector store; its files stay */
+        delete: operations["delete_v1_vector_stores__store_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vector_stores/{store_id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the files of a vector store */
+        get: operations["list_files_v1_vector_stores__store_id__files_get"];
+        put?: never;
+        /** Have a file indexed */
+        post: operations["attach_v1_vector_stores__store_id__files_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vector_stores/{store_id}/files/{file_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a file of a vector store */
+        get: operations["get_file_v1_vector_stores__store_id__files__file_id__get"];
+        put?: never;
+        /** Set the attributes of a file, which is indexed anew */
+        post: operations["update_file_v1_vector_stores__store_id__files__file_id__post"];
+        /** Have a file searched no longer; it stays */
+        delete: operations["detach_v1_vector_stores__store_id__files__file_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vector_stores/{store_id}/file_batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have several files indexed */
+        post: operations["attach_all_v1_vector_stores__store_id__file_batches_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vector_stores/{store_id}/file_batches/{batch_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how far files have come that were attached together */
+        get: operations["get_batch_v1_vector_stores__store_id__file_batches__batch_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vector_stores/{store_id}/file_batches/{batch_id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the files that were attached together */
+        get: operations["batch_files_v1_vector_stores__store_id__file_batches__batch_id__files_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/vector_stores/{store_id}/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Find passages */
+        post: operations["search_v1_vector_stores__store_id__search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rag/collections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the collections */
+        get: operations["list_collections_v1_rag_collections_get"];
+        put?: never;
+        /** Make a collection */
+        post: operations["create_v1_rag_collections_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rag/collections/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a collection */
+        get: operations["get_v1_rag_collections__name__get"];
+        put?: never;
+        post?: never;
+        /** Delete a collection with its documents */
+        delete: operations["delete_v1_rag_collections__name__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rag/ingest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have documents indexed; one that is refused does not stop the others */
+        post: operations["ingest_v1_rag_ingest_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rag/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Find passages */
+        post: operations["search_v1_rag_search_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rag/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the documents of a collection */
+        get: operations["list_documents_v1_rag_documents_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/rag/documents/{document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a document and how far it is indexed */
+        get: operations["get_document_v1_rag_documents__document_id__get"];
+        put?: never;
+        post?: never;
+        /** Remove a document and its passages */
+        delete: operations["delete_document_v1_rag_documents__document_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -180,10 +752,512 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer a conversation
+         * @description Runs the request durably and answers. Unless `stream` is false, the answer comes as lines of JSON; the last one has `done` and the figures.
+         */
+        post: operations["chat_api_chat_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/generate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer a prompt
+         * @description Runs the prompt durably, as a conversation of one turn, and answers. Unless `stream` is false, the answer comes as lines of JSON; the last one has `done` and the figures.
+         */
+        post: operations["generate_api_generate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show which version of the dialect is spoken */
+        get: operations["version_api_version_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List models and aliases */
+        get: operations["tags_api_tags_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the models that workers hold in memory */
+        get: operations["ps_api_ps_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a model */
+        post: operations["show_api_show_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/pull": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that a model is there
+         * @description Nothing is downloaded: models come and go with the workers that serve them; start or stop a worker.
+         */
+        post: operations["pull_api_pull_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/copy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make an alias of a model */
+        post: operations["copy_api_copy_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End an alias */
+        delete: operations["delete_api_delete_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refused */
+        post: operations["refused_api_create_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/push": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refused */
+        post: operations["refused_api_push_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/blobs/{digest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refused */
+        post: operations["refused_api_blobs__digest__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Embed texts */
+        post: operations["embed_api_embed_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Embed a text (older) */
+        post: operations["embeddings_api_embeddings_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer a conversation, in Anthropic's dialect
+         * @description Runs the request durably and answers. With `stream`, the answer comes as the dialect's typed events, from `message_start` to `message_stop`; `ping` fills silences.
+         */
+        post: operations["create_v1_messages_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/count_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count the tokens of a conversation
+         * @description As the model reads it, its template included; passages that `rag` would add are not counted.
+         */
+        post: operations["count_v1_messages_count_tokens_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cluster/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the models with their instances */
+        get: operations["models_api_cluster_models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cluster/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how the cluster is */
+        get: operations["status_api_cluster_status_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cluster/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what was measured of the models */
+        get: operations["metrics_api_cluster_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the nodes */
+        get: operations["nodes_api_nodes_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/nodes/{name}/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the models that have instances on a node */
+        get: operations["node_models_api_nodes__name__models_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/queue/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what waits, at this gateway and in the queues of the models */
+        get: operations["queues_api_queue_status_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the health of parts and nodes */
+        get: operations["health_admin_health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what this gateway uses, and how full it is */
+        get: operations["metrics_admin_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/metrics/prometheus": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the metrics of this process in Prometheus' format
+         * @description The gateway's own are among them where OLO_GATEWAY_METRICS_PORT is set.
+         */
+        get: operations["prometheus_admin_metrics_prometheus_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what this gateway is, and what it runs on */
+        get: operations["system_admin_system_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/performance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show latencies, failures and circuit breakers */
+        get: operations["performance_admin_performance_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Admission
+         * @description Of this gateway.
+         */
+        Admission: {
+            /** In Flight */
+            in_flight: number;
+            /**
+             * Limit
+             * @description Runs that may be in flight now.
+             */
+            limit: number;
+            /**
+             * Parked
+             * @description Runs that wait for a model, and take no place.
+             */
+            parked: number;
+            /**
+             * Refused
+             * @description Since the start, by priority.
+             */
+            refused: {
+                [key: string]: number;
+            };
+        };
         /**
          * Annotation
          * @description A mark such as `[1]` in the content, with the passage that it names.
@@ -205,16 +1279,90 @@ export interface components {
              * @constant
              */
             role: "assistant";
-            /** Content */
-            content: string;
+            /**
+             * Content
+             * @description None where there are only calls of tools.
+             */
+            content: string | null;
             /** Refusal */
             refusal?: null;
             /**
              * Annotations
              * @description The marks whose passages support them.
-             * @default []
              */
-            annotations: components["schemas"]["Annotation"][];
+            annotations?: components["schemas"]["Annotation"][];
+            /** Tool Calls */
+            tool_calls?: components["schemas"]["ToolCallAnswer"][] | null;
+        };
+        /** AnsweredCall */
+        AnsweredCall: {
+            /** Id */
+            id: string;
+            function: components["schemas"]["AnsweredFunction"];
+        };
+        /** AnsweredFunction */
+        AnsweredFunction: {
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: {
+                [key: string]: unknown;
+            };
+        };
+        /** AnthropicError */
+        AnthropicError: {
+            /**
+             * Type
+             * @default error
+             * @constant
+             */
+            type: "error";
+            error: components["schemas"]["ErrorDetail"];
+        };
+        /** AnthropicTool */
+        AnthropicTool: {
+            /**
+             * Type
+             * @description Only `custom` is supported: the caller runs the tools.
+             */
+            type?: string | null;
+            /** Name */
+            name: string;
+            /** Description */
+            description?: string | null;
+            /**
+             * Input Schema
+             * @description A JSON Schema.
+             */
+            input_schema?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** AttachManyRequest */
+        AttachManyRequest: {
+            /** File Ids */
+            file_ids?: string[] | null;
+            /**
+             * Files
+             * @description In place of `file_ids`, where files differ in their attributes.
+             */
+            files?: components["schemas"]["AttachRequest"][] | null;
+            /** Attributes */
+            attributes?: {
+                [key: string]: string | number | boolean;
+            } | null;
+            chunking_strategy?: components["schemas"]["Chunking"] | null;
+        };
+        /** AttachRequest */
+        AttachRequest: {
+            /** File Id */
+            file_id: string;
+            /** Attributes */
+            attributes?: {
+                [key: string]: string | number | boolean;
+            } | null;
+            /** @description `auto`, or that of the store. */
+            chunking_strategy?: components["schemas"]["Chunking"] | null;
         };
         /** Attempt */
         Attempt: {
@@ -237,6 +1385,220 @@ export interface components {
              * @description Milliseconds.
              */
             duration: number;
+        };
+        /** AttributesUpdate */
+        AttributesUpdate: {
+            /** Attributes */
+            attributes: {
+                [key: string]: string | number | boolean;
+            } | null;
+        };
+        /** BatchCounts */
+        BatchCounts: {
+            /** Total */
+            total: number;
+            /** Completed */
+            completed: number;
+            /** Failed */
+            failed: number;
+        };
+        /** BatchIssue */
+        BatchIssue: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /**
+             * Line
+             * @description From 1.
+             */
+            line: number | null;
+            /** Param */
+            param: string | null;
+        };
+        /** BatchIssues */
+        BatchIssues: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["BatchIssue"][];
+        };
+        /** BatchList */
+        BatchList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["BatchObject"][];
+            /** Has More */
+            has_more: boolean;
+            /** First Id */
+            first_id: string | null;
+            /** Last Id */
+            last_id: string | null;
+        };
+        /** BatchObject */
+        BatchObject: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default batch
+             * @constant
+             */
+            object: "batch";
+            /** Endpoint */
+            endpoint: string;
+            errors: components["schemas"]["BatchIssues"] | null;
+            /** Input File Id */
+            input_file_id: string;
+            /** Completion Window */
+            completion_window: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "validating" | "failed" | "in_progress" | "finalizing" | "completed" | "expired" | "cancelling" | "cancelled";
+            /**
+             * Paused
+             * @description Whether no further line is begun for now.
+             */
+            paused: boolean;
+            /** Output File Id */
+            output_file_id: string | null;
+            /** Error File Id */
+            error_file_id: string | null;
+            /** Created At */
+            created_at: number;
+            /** In Progress At */
+            in_progress_at: number | null;
+            /** Expires At */
+            expires_at: number;
+            /** Finalizing At */
+            finalizing_at: number | null;
+            /** Completed At */
+            completed_at: number | null;
+            /** Failed At */
+            failed_at: number | null;
+            /** Expired At */
+            expired_at: number | null;
+            /** Cancelling At */
+            cancelling_at: number | null;
+            /** Cancelled At */
+            cancelled_at: number | null;
+            request_counts: components["schemas"]["BatchCounts"];
+            usage: components["schemas"]["BatchUsage"];
+            /** Metadata */
+            metadata: {
+                [key: string]: string;
+            } | null;
+        };
+        /** BatchRequest */
+        BatchRequest: {
+            /**
+             * Input File Id
+             * @description A file with the purpose `batch`: one request on each line.
+             */
+            input_file_id: string;
+            /**
+             * Endpoint
+             * @description `/v1/chat/completions`.
+             */
+            endpoint: string;
+            /**
+             * Completion Window
+             * @description How long it may take, from `1m` to `30d`.
+             * @default 24h
+             */
+            completion_window: string;
+            /** Metadata */
+            metadata?: {
+                [key: string]: string;
+            } | null;
+            output_expires_after?: components["schemas"]["OutputExpiry"] | null;
+        };
+        /** BatchUsage */
+        BatchUsage: {
+            /** Input Tokens */
+            input_tokens: number;
+            /** Input Tokens Details */
+            input_tokens_details: {
+                [key: string]: number;
+            };
+            /** Output Tokens */
+            output_tokens: number;
+            /** Output Tokens Details */
+            output_tokens_details: {
+                [key: string]: number;
+            };
+            /** Total Tokens */
+            total_tokens: number;
+        };
+        /** Block */
+        Block: {
+            /**
+             * Type
+             * @description `text`, `tool_use` or `tool_result`; blocks of thinking in earlier answers are left out.
+             */
+            type: string;
+            /** Text */
+            text?: string | null;
+            /**
+             * Id
+             * @description Of a `tool_use`.
+             */
+            id?: string | null;
+            /**
+             * Name
+             * @description The tool of a `tool_use`.
+             */
+            name?: string | null;
+            /**
+             * Input
+             * @description Of a `tool_use`.
+             */
+            input?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Tool Use Id
+             * @description The `tool_use` that a `tool_result` answers.
+             */
+            tool_use_id?: string | null;
+            /**
+             * Content
+             * @description Of a `tool_result`: text.
+             */
+            content?: string | components["schemas"]["Block"][] | null;
+            /**
+             * Is Error
+             * @description Whether the tool has failed: the model reads `error: ` before the text then.
+             */
+            is_error?: boolean | null;
+        };
+        /** Body_upload_v1_files_post */
+        Body_upload_v1_files_post: {
+            /**
+             * File
+             * @description The file.
+             */
+            file: string;
+            /**
+             * Purpose
+             * @description `batch` for batches, `assistants` for vector stores.
+             */
+            purpose: string;
+            /** Expires After[Anchor] */
+            "expires_after[anchor]"?: string | null;
+            /** Expires After[Seconds] */
+            "expires_after[seconds]"?: number | null;
         };
         /** BreakerStatus */
         BreakerStatus: {
@@ -262,6 +1624,32 @@ export interface components {
             /** Last Failure */
             last_failure: string;
         };
+        /** CalledFunction */
+        CalledFunction: {
+            /** Name */
+            name: string;
+            /**
+             * Arguments
+             * @description A JSON object as text.
+             */
+            arguments: string;
+        };
+        /** CalledFunctionAnswer */
+        CalledFunctionAnswer: {
+            /** Name */
+            name: string;
+            /**
+             * Arguments
+             * @description A JSON object as text.
+             */
+            arguments: string;
+        };
+        /** CalledTool */
+        CalledTool: {
+            /** Id */
+            id?: string | null;
+            function: components["schemas"]["OllamaFunctionCall"];
+        };
         /** Candidate */
         Candidate: {
             /** Model Id */
@@ -283,6 +1671,43 @@ export interface components {
              */
             components: components["schemas"]["ScoreComponent"][];
         };
+        /** ChatAnswer */
+        ChatAnswer: {
+            /** Model */
+            model: string;
+            /** Created At */
+            created_at: string;
+            /** Done */
+            done: boolean;
+            /** Done Reason */
+            done_reason?: string | null;
+            /** Total Duration */
+            total_duration?: number | null;
+            /**
+             * Load Duration
+             * @description Until the model began: finding passages, choosing, waiting.
+             */
+            load_duration?: number | null;
+            /** Prompt Eval Count */
+            prompt_eval_count?: number | null;
+            /** Eval Count */
+            eval_count?: number | null;
+            /**
+             * Eval Duration
+             * @description Of the model, for prompt and answer together.
+             */
+            eval_duration?: number | null;
+            /**
+             * Olo
+             * @description What the gateway adds: the run, why this model, the passages.
+             */
+            olo?: {
+                [key: string]: unknown;
+            } | null;
+            /** Logprobs */
+            logprobs?: components["schemas"]["TokenLogprob"][] | null;
+            message: components["schemas"]["OllamaMessage"];
+        };
         /** ChatCompletion */
         ChatCompletion: {
             /** Id */
@@ -301,11 +1726,35 @@ export interface components {
              */
             model: string;
             /** Choices */
-            choices: components["schemas"]["Choice"][];
+            choices: components["schemas"]["Choice-Output"][];
             usage: components["schemas"]["Usage"];
             olo: components["schemas"]["RunDetails"];
         };
-        /** ChatCompletionRequest */
+        /**
+         * ChatCompletionRequest
+         * @example {
+         *       "messages": [
+         *         {
+         *           "content": "Where does the Nile rise?",
+         *           "role": "user"
+         *         }
+         *       ],
+         *       "model": "auto"
+         *     }
+         * @example {
+         *       "messages": [
+         *         {
+         *           "content": "Where does the Nile rise?",
+         *           "role": "user"
+         *         }
+         *       ],
+         *       "rag": {
+         *         "collection": "demo",
+         *         "top_k": 4
+         *       },
+         *       "stream": true
+         *     }
+         */
         ChatCompletionRequest: {
             /** Messages */
             messages: components["schemas"]["ChatMessage"][];
@@ -372,39 +1821,35 @@ export interface components {
             conversation_id?: string | null;
             /**
              * N
-             * @description Only 1 is supported.
+             * @description How many answers, 1 to 16 and at most what an instance of the model computes at once.
              */
             n?: number | null;
             /**
              * Tools
-             * @description Not supported.
+             * @description Functions that the model may call; the caller runs them.
              */
-            tools?: unknown[] | null;
+            tools?: components["schemas"]["ToolDefinition"][] | null;
+            /** Tool Choice */
+            tool_choice?: ("none" | "auto" | "required") | components["schemas"]["NamedToolChoice"] | null;
             /**
-             * Tool Choice
-             * @description Only `none` and `auto` are supported.
+             * Parallel Tool Calls
+             * @description `false`: at most one call is made.
              */
-            tool_choice?: unknown;
+            parallel_tool_calls?: boolean | null;
             /**
              * Functions
-             * @description Not supported.
+             * @description Not supported; `tools` are.
              */
             functions?: unknown[] | null;
             /**
              * Function Call
-             * @description Only `none` and `auto` are supported.
+             * @description Only `none` and `auto` are supported; see `tool_choice`.
              */
             function_call?: unknown;
-            /**
-             * Response Format
-             * @description Only `{"type": "text"}` is supported.
-             */
-            response_format?: {
-                [key: string]: unknown;
-            } | null;
+            response_format?: components["schemas"]["ResponseFormat"] | null;
             /**
              * Logprobs
-             * @description Only `false` is supported.
+             * @description Whether the log probability of each token is told; in a stream, in its last chunk.
              */
             logprobs?: boolean | null;
             /**
@@ -419,16 +1864,25 @@ export interface components {
             logit_bias?: {
                 [key: string]: unknown;
             } | null;
+            /** Min Tokens */
+            min_tokens?: number | null;
             /**
              * Presence Penalty
-             * @description Only 0 is supported; see `repetition_penalty`.
+             * @description Engines without such a penalty refuse other values than 0; see `repetition_penalty`.
              */
             presence_penalty?: number | null;
             /**
              * Frequency Penalty
-             * @description Only 0 is supported; see `repetition_penalty`.
+             * @description Engines without such a penalty refuse other values than 0; see `repetition_penalty`.
              */
             frequency_penalty?: number | null;
+            /**
+             * Metadata
+             * @description At most 16 keys of 1 to 64 characters, with values of at most 512; kept with the run.
+             */
+            metadata?: {
+                [key: string]: string;
+            } | null;
             /**
              * Modalities
              * @description Only `["text"]` is supported.
@@ -456,26 +1910,133 @@ export interface components {
             /** Content */
             content?: string | components["schemas"]["ContentPart"][] | null;
             /**
-             * Tool Calls
-             * @description Not supported.
+             * Name
+             * @description Who speaks, where several share a role.
              */
-            tool_calls?: unknown[] | null;
+            name?: string | null;
+            /**
+             * Tool Calls
+             * @description The calls that the assistant made in this turn.
+             */
+            tool_calls?: components["schemas"]["ToolCall"][] | null;
+            /**
+             * Tool Call Id
+             * @description With the role `tool`: the call that this message answers.
+             */
+            tool_call_id?: string | null;
+        };
+        /** ChatRequest */
+        ChatRequest: {
+            /** @description Ask for an answer from the passages of a collection. */
+            rag?: components["schemas"]["RagOptions"] | null;
+            /**
+             * Wait For Model
+             * @description Seconds that the run may wait for a model to become available; without it, there is an error at once.
+             */
+            wait_for_model?: number | null;
+            /**
+             * Allow Fallback
+             * @description Whether another model may answer where the named one cannot.
+             */
+            allow_fallback?: boolean | null;
+            /**
+             * Routing Profile
+             * @description What the choice of a model weighs, as in the OpenAI dialect.
+             */
+            routing_profile?: string | null;
+            /**
+             * Conversation Id
+             * @description Requests with the same one stay with one model while that can answer.
+             */
+            conversation_id?: string | null;
+            /**
+             * Model
+             * @description A model with or without its tag `latest`, an alias, or `auto`: the router chooses.
+             */
+            model: string;
+            /**
+             * Stream
+             * @default true
+             */
+            stream: boolean;
+            options?: components["schemas"]["Options"] | null;
+            /**
+             * Format
+             * @description `json`, or a JSON Schema that the answer meets. It is checked when the answer is whole.
+             */
+            format?: ("" | "json") | {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Keep Alive
+             * @description Means nothing while a prompt is answered: the workers keep their models.
+             */
+            keep_alive?: number | string | null;
+            /**
+             * Think
+             * @description Only false is supported.
+             */
+            think?: boolean | string | null;
+            /**
+             * Logprobs
+             * @description The last line tells them, all at once.
+             */
+            logprobs?: boolean | null;
+            /**
+             * Top Logprobs
+             * @description Only 0 is supported.
+             */
+            top_logprobs?: number | null;
+            /**
+             * Messages
+             * @description None at all asks whether the model is loaded.
+             */
+            messages?: components["schemas"]["Message-Input"][] | null;
+            /**
+             * Tools
+             * @description What the model may ask the caller to run.
+             */
+            tools?: components["schemas"]["OllamaTool"][] | null;
         };
         /** Choice */
-        Choice: {
+        "Choice-Input": {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "auto" | "any" | "tool" | "none";
+            /**
+             * Name
+             * @description With `tool`: the one that must be used.
+             */
+            name?: string | null;
+            /** Disable Parallel Tool Use */
+            disable_parallel_tool_use?: boolean | null;
+        };
+        /** Choice */
+        "Choice-Output": {
             /**
              * Index
              * @default 0
              */
             index: number;
             message: components["schemas"]["AnswerMessage"];
-            /** Logprobs */
-            logprobs?: null;
+            logprobs?: components["schemas"]["LogprobsAnswer"] | null;
             /**
              * Finish Reason
              * @enum {string}
              */
-            finish_reason: "stop" | "length";
+            finish_reason: "stop" | "length" | "tool_calls";
+        };
+        /** Chunking */
+        Chunking: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "auto" | "static";
+            /** @description Needed with `static`. */
+            static?: components["schemas"]["StaticChunking"] | null;
         };
         /** Citation */
         Citation: {
@@ -551,6 +2112,295 @@ export interface components {
              */
             overlap: number;
         };
+        /** ClusterInstance */
+        ClusterInstance: {
+            /** Instance Id */
+            instance_id: string;
+            /** Model Id */
+            model_id: string;
+            /** Node */
+            node: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "ready" | "draining" | "quarantined" | "unknown";
+            /**
+             * State Reason
+             * @description Why it is not ready.
+             */
+            state_reason: string;
+            /**
+             * Hardware
+             * @enum {string}
+             */
+            hardware: "cpu" | "gpu" | "unknown";
+            /** Max Concurrency */
+            max_concurrency: number;
+            /** In Flight */
+            in_flight: number;
+            /**
+             * Silence
+             * @description Since the router heard it last.
+             */
+            silence: number | null;
+            /** Capabilities */
+            capabilities: string[];
+            /** Labels */
+            labels: {
+                [key: string]: string;
+            };
+        };
+        /** ClusterMetrics */
+        ClusterMetrics: {
+            /**
+             * Models
+             * @description All instances of a model together.
+             */
+            models: components["schemas"]["Measured"][] | null;
+            admission: components["schemas"]["Admission"];
+        };
+        /** ClusterModel */
+        ClusterModel: {
+            /** Model Id */
+            model_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "llm" | "embedding" | "unknown";
+            /** Enabled */
+            enabled: boolean;
+            /**
+             * Available
+             * @description Whether it can be asked now.
+             */
+            available: boolean;
+            /** Default */
+            default: boolean;
+            /** Priority */
+            priority: number;
+            /** Context Length */
+            context_length: number;
+            /** Capabilities */
+            capabilities: string[];
+            /**
+             * Quality
+             * @description 0 to 1.
+             */
+            quality: number | null;
+            /**
+             * Cost Per 1K Input Tokens
+             * @description US dollars.
+             */
+            cost_per_1k_input_tokens: number | null;
+            /**
+             * Cost Per 1K Output Tokens
+             * @description US dollars.
+             */
+            cost_per_1k_output_tokens: number | null;
+            /**
+             * Nodes
+             * @description Where its instances run.
+             */
+            nodes: string[];
+            /** Instances */
+            instances: components["schemas"]["ClusterInstance"][];
+        };
+        /** ClusterModels */
+        ClusterModels: {
+            /** Models */
+            models: components["schemas"]["ClusterModel"][];
+        };
+        /** ClusterStatus */
+        ClusterStatus: {
+            /**
+             * Status
+             * @description `unavailable`: this gateway cannot serve; `degraded`: a part is away, or no text model is available.
+             * @enum {string}
+             */
+            status: "ok" | "degraded" | "unavailable";
+            parts: components["schemas"]["Parts"];
+            /** Nodes */
+            nodes: number | null;
+            /** Models */
+            models: number | null;
+            /** Models Available */
+            models_available: number | null;
+            /** Instances */
+            instances: number | null;
+            /** Instances Ready */
+            instances_ready: number | null;
+            /** Max Concurrency */
+            max_concurrency: number | null;
+            /**
+             * In Flight
+             * @description Requests that the instances work on, as they said last.
+             */
+            in_flight: number | null;
+            /**
+             * Snapshot Age
+             * @description How long the router has been without the registry.
+             */
+            snapshot_age: number | null;
+        };
+        /** Collection */
+        Collection: {
+            /** Name */
+            name: string;
+            /** Embedding Model */
+            embedding_model: string;
+            /** Dimension */
+            dimension: number;
+            /** Documents */
+            documents: number;
+            /** Chunks */
+            chunks: number;
+            /** Created At */
+            created_at: number;
+            /** Strategy */
+            strategy: string;
+        };
+        /** CollectionList */
+        CollectionList: {
+            /** Data */
+            data: components["schemas"]["Collection"][];
+        };
+        /** CollectionRequest */
+        CollectionRequest: {
+            /**
+             * Name
+             * @description 1 to 63 of a-z, 0-9, _ and -.
+             */
+            name: string;
+            /**
+             * Embedding Model
+             * @description Empty: the default embedding model.
+             * @default
+             */
+            embedding_model: string;
+            /**
+             * Strategy
+             * @description What a passage is.
+             * @default structure
+             * @enum {string}
+             */
+            strategy: "structure" | "parent_child" | "fixed";
+            /**
+             * Max Tokens
+             * @description Of a passage, 16 to 1000; 0: what the service is set to.
+             * @default 0
+             */
+            max_tokens: number;
+            /**
+             * Overlap Tokens
+             * @description At most half of max_tokens.
+             * @default 0
+             */
+            overlap_tokens: number;
+        };
+        /**
+         * CompletionRequest
+         * @example {
+         *       "model": "auto",
+         *       "prompt": "Where does the Nile rise?"
+         *     }
+         */
+        CompletionRequest: {
+            /**
+             * Prompt
+             * @description A text, or at most 16; each becomes the user's turn of the model's chat template. Tokens are not supported.
+             */
+            prompt: string | string[] | number[] | number[][];
+            /**
+             * Model
+             * @description A model id; `auto`, or none: the router chooses.
+             */
+            model?: string | null;
+            /**
+             * Stream
+             * @description With one prompt.
+             */
+            stream?: boolean | null;
+            stream_options?: components["schemas"]["StreamOptions"] | null;
+            /** Max Tokens */
+            max_tokens?: number | null;
+            /** Min Tokens */
+            min_tokens?: number | null;
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            /** Top K */
+            top_k?: number | null;
+            /** Repetition Penalty */
+            repetition_penalty?: number | null;
+            /** Presence Penalty */
+            presence_penalty?: number | null;
+            /** Frequency Penalty */
+            frequency_penalty?: number | null;
+            /** Seed */
+            seed?: number | null;
+            /** Stop */
+            stop?: string | string[] | null;
+            /**
+             * N
+             * @description Answers for each prompt.
+             */
+            n?: number | null;
+            /**
+             * Echo
+             * @description Put the prompt before the answer; not with logprobs.
+             */
+            echo?: boolean | null;
+            /**
+             * Logprobs
+             * @description 0 or 1: tell the log probability of each token; in a stream, in its last chunk. More is not supported.
+             */
+            logprobs?: number | null;
+            /**
+             * Best Of
+             * @description Only 1 is supported.
+             */
+            best_of?: number | null;
+            /**
+             * Suffix
+             * @description Not supported.
+             */
+            suffix?: string | null;
+            /**
+             * Logit Bias
+             * @description Not supported.
+             */
+            logit_bias?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Timeout
+             * @description Seconds that the whole run may take.
+             */
+            timeout?: number | null;
+            /**
+             * Wait For Model
+             * @description Seconds that the run may wait for a model to become available; without it, there is an error at once.
+             */
+            wait_for_model?: number | null;
+            /** Allow Fallback */
+            allow_fallback?: boolean | null;
+        };
+        /** Content */
+        Content: {
+            /**
+             * Type
+             * @default text
+             * @constant
+             */
+            type: "text";
+            /** Text */
+            text: string;
+        };
         /** ContentPart */
         ContentPart: {
             /**
@@ -560,6 +2410,462 @@ export interface components {
             type: string;
             /** Text */
             text?: string | null;
+        };
+        /** CopyRequest */
+        CopyRequest: {
+            /**
+             * Source
+             * @description A model.
+             */
+            source: string;
+            /**
+             * Destination
+             * @description The alias that shall stand for it.
+             */
+            destination: string;
+        };
+        /** CountRequest */
+        CountRequest: {
+            /** @description Ask for an answer from the passages of a collection. */
+            rag?: components["schemas"]["RagOptions"] | null;
+            /**
+             * Wait For Model
+             * @description Seconds that the run may wait for a model to become available; without it, there is an error at once.
+             */
+            wait_for_model?: number | null;
+            /**
+             * Allow Fallback
+             * @description Whether another model may answer where the named one cannot.
+             */
+            allow_fallback?: boolean | null;
+            /**
+             * Routing Profile
+             * @description What the choice of a model weighs, as in the OpenAI dialect.
+             */
+            routing_profile?: string | null;
+            /**
+             * Conversation Id
+             * @description Requests with the same one stay with one model while that can answer.
+             */
+            conversation_id?: string | null;
+            /**
+             * Model
+             * @description A model, an alias, or `auto`: the router chooses.
+             */
+            model: string;
+            /** Messages */
+            messages: components["schemas"]["InputMessage"][];
+            /** System */
+            system?: string | components["schemas"]["Block"][] | null;
+            /**
+             * Tools
+             * @description What the model may ask the caller to run.
+             */
+            tools?: components["schemas"]["AnthropicTool"][] | null;
+            tool_choice?: components["schemas"]["Choice-Input"] | null;
+            /**
+             * Thinking
+             * @description Only `{"type": "disabled"}` is supported.
+             */
+            thinking?: {
+                [key: string]: unknown;
+            } | null;
+            output_config?: components["schemas"]["OutputConfig"] | null;
+            /**
+             * Mcp Servers
+             * @description Not supported.
+             */
+            mcp_servers?: unknown[] | null;
+        };
+        /** Counted */
+        Counted: {
+            /** Input Tokens */
+            input_tokens: number;
+        };
+        /**
+         * CreateResponse
+         * @example {
+         *       "input": "Where does the Nile rise?",
+         *       "model": "auto"
+         *     }
+         * @example {
+         *       "background": true,
+         *       "input": "Summarise our handbook.",
+         *       "model": "auto"
+         *     }
+         */
+        CreateResponse: {
+            /** Input */
+            input: string | components["schemas"]["InputItem"][];
+            /**
+             * Model
+             * @description A model id; `auto`, or none: the router chooses.
+             */
+            model?: string | null;
+            /**
+             * Instructions
+             * @description What the system says first; responses that continue this one do not inherit it.
+             */
+            instructions?: string | null;
+            /**
+             * Previous Response Id
+             * @description The stored response whose conversation this one continues.
+             */
+            previous_response_id?: string | null;
+            /**
+             * Background
+             * @description Answer at once with a response that is `queued`, and go on without the caller.
+             */
+            background?: boolean | null;
+            /**
+             * Store
+             * @description `false`: the response cannot be retrieved, and ends when its caller hangs up. Otherwise it is kept for as long as
+             *     Temporal keeps runs, and goes on without its caller.
+             */
+            store?: boolean | null;
+            /** Stream */
+            stream?: boolean | null;
+            stream_options?: components["schemas"]["StreamOptions"] | null;
+            /** Max Output Tokens */
+            max_output_tokens?: number | null;
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            text?: components["schemas"]["TextOptions"] | null;
+            /** Tools */
+            tools?: components["schemas"]["FunctionTool"][] | null;
+            /** Tool Choice */
+            tool_choice?: ("none" | "auto" | "required") | components["schemas"]["FunctionChoice"] | null;
+            /**
+             * Parallel Tool Calls
+             * @description `false`: at most one call is made.
+             */
+            parallel_tool_calls?: boolean | null;
+            /**
+             * Include
+             * @description `message.output_text.logprobs` has an effect.
+             */
+            include?: string[] | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Top Logprobs
+             * @description Only 0 is supported.
+             */
+            top_logprobs?: number | null;
+            /**
+             * Truncation
+             * @description Only `disabled` is supported.
+             */
+            truncation?: string | null;
+            /**
+             * Conversation
+             * @description Not supported; `previous_response_id` is.
+             */
+            conversation?: unknown;
+            /**
+             * Prompt
+             * @description Not supported.
+             */
+            prompt?: unknown;
+            /** @description Ask for an answer from the passages of a collection. */
+            rag?: components["schemas"]["RagOptions"] | null;
+            /**
+             * Timeout
+             * @description Seconds that the whole run may take.
+             */
+            timeout?: number | null;
+            /**
+             * Wait For Model
+             * @description Seconds that the run may wait for a model to become available; without it, there is an error at once.
+             */
+            wait_for_model?: number | null;
+            /** Allow Fallback */
+            allow_fallback?: boolean | null;
+            /** Routing Profile */
+            routing_profile?: string | null;
+            constraints?: components["schemas"]["RoutingConstraints"] | null;
+            /**
+             * Conversation Id
+             * @description Requests with the same one stay with one model while that can answer.
+             */
+            conversation_id?: string | null;
+        };
+        /** Deleted */
+        Deleted: {
+            /**
+             * Deleted
+             * @default true
+             * @constant
+             */
+            deleted: true;
+        };
+        /** DeletedResponse */
+        DeletedResponse: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default response
+             * @constant
+             */
+            object: "response";
+            /**
+             * Deleted
+             * @default true
+             * @constant
+             */
+            deleted: true;
+        };
+        /** Details */
+        Details: {
+            /**
+             * Parent Model
+             * @default
+             */
+            parent_model: string;
+            /** Format */
+            format?: string | null;
+            /** Family */
+            family?: string | null;
+            /** Families */
+            families?: string[] | null;
+            /** Parameter Size */
+            parameter_size?: string | null;
+            /** Quantization Level */
+            quantization_level?: string | null;
+        };
+        /** DetokenizeAnswer */
+        DetokenizeAnswer: {
+            /** Model */
+            model: string;
+            /**
+             * Prompt
+             * @description Without control tokens.
+             */
+            prompt: string;
+        };
+        /**
+         * DetokenizeRequest
+         * @example {
+         *       "model": "auto",
+         *       "tokens": [
+         *         1,
+         *         2,
+         *         3
+         *       ]
+         *     }
+         */
+        DetokenizeRequest: {
+            /** Model */
+            model?: string | null;
+            /** Tokens */
+            tokens: number[];
+        };
+        /** Document */
+        Document: {
+            /** Document Id */
+            document_id: string;
+            /** Collection */
+            collection: string;
+            /** Title */
+            title: string;
+            /** Source */
+            source: string;
+            /** Version */
+            version: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "indexing" | "ready" | "failed";
+            /**
+             * Percent
+             * @description How far the indexing has come.
+             */
+            percent: number;
+            /** Chunks */
+            chunks: number;
+            /** Bytes */
+            bytes: number;
+            /** Error */
+            error: string | null;
+            /**
+             * Error Reason
+             * @description Why indexing failed, as a word for programs.
+             */
+            error_reason: string | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: string;
+            };
+            /** Created At */
+            created_at: number;
+            /** Updated At */
+            updated_at: number;
+        };
+        /**
+         * DocumentInput
+         * @description Exactly one of `content`, `file_id` and `url` is given.
+         */
+        DocumentInput: {
+            /**
+             * Document Id
+             * @description Empty: made from the source, or from the content.
+             * @default
+             */
+            document_id: string;
+            /**
+             * Title
+             * @description Empty: the first heading or line.
+             * @default
+             */
+            title: string;
+            /**
+             * Source
+             * @description Where it came from.
+             * @default
+             */
+            source: string;
+            /**
+             * Content
+             * @description Plain text or Markdown.
+             */
+            content?: string | null;
+            /**
+             * File Id
+             * @description A file of /v1/files: PDF, Office, HTML, tables, code, text.
+             */
+            file_id?: string | null;
+            /**
+             * Url
+             * @description A public page, where the operator allows it.
+             */
+            url?: string | null;
+            /**
+             * Metadata
+             * @default {}
+             */
+            metadata: {
+                [key: string]: string;
+            };
+        };
+        /** DocumentList */
+        DocumentList: {
+            /** Data */
+            data: components["schemas"]["Document"][];
+            /** Next Page Token */
+            next_page_token: string | null;
+        };
+        /** EmbedAnswer */
+        EmbedAnswer: {
+            /** Model */
+            model: string;
+            /** Embeddings */
+            embeddings: number[][];
+            /** Total Duration */
+            total_duration: number;
+            /** Prompt Eval Count */
+            prompt_eval_count: number;
+        };
+        /** EmbedRequest */
+        EmbedRequest: {
+            /** Model */
+            model: string;
+            /** Input */
+            input: string | string[];
+            /**
+             * Truncate
+             * @description Only true is supported: the model cuts off what is longer than it reads.
+             */
+            truncate?: boolean | null;
+            /**
+             * Dimensions
+             * @description Only the model's own is supported.
+             */
+            dimensions?: number | null;
+        };
+        /** Embedding */
+        Embedding: {
+            /**
+             * Object
+             * @default embedding
+             * @constant
+             */
+            object: "embedding";
+            /** Index */
+            index: number;
+            /** Embedding */
+            embedding: number[] | string;
+        };
+        /** EmbeddingList */
+        EmbeddingList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["Embedding"][];
+            /** Model */
+            model: string;
+            usage: components["schemas"]["EmbeddingUsage"];
+        };
+        /**
+         * EmbeddingRequest
+         * @example {
+         *       "input": [
+         *         "The Nile",
+         *         "The Congo"
+         *       ],
+         *       "model": "auto"
+         *     }
+         */
+        EmbeddingRequest: {
+            /**
+             * Input
+             * @description A text, or at most 2048. Tokens are not supported.
+             */
+            input: string | string[] | number[] | number[][];
+            /**
+             * Model
+             * @description Id of an embedding model; `auto`, or none: the default one.
+             */
+            model?: string | null;
+            /**
+             * Encoding Format
+             * @description `base64`: little-endian float32.
+             */
+            encoding_format?: ("float" | "base64") | null;
+            /**
+             * Dimensions
+             * @description Cut the vectors to so many numbers, and bring them to length 1 again. Models that were not trained for it lose
+             *     more by it than others.
+             */
+            dimensions?: number | null;
+        };
+        /** EmbeddingUsage */
+        EmbeddingUsage: {
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Total Tokens */
+            total_tokens: number;
+        };
+        /** EmbeddingsAnswer */
+        EmbeddingsAnswer: {
+            /** Embedding */
+            embedding: number[];
+        };
+        /** EmbeddingsRequest */
+        EmbeddingsRequest: {
+            /** Model */
+            model: string;
+            /** Prompt */
+            prompt: string;
         };
         /** ErrorAnswer */
         ErrorAnswer: {
@@ -581,6 +2887,283 @@ export interface components {
              * @description A stable reason for programs.
              */
             code?: string | null;
+        };
+        /** ErrorDetail */
+        ErrorDetail: {
+            /** Type */
+            type: string;
+            /** Message */
+            message: string;
+        };
+        /** ErrorLine */
+        ErrorLine: {
+            /** Error */
+            error: string;
+        };
+        /** FileCounts */
+        FileCounts: {
+            /** In Progress */
+            in_progress: number;
+            /** Completed */
+            completed: number;
+            /** Failed */
+            failed: number;
+            /**
+             * Cancelled
+             * @default 0
+             */
+            cancelled: number;
+            /** Total */
+            total: number;
+        };
+        /** FileDeleted */
+        FileDeleted: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default file
+             * @constant
+             */
+            object: "file";
+            /**
+             * Deleted
+             * @default true
+             * @constant
+             */
+            deleted: true;
+        };
+        /** FileList */
+        FileList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["FileObject"][];
+            /** Has More */
+            has_more: boolean;
+            /** First Id */
+            first_id: string | null;
+            /** Last Id */
+            last_id: string | null;
+        };
+        /** FileObject */
+        FileObject: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default file
+             * @constant
+             */
+            object: "file";
+            /** Bytes */
+            bytes: number;
+            /** Created At */
+            created_at: number;
+            /** Expires At */
+            expires_at: number | null;
+            /** Filename */
+            filename: string;
+            /** Purpose */
+            purpose: string;
+            /**
+             * Status
+             * @default processed
+             * @constant
+             */
+            status: "processed";
+            /** Status Details */
+            status_details?: null;
+        };
+        /** FunctionChoice */
+        FunctionChoice: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "function";
+            /** Name */
+            name: string;
+        };
+        /** FunctionDefinition */
+        FunctionDefinition: {
+            /**
+             * Name
+             * @description 1 to 64 letters, digits, _ or -.
+             */
+            name: string;
+            /** Description */
+            description?: string | null;
+            /**
+             * Parameters
+             * @description JSON Schema of the arguments.
+             */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Strict
+             * @description Calls are always checked against the schema.
+             */
+            strict?: boolean | null;
+        };
+        /** FunctionTool */
+        FunctionTool: {
+            /**
+             * Type
+             * @description Only `function` is supported.
+             */
+            type: string;
+            /** Name */
+            name?: string | null;
+            /** Description */
+            description?: string | null;
+            /**
+             * Parameters
+             * @description JSON Schema of the arguments.
+             */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
+            /** Strict */
+            strict?: boolean | null;
+        };
+        /** GenerateAnswer */
+        GenerateAnswer: {
+            /** Model */
+            model: string;
+            /** Created At */
+            created_at: string;
+            /** Done */
+            done: boolean;
+            /** Done Reason */
+            done_reason?: string | null;
+            /** Total Duration */
+            total_duration?: number | null;
+            /**
+             * Load Duration
+             * @description Until the model began: finding passages, choosing, waiting.
+             */
+            load_duration?: number | null;
+            /** Prompt Eval Count */
+            prompt_eval_count?: number | null;
+            /** Eval Count */
+            eval_count?: number | null;
+            /**
+             * Eval Duration
+             * @description Of the model, for prompt and answer together.
+             */
+            eval_duration?: number | null;
+            /**
+             * Olo
+             * @description What the gateway adds: the run, why this model, the passages.
+             */
+            olo?: {
+                [key: string]: unknown;
+            } | null;
+            /** Logprobs */
+            logprobs?: components["schemas"]["TokenLogprob"][] | null;
+            /** Response */
+            response: string;
+        };
+        /** GenerateRequest */
+        GenerateRequest: {
+            /** @description Ask for an answer from the passages of a collection. */
+            rag?: components["schemas"]["RagOptions"] | null;
+            /**
+             * Wait For Model
+             * @description Seconds that the run may wait for a model to become available; without it, there is an error at once.
+             */
+            wait_for_model?: number | null;
+            /**
+             * Allow Fallback
+             * @description Whether another model may answer where the named one cannot.
+             */
+            allow_fallback?: boolean | null;
+            /**
+             * Routing Profile
+             * @description What the choice of a model weighs, as in the OpenAI dialect.
+             */
+            routing_profile?: string | null;
+            /**
+             * Conversation Id
+             * @description Requests with the same one stay with one model while that can answer.
+             */
+            conversation_id?: string | null;
+            /**
+             * Model
+             * @description A model with or without its tag `latest`, an alias, or `auto`: the router chooses.
+             */
+            model: string;
+            /**
+             * Stream
+             * @default true
+             */
+            stream: boolean;
+            options?: components["schemas"]["Options"] | null;
+            /**
+             * Format
+             * @description `json`, or a JSON Schema that the answer meets. It is checked when the answer is whole.
+             */
+            format?: ("" | "json") | {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Keep Alive
+             * @description Means nothing while a prompt is answered: the workers keep their models.
+             */
+            keep_alive?: number | string | null;
+            /**
+             * Think
+             * @description Only false is supported.
+             */
+            think?: boolean | string | null;
+            /**
+             * Logprobs
+             * @description The last line tells them, all at once.
+             */
+            logprobs?: boolean | null;
+            /**
+             * Top Logprobs
+             * @description Only 0 is supported.
+             */
+            top_logprobs?: number | null;
+            /**
+             * Prompt
+             * @description An empty one asks whether the model is loaded.
+             */
+            prompt?: string | null;
+            /** System */
+            system?: string | null;
+            /**
+             * Suffix
+             * @description Not supported.
+             */
+            suffix?: string | null;
+            /**
+             * Template
+             * @description Not supported: the prompt is rendered by the template of the model.
+             */
+            template?: string | null;
+            /**
+             * Raw
+             * @description Only false is supported.
+             */
+            raw?: boolean | null;
+            /**
+             * Context
+             * @description Not supported: use /api/chat, which takes the conversation.
+             */
+            context?: number[] | null;
+            /**
+             * Images
+             * @description Not supported.
+             */
+            images?: unknown[] | null;
         };
         /**
          * Grounding
@@ -629,6 +3212,17 @@ export interface components {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
         };
+        /** Health */
+        Health: {
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "ok" | "degraded" | "unavailable";
+            parts: components["schemas"]["Parts"];
+            /** Nodes */
+            nodes: components["schemas"]["Node"][] | null;
+        };
         /** HealthAnswer */
         HealthAnswer: {
             /**
@@ -641,6 +3235,103 @@ export interface components {
              * @description The conditions that do not hold.
              */
             missing: string[];
+        };
+        /** IngestAnswer */
+        IngestAnswer: {
+            /**
+             * Results
+             * @description One for each document, in their order.
+             */
+            results: components["schemas"]["IngestResult"][];
+        };
+        /** IngestRequest */
+        IngestRequest: {
+            /** Collection */
+            collection: string;
+            /** Documents */
+            documents: components["schemas"]["DocumentInput"][];
+        };
+        /**
+         * IngestResult
+         * @description Either the document, which is being indexed, or why it was refused.
+         */
+        IngestResult: {
+            document?: components["schemas"]["Document"] | null;
+            error?: components["schemas"]["Refusal"] | null;
+        };
+        /**
+         * InputItem
+         * @description A message, a call that the model has made, or the output of one.
+         */
+        InputItem: {
+            /**
+             * Type
+             * @description `message`, `function_call` or `function_call_output`; `reasoning` is left out.
+             * @default message
+             */
+            type: string;
+            /** Role */
+            role?: ("user" | "assistant" | "system" | "developer") | null;
+            /** Content */
+            content?: string | components["schemas"]["InputPart"][] | null;
+            /** Call Id */
+            call_id?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Arguments */
+            arguments?: string | null;
+            /** Output */
+            output?: string | components["schemas"]["InputPart"][] | null;
+        };
+        /** InputItems */
+        InputItems: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            }[];
+            /** First Id */
+            first_id: string | null;
+            /** Last Id */
+            last_id: string | null;
+            /** Has More */
+            has_more: boolean;
+        };
+        /** InputMessage */
+        InputMessage: {
+            /**
+             * Role
+             * @description The last one must be the user's: an answer that is begun cannot be continued.
+             * @enum {string}
+             */
+            role: "user" | "assistant";
+            /** Content */
+            content: string | components["schemas"]["Block"][];
+        };
+        /** InputPart */
+        InputPart: {
+            /**
+             * Type
+             * @description `input_text` or `output_text`.
+             */
+            type: string;
+            /** Text */
+            text?: string | null;
+        };
+        /** InputTokensDetails */
+        InputTokensDetails: {
+            /** Cached Tokens */
+            cached_tokens: number;
+            /**
+             * Cache Write Tokens
+             * @default 0
+             */
+            cache_write_tokens: number;
         };
         /** InstanceStatus */
         InstanceStatus: {
@@ -662,6 +3353,280 @@ export interface components {
              * @description Seconds since it was last heard.
              */
             silence: number;
+        };
+        /** JsonSchema */
+        JsonSchema: {
+            /** Name */
+            name?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /**
+             * Strict
+             * @description The finished answer is always checked against the schema, and corrected once.
+             */
+            strict?: boolean | null;
+            /**
+             * Constrained
+             * @description Hold each token to the schema, too; refused by engines that cannot.
+             */
+            constrained?: boolean | null;
+        };
+        /** LastError */
+        LastError: {
+            /**
+             * Code
+             * @enum {string}
+             */
+            code: "server_error" | "unsupported_file" | "invalid_file";
+            /** Message */
+            message: string;
+        };
+        /** ListedModel */
+        ListedModel: {
+            /** Name */
+            name: string;
+            /** Model */
+            model: string;
+            /** Modified At */
+            modified_at: string;
+            /** Size */
+            size?: number | null;
+            /** Digest */
+            digest?: string | null;
+            details: components["schemas"]["Details"];
+            /** Capabilities */
+            capabilities: string[];
+        };
+        /** Loaded */
+        Loaded: {
+            /** Models */
+            models: components["schemas"]["LoadedModel"][];
+        };
+        /** LoadedModel */
+        LoadedModel: {
+            /** Name */
+            name: string;
+            /** Model */
+            model: string;
+            /** Size */
+            size?: number | null;
+            /** Size Vram */
+            size_vram?: number | null;
+            /** Digest */
+            digest?: string | null;
+            /**
+             * Expires At
+             * @description Null: the workers keep their models.
+             */
+            expires_at?: string | null;
+            /** Context Length */
+            context_length: number;
+            details: components["schemas"]["Details"];
+        };
+        /** LogprobsAnswer */
+        LogprobsAnswer: {
+            /** Content */
+            content: components["schemas"]["TokenLogprobAnswer"][];
+            /** Refusal */
+            refusal?: null;
+        };
+        /**
+         * Measured
+         * @description What routers have measured; older attempts count less.
+         */
+        Measured: {
+            /** Model Id */
+            model_id: string;
+            /**
+             * Instance Id
+             * @description Null: all instances together.
+             */
+            instance_id: string | null;
+            /**
+             * Prompt Size
+             * @description `short`, `medium` or `long`.
+             */
+            prompt_size: string;
+            /**
+             * Attempts
+             * @description How many it stands for.
+             */
+            attempts: number;
+            /**
+             * First Token
+             * @description Null: no attempt has told its times.
+             */
+            first_token: number | null;
+            /** Per Token */
+            per_token: number | null;
+            /**
+             * Error Rate
+             * @description 0 to 1.
+             */
+            error_rate: number;
+            /** Tokens Per Second */
+            tokens_per_second: number;
+        };
+        /** Message */
+        "Message-Input": {
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "system" | "user" | "assistant" | "tool";
+            /** Content */
+            content?: string | null;
+            /**
+             * Images
+             * @description Not supported.
+             */
+            images?: unknown[] | null;
+            /**
+             * Tool Calls
+             * @description Of the assistant.
+             */
+            tool_calls?: components["schemas"]["CalledTool"][] | null;
+            /**
+             * Tool Name
+             * @description With the role `tool`: the tool that has answered.
+             */
+            tool_name?: string | null;
+            /**
+             * Tool Call Id
+             * @description With the role `tool`: the call that is answered; without it, the first one of the tool.
+             */
+            tool_call_id?: string | null;
+        };
+        /** Message */
+        "Message-Output": {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @default message
+             * @constant
+             */
+            type: "message";
+            /**
+             * Role
+             * @default assistant
+             * @constant
+             */
+            role: "assistant";
+            /**
+             * Model
+             * @description The model that answered.
+             */
+            model: string;
+            /** Content */
+            content: (components["schemas"]["TextBlock"] | components["schemas"]["ToolUseBlock"])[];
+            /** Stop Reason */
+            stop_reason: ("end_turn" | "max_tokens" | "tool_use") | null;
+            /**
+             * Stop Sequence
+             * @description Never told: a stop sequence that ends an answer counts as its end.
+             */
+            stop_sequence?: null;
+            usage: components["schemas"]["MessageUsage"];
+            /**
+             * Olo
+             * @description What the gateway adds: the run, why this model, the passages.
+             */
+            olo?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** MessageRequest */
+        MessageRequest: {
+            /** @description Ask for an answer from the passages of a collection. */
+            rag?: components["schemas"]["RagOptions"] | null;
+            /**
+             * Wait For Model
+             * @description Seconds that the run may wait for a model to become available; without it, there is an error at once.
+             */
+            wait_for_model?: number | null;
+            /**
+             * Allow Fallback
+             * @description Whether another model may answer where the named one cannot.
+             */
+            allow_fallback?: boolean | null;
+            /**
+             * Routing Profile
+             * @description What the choice of a model weighs, as in the OpenAI dialect.
+             */
+            routing_profile?: string | null;
+            /**
+             * Conversation Id
+             * @description Requests with the same one stay with one model while that can answer.
+             */
+            conversation_id?: string | null;
+            /**
+             * Model
+             * @description A model, an alias, or `auto`: the router chooses.
+             */
+            model: string;
+            /** Messages */
+            messages: components["schemas"]["InputMessage"][];
+            /** System */
+            system?: string | components["schemas"]["Block"][] | null;
+            /**
+             * Tools
+             * @description What the model may ask the caller to run.
+             */
+            tools?: components["schemas"]["AnthropicTool"][] | null;
+            tool_choice?: components["schemas"]["Choice-Input"] | null;
+            /**
+             * Thinking
+             * @description Only `{"type": "disabled"}` is supported.
+             */
+            thinking?: {
+                [key: string]: unknown;
+            } | null;
+            output_config?: components["schemas"]["OutputConfig"] | null;
+            /**
+             * Mcp Servers
+             * @description Not supported.
+             */
+            mcp_servers?: unknown[] | null;
+            /**
+             * Max Tokens
+             * @description Tokens of the answer at most; a model that may give fewer gives fewer.
+             */
+            max_tokens: number;
+            /**
+             * Stream
+             * @default false
+             */
+            stream: boolean;
+            /** Stop Sequences */
+            stop_sequences?: string[] | null;
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            /** Top K */
+            top_k?: number | null;
+            /**
+             * Container
+             * @description Not supported.
+             */
+            container?: unknown;
+        };
+        /** MessageUsage */
+        MessageUsage: {
+            /**
+             * Input Tokens
+             * @description Without those that were read from a cache.
+             */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Cache Read Input Tokens */
+            cache_read_input_tokens: number;
         };
         /** Model */
         Model: {
@@ -689,6 +3654,26 @@ export interface components {
             type: "llm" | "embedding" | "unknown";
             /** Context Length */
             context_length: number;
+            /**
+             * Max Model Len
+             * @description The same, by the name that vLLM gives it.
+             */
+            max_model_len: number;
+            /**
+             * Max Concurrency
+             * @description Requests that an instance computes at once.
+             */
+            max_concurrency: number;
+            /**
+             * In Flight
+             * @description Requests that are with its instances now.
+             */
+            in_flight: number;
+            /**
+             * Hardware
+             * @enum {string}
+             */
+            hardware: "cpu" | "gpu" | "unknown";
             /** Priority */
             priority: number;
             /** Default */
@@ -712,6 +3697,273 @@ export interface components {
             /** Data */
             data: components["schemas"]["Model"][];
         };
+        /** NamedFunction */
+        NamedFunction: {
+            /** Name */
+            name: string;
+        };
+        /** NamedRequest */
+        NamedRequest: {
+            /** Model */
+            model?: string | null;
+            /**
+             * Name
+             * @description The older word for `model`.
+             */
+            name?: string | null;
+            /**
+             * Stream
+             * @default true
+             */
+            stream: boolean;
+        };
+        /**
+         * NamedToolChoice
+         * @description The one function that must be called.
+         */
+        NamedToolChoice: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "function";
+            function: components["schemas"]["NamedFunction"];
+        };
+        /**
+         * Node
+         * @description A machine on which instances live: their label `node`, or else the host of their addresses.
+         */
+        Node: {
+            /** Name */
+            name: string;
+            /**
+             * Status
+             * @description The best state among its instances. A machine without live instances is not known.
+             * @enum {string}
+             */
+            status: "ready" | "draining" | "quarantined" | "unknown";
+            /** Hardware */
+            hardware: ("cpu" | "gpu" | "unknown")[];
+            /** Models */
+            models: string[];
+            /** Instances */
+            instances: number;
+            /** Max Concurrency */
+            max_concurrency: number;
+            /** In Flight */
+            in_flight: number;
+        };
+        /** Nodes */
+        Nodes: {
+            /** Nodes */
+            nodes: components["schemas"]["Node"][];
+        };
+        /** OfferedFunction */
+        OfferedFunction: {
+            /** Name */
+            name: string;
+            /** Description */
+            description?: string | null;
+            /**
+             * Parameters
+             * @description A JSON Schema.
+             */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** OllamaFunctionCall */
+        OllamaFunctionCall: {
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: {
+                [key: string]: unknown;
+            };
+        };
+        /** OllamaMessage */
+        OllamaMessage: {
+            /**
+             * Role
+             * @default assistant
+             * @constant
+             */
+            role: "assistant";
+            /** Content */
+            content: string;
+            /**
+             * Tool Calls
+             * @description What the caller shall run.
+             */
+            tool_calls?: components["schemas"]["AnsweredCall"][] | null;
+        };
+        /** OllamaTool */
+        OllamaTool: {
+            /**
+             * Type
+             * @default function
+             * @constant
+             */
+            type: "function";
+            function: components["schemas"]["OfferedFunction"];
+        };
+        /**
+         * Options
+         * @description How to decode. Those that say how a server loads a model, such as num_ctx and num_gpu, are ignored.
+         */
+        Options: {
+            /**
+             * Num Predict
+             * @description Tokens of the answer at most; 0 and below: as many as the model may.
+             */
+            num_predict?: number | null;
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            /**
+             * Top K
+             * @description 0 and below: no limit.
+             */
+            top_k?: number | null;
+            /**
+             * Seed
+             * @description Below 0: none.
+             */
+            seed?: number | null;
+            /** Stop */
+            stop?: string | string[] | null;
+            /** Repeat Penalty */
+            repeat_penalty?: number | null;
+            /**
+             * Min P
+             * @description Only 0 is supported.
+             */
+            min_p?: number | null;
+            /**
+             * Typical P
+             * @description Only 1 is supported.
+             */
+            typical_p?: number | null;
+            /**
+             * Tfs Z
+             * @description Only 1 is supported.
+             */
+            tfs_z?: number | null;
+            /**
+             * Mirostat
+             * @description Only 0 is supported.
+             */
+            mirostat?: number | null;
+            /** Presence Penalty */
+            presence_penalty?: number | null;
+            /** Frequency Penalty */
+            frequency_penalty?: number | null;
+        };
+        /** OutputConfig */
+        OutputConfig: {
+            /** @description What the answer must be. It is checked when the answer is whole. */
+            format?: components["schemas"]["OutputFormat"] | null;
+        };
+        /** OutputExpiry */
+        OutputExpiry: {
+            /**
+             * Anchor
+             * @constant
+             */
+            anchor: "created_at";
+            /**
+             * Seconds
+             * @description From 3600 to 2592000.
+             */
+            seconds: number;
+        };
+        /** OutputFormat */
+        OutputFormat: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "json_schema";
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+        };
+        /** OutputTokensDetails */
+        OutputTokensDetails: {
+            /**
+             * Reasoning Tokens
+             * @default 0
+             */
+            reasoning_tokens: number;
+        };
+        /**
+         * Parts
+         * @description Whether each part answers.
+         */
+        Parts: {
+            /** Gateway */
+            gateway: boolean;
+            /** Temporal */
+            temporal: boolean;
+            /** Registry */
+            registry: boolean;
+            /** Router */
+            router: boolean;
+        };
+        /** Passage */
+        Passage: {
+            /** Chunk Id */
+            chunk_id: string;
+            /** Document Id */
+            document_id: string;
+            /** Title */
+            title: string;
+            /** Source */
+            source: string;
+            /**
+             * Score
+             * @description Cosine similarity to the query.
+             */
+            score: number;
+            /**
+             * Rank Score
+             * @description What passages are ordered by.
+             */
+            rank_score: number;
+            /** Text */
+            text: string;
+            /**
+             * Start Offset
+             * @description In characters of the document.
+             */
+            start_offset: number;
+            /** End Offset */
+            end_offset: number;
+            /** Page */
+            page: number | null;
+            /** Heading Path */
+            heading_path: string[];
+            /** Parent Text */
+            parent_text: string | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: string;
+            };
+        };
+        /** Performance */
+        Performance: {
+            /** Models */
+            models: components["schemas"]["Measured"][] | null;
+            /** Instances */
+            instances: components["schemas"]["Measured"][] | null;
+            /**
+             * Breakers
+             * @description Those that are not closed, or have counted failures.
+             */
+            breakers: components["schemas"]["BreakerStatus"][] | null;
+        };
         /** ProfileWeights */
         ProfileWeights: {
             /** Name */
@@ -724,6 +3976,41 @@ export interface components {
             cost: number;
             /** Context */
             context: number;
+        };
+        /** Queue */
+        Queue: {
+            /**
+             * Queue
+             * @description The task queue in Temporal.
+             */
+            queue: string;
+            /** Model Id */
+            model_id: string;
+            /**
+             * Waiting
+             * @description About how many tasks.
+             */
+            waiting: number | null;
+            /**
+             * Oldest
+             * @description How long the oldest has waited.
+             */
+            oldest: number | null;
+            /** Added Per Second */
+            added_per_second: number | null;
+            /** Dispatched Per Second */
+            dispatched_per_second: number | null;
+            /**
+             * Pollers
+             * @description Processes that ask for its tasks.
+             */
+            pollers: number | null;
+        };
+        /** QueueStatus */
+        QueueStatus: {
+            admission: components["schemas"]["Admission"];
+            /** Queues */
+            queues: components["schemas"]["Queue"][] | null;
         };
         /** RagOptions */
         RagOptions: {
@@ -790,6 +4077,19 @@ export interface components {
             /** Components */
             components: components["schemas"]["ScoreComponent"][];
         };
+        /** RankingOptions */
+        RankingOptions: {
+            /**
+             * Ranker
+             * @description All mean the same; see `rerank`.
+             */
+            ranker?: ("none" | "auto" | "default-2024-11-15") | null;
+            /**
+             * Score Threshold
+             * @description Passages below this cosine are left out.
+             */
+            score_threshold?: number | null;
+        };
         /** Rankings */
         Rankings: {
             /** Profile */
@@ -812,6 +4112,13 @@ export interface components {
              */
             snapshot_age: number;
         };
+        /** Refusal */
+        Refusal: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
         /** Rejection */
         Rejection: {
             /** Model Id */
@@ -820,6 +4127,174 @@ export interface components {
             filter: string;
             /** Detail */
             detail: string;
+        };
+        /** RerankAnswer */
+        RerankAnswer: {
+            /** Id */
+            id: string;
+            /** Model */
+            model: string;
+            /**
+             * Results
+             * @description Best first.
+             */
+            results: components["schemas"]["Reranked"][];
+            /** Meta */
+            meta: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * RerankBody
+         * @example {
+         *       "documents": [
+         *         "In Burundi.",
+         *         "It flows north."
+         *       ],
+         *       "query": "Where does the Nile rise?"
+         *     }
+         */
+        RerankBody: {
+            /** Query */
+            query: string;
+            /** Documents */
+            documents: (string | components["schemas"]["RerankDocument"])[];
+            /**
+             * Model
+             * @description Name of a reranker, or id of an embedding model whose instances have one; `auto`, or none: any.
+             */
+            model?: string | null;
+            /** Top N */
+            top_n?: number | null;
+            /** Return Documents */
+            return_documents?: boolean | null;
+        };
+        /** RerankDocument */
+        RerankDocument: {
+            /** Text */
+            text: string;
+        };
+        /** Reranked */
+        Reranked: {
+            /**
+             * Index
+             * @description Position among the documents of the request.
+             */
+            index: number;
+            /**
+             * Relevance Score
+             * @description Higher is better; the range is that of the reranker.
+             */
+            relevance_score: number;
+            document?: components["schemas"]["RerankedDocument"] | null;
+        };
+        /** RerankedDocument */
+        RerankedDocument: {
+            /** Text */
+            text: string;
+        };
+        /** Response */
+        Response: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default response
+             * @constant
+             */
+            object: "response";
+            /** Created At */
+            created_at: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "in_progress" | "completed" | "incomplete" | "failed" | "cancelled";
+            /** Background */
+            background: boolean;
+            error: components["schemas"]["ResponseFailure"] | null;
+            /** Incomplete Details */
+            incomplete_details: {
+                [key: string]: string;
+            } | null;
+            /** Instructions */
+            instructions: string | null;
+            /** Max Output Tokens */
+            max_output_tokens: number | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: string;
+            };
+            /**
+             * Model
+             * @description The model that answered; until then the one that was asked for.
+             */
+            model: string;
+            /** Output */
+            output: {
+                [key: string]: unknown;
+            }[];
+            /** Parallel Tool Calls */
+            parallel_tool_calls: boolean;
+            /** Previous Response Id */
+            previous_response_id: string | null;
+            /** Store */
+            store: boolean;
+            /** Temperature */
+            temperature: number | null;
+            /** Text */
+            text: {
+                [key: string]: unknown;
+            };
+            /** Tool Choice */
+            tool_choice: string | {
+                [key: string]: unknown;
+            };
+            /** Tools */
+            tools: {
+                [key: string]: unknown;
+            }[];
+            /** Top P */
+            top_p: number | null;
+            /**
+             * Truncation
+             * @default disabled
+             * @constant
+             */
+            truncation: "disabled";
+            usage: components["schemas"]["ResponseUsage"] | null;
+            /** @description What the gateway adds to an answer. */
+            olo: components["schemas"]["RunDetails"] | null;
+        };
+        /** ResponseFailure */
+        ResponseFailure: {
+            /**
+             * Code
+             * @description A stable reason for programs.
+             */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /** ResponseFormat */
+        ResponseFormat: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "json_object" | "json_schema";
+            json_schema?: components["schemas"]["JsonSchema"] | null;
+        };
+        /** ResponseUsage */
+        ResponseUsage: {
+            /** Input Tokens */
+            input_tokens: number;
+            input_tokens_details: components["schemas"]["InputTokensDetails"];
+            /** Output Tokens */
+            output_tokens: number;
+            output_tokens_details: components["schemas"]["OutputTokensDetails"];
+            /** Total Tokens */
+            total_tokens: number;
         };
         /**
          * RoutingConstraints
@@ -1053,6 +4528,86 @@ export interface components {
             /** Detail */
             detail: string;
         };
+        /** SearchAnswer */
+        SearchAnswer: {
+            /** Passages */
+            passages: components["schemas"]["Passage"][];
+        };
+        /** SearchHit */
+        SearchHit: {
+            /** File Id */
+            file_id: string;
+            /** Filename */
+            filename: string;
+            /** Score */
+            score: number;
+            /** Attributes */
+            attributes: {
+                [key: string]: string | number | boolean;
+            };
+            /** Content */
+            content: components["schemas"]["Content"][];
+        };
+        /** SearchPage */
+        SearchPage: {
+            /**
+             * Object
+             * @default vector_store.search_results.page
+             * @constant
+             */
+            object: "vector_store.search_results.page";
+            /** Search Query */
+            search_query: string[];
+            /** Data */
+            data: components["schemas"]["SearchHit"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+            /** Next Page */
+            next_page?: null;
+        };
+        /** SearchRequest */
+        SearchRequest: {
+            /** Collection */
+            collection: string;
+            /** Query */
+            query: string;
+            /**
+             * Top K
+             * @default 4
+             */
+            top_k: number;
+            /**
+             * Min Score
+             * @description Passages below this cosine are left out.
+             */
+            min_score?: number | null;
+            /**
+             * Retriever
+             * @description `dense`, `sparse`, `hybrid` or another one that is installed; empty: what the service is set to.
+             * @default
+             */
+            retriever: string;
+            /**
+             * Mmr Lambda
+             * @description 0 to 1: chooses passages that differ from each other.
+             */
+            mmr_lambda?: number | null;
+            /**
+             * Rerank
+             * @default false
+             */
+            rerank: boolean;
+            /**
+             * Filter
+             * @description `{"type": "eq", "key": "year", "value": "2024"}`, or `and` or `or` of such in `filters`.
+             */
+            filter?: {
+                [key: string]: unknown;
+            } | null;
+        };
         /** Selection */
         Selection: {
             /**
@@ -1087,6 +4642,266 @@ export interface components {
              */
             mirrored_to: string | null;
         };
+        /** Shown */
+        Shown: {
+            /** Modified At */
+            modified_at: string;
+            /** License */
+            license: string;
+            /**
+             * Template
+             * @default
+             */
+            template: string;
+            /**
+             * Parameters
+             * @default
+             */
+            parameters: string;
+            details: components["schemas"]["Details"];
+            /** Model Info */
+            model_info: {
+                [key: string]: unknown;
+            };
+            /** Capabilities */
+            capabilities: string[];
+        };
+        /** StaticChunking */
+        StaticChunking: {
+            /**
+             * Max Chunk Size Tokens
+             * @description 16 to 1000.
+             */
+            max_chunk_size_tokens: number;
+            /**
+             * Chunk Overlap Tokens
+             * @description At most half of it.
+             */
+            chunk_overlap_tokens: number;
+        };
+        /** Status */
+        Status: {
+            /** Status */
+            status: string;
+        };
+        /** Store */
+        Store: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default vector_store
+             * @constant
+             */
+            object: "vector_store";
+            /** Created At */
+            created_at: number;
+            /** Name */
+            name: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: string;
+            };
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "in_progress" | "completed";
+            /** Usage Bytes */
+            usage_bytes: number;
+            file_counts: components["schemas"]["FileCounts"];
+            /** Last Active At */
+            last_active_at: number;
+            /** Expires After */
+            expires_after?: null;
+            /** Expires At */
+            expires_at?: null;
+        };
+        /** StoreDeleted */
+        StoreDeleted: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default vector_store.deleted
+             * @constant
+             */
+            object: "vector_store.deleted";
+            /**
+             * Deleted
+             * @default true
+             * @constant
+             */
+            deleted: true;
+        };
+        /** StoreFile */
+        StoreFile: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default vector_store.file
+             * @constant
+             */
+            object: "vector_store.file";
+            /** Created At */
+            created_at: number;
+            /** Vector Store Id */
+            vector_store_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "in_progress" | "completed" | "failed";
+            /** Usage Bytes */
+            usage_bytes: number;
+            last_error: components["schemas"]["LastError"] | null;
+            /** Attributes */
+            attributes: {
+                [key: string]: string | number | boolean;
+            };
+            chunking_strategy?: components["schemas"]["Chunking"] | null;
+        };
+        /** StoreFileBatch */
+        StoreFileBatch: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default vector_store.files_batch
+             * @constant
+             */
+            object: "vector_store.files_batch";
+            /** Created At */
+            created_at: number;
+            /** Vector Store Id */
+            vector_store_id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "in_progress" | "completed" | "failed";
+            file_counts: components["schemas"]["FileCounts"];
+        };
+        /** StoreFileDeleted */
+        StoreFileDeleted: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default vector_store.file.deleted
+             * @constant
+             */
+            object: "vector_store.file.deleted";
+            /**
+             * Deleted
+             * @default true
+             * @constant
+             */
+            deleted: true;
+        };
+        /** StoreFileList */
+        StoreFileList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["StoreFile"][];
+            /** Has More */
+            has_more: boolean;
+            /** First Id */
+            first_id: string | null;
+            /** Last Id */
+            last_id: string | null;
+        };
+        /** StoreList */
+        StoreList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["Store"][];
+            /** Has More */
+            has_more: boolean;
+            /** First Id */
+            first_id: string | null;
+            /** Last Id */
+            last_id: string | null;
+        };
+        /** StoreRequest */
+        StoreRequest: {
+            /** Name */
+            name?: string | null;
+            /**
+             * Description
+             * @description Not supported; use `metadata`.
+             */
+            description?: string | null;
+            /** File Ids */
+            file_ids?: string[] | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: string;
+            } | null;
+            /** @description Of all files of the store. */
+            chunking_strategy?: components["schemas"]["Chunking"] | null;
+            /**
+             * Expires After
+             * @description Not supported.
+             */
+            expires_after?: unknown;
+        };
+        /** StoreSearch */
+        StoreSearch: {
+            /** Query */
+            query: string | string[];
+            /** Filters */
+            filters?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Max Num Results
+             * @default 10
+             */
+            max_num_results: number;
+            ranking_options?: components["schemas"]["RankingOptions"] | null;
+            /**
+             * Rewrite Query
+             * @description Only `false` is supported.
+             */
+            rewrite_query?: boolean | null;
+            /**
+             * Retriever
+             * @description Ours: `dense`, `sparse`, `hybrid` or another one that is installed.
+             */
+            retriever?: string | null;
+            /**
+             * Rerank
+             * @description Ours: whether the reranker orders what was found anew.
+             * @default false
+             */
+            rerank: boolean;
+        };
+        /** StoreUpdate */
+        StoreUpdate: {
+            /** Name */
+            name?: string | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * Expires After
+             * @description Not supported.
+             */
+            expires_after?: unknown;
+        };
         /** StreamOptions */
         StreamOptions: {
             /**
@@ -1111,6 +4926,134 @@ export interface components {
              * @description Why the last attempt brought nothing; the records are served on.
              */
             problem: string;
+        };
+        /**
+         * System
+         * @description This gateway's process, and what it runs on.
+         */
+        System: {
+            /** Version */
+            version: string;
+            /** Python */
+            python: string;
+            /** System */
+            system: string;
+            /** Machine */
+            machine: string;
+            /** Cpus */
+            cpus: number | null;
+            /**
+             * Started
+             * @description Seconds since the epoch.
+             */
+            started: number;
+            /** Uptime */
+            uptime: number;
+        };
+        /**
+         * SystemMetrics
+         * @description Of this gateway's process.
+         */
+        SystemMetrics: {
+            /** Uptime */
+            uptime: number;
+            /**
+             * Cpu
+             * @description Seconds of CPU time.
+             */
+            cpu: number;
+            /**
+             * Memory
+             * @description Bytes in RAM; null where the system does not tell.
+             */
+            memory: number | null;
+            /** Threads */
+            threads: number;
+            admission: components["schemas"]["Admission"];
+        };
+        /** Tags */
+        Tags: {
+            /** Models */
+            models: components["schemas"]["ListedModel"][];
+        };
+        /** TextBlock */
+        TextBlock: {
+            /**
+             * Type
+             * @default text
+             * @constant
+             */
+            type: "text";
+            /** Text */
+            text: string;
+        };
+        /** TextChoice */
+        TextChoice: {
+            /** Text */
+            text: string;
+            /** Index */
+            index: number;
+            logprobs?: components["schemas"]["TextLogprobs"] | null;
+            /**
+             * Finish Reason
+             * @enum {string}
+             */
+            finish_reason: "stop" | "length" | "tool_calls";
+        };
+        /** TextCompletion */
+        TextCompletion: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default text_completion
+             * @constant
+             */
+            object: "text_completion";
+            /** Created */
+            created: number;
+            /**
+             * Model
+             * @description The model that answered; the last one, where several did.
+             */
+            model: string;
+            /** Choices */
+            choices: components["schemas"]["TextChoice"][];
+            usage: components["schemas"]["Usage"];
+        };
+        /** TextFormat */
+        TextFormat: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "json_object" | "json_schema";
+            /** Name */
+            name?: string | null;
+            /** Schema */
+            schema?: {
+                [key: string]: unknown;
+            } | null;
+            /** Strict */
+            strict?: boolean | null;
+        };
+        /** TextLogprobs */
+        TextLogprobs: {
+            /** Tokens */
+            tokens: string[];
+            /** Token Logprobs */
+            token_logprobs: number[];
+            /** Top Logprobs */
+            top_logprobs?: null;
+            /**
+             * Text Offset
+             * @description Where each token begins in the text, in characters.
+             */
+            text_offset: number[];
+        };
+        /** TextOptions */
+        TextOptions: {
+            format?: components["schemas"]["TextFormat"] | null;
         };
         /**
          * Timings
@@ -1138,6 +5081,124 @@ export interface components {
              * @description Waiting for a model to become available.
              */
             parked: number;
+        };
+        /** TokenLogprob */
+        TokenLogprob: {
+            /** Token */
+            token: string;
+            /** Logprob */
+            logprob: number;
+        };
+        /** TokenLogprobAnswer */
+        TokenLogprobAnswer: {
+            /** Token */
+            token: string;
+            /**
+             * Logprob
+             * @description Natural logarithm.
+             */
+            logprob: number;
+            /** Bytes */
+            bytes: number[];
+            /**
+             * Top Logprobs
+             * @description Always empty: the engines tell of the token that they chose.
+             * @default []
+             */
+            top_logprobs: unknown[];
+        };
+        /** TokenizeAnswer */
+        TokenizeAnswer: {
+            /** Model */
+            model: string;
+            /** Count */
+            count: number;
+            /**
+             * Max Model Len
+             * @description Tokens that the model's context holds.
+             */
+            max_model_len: number;
+            /** Tokens */
+            tokens: number[];
+        };
+        /**
+         * TokenizeRequest
+         * @example {
+         *       "model": "auto",
+         *       "prompt": "The Nile rises."
+         *     }
+         */
+        TokenizeRequest: {
+            /**
+             * Model
+             * @description A model id; `auto`, or none: the router chooses.
+             */
+            model?: string | null;
+            /**
+             * Prompt
+             * @description A text by itself, without the chat template; or `messages`.
+             */
+            prompt?: string | null;
+            /**
+             * Messages
+             * @description A conversation, rendered by the chat template.
+             */
+            messages?: components["schemas"]["ChatMessage"][] | null;
+            /** Tools */
+            tools?: components["schemas"]["ToolDefinition"][] | null;
+        };
+        /**
+         * ToolCall
+         * @description A call that the assistant has made in an earlier turn.
+         */
+        ToolCall: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @default function
+             * @constant
+             */
+            type: "function";
+            function: components["schemas"]["CalledFunction"];
+        };
+        /** ToolCallAnswer */
+        ToolCallAnswer: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @default function
+             * @constant
+             */
+            type: "function";
+            function: components["schemas"]["CalledFunctionAnswer"];
+        };
+        /** ToolDefinition */
+        ToolDefinition: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "function";
+            function: components["schemas"]["FunctionDefinition"];
+        };
+        /** ToolUseBlock */
+        ToolUseBlock: {
+            /**
+             * Type
+             * @default tool_use
+             * @constant
+             */
+            type: "tool_use";
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
         };
         /** UrlCitation */
         UrlCitation: {
@@ -1171,6 +5232,10 @@ export interface components {
             prompt_tokens_details: {
                 [key: string]: number;
             };
+            /** Completion Tokens Details */
+            completion_tokens_details: {
+                [key: string]: number;
+            };
         };
         /** ValidationError */
         ValidationError: {
@@ -1185,6 +5250,11 @@ export interface components {
             /** Context */
             ctx?: Record<string, never>;
         };
+        /** Version */
+        Version: {
+            /** Version */
+            version: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -1198,10 +5268,10 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The same key returns the same run, for as long as runs are kept. */
-                "idempotency-key"?: string | null;
                 /** @description The id of the last event that was seen: the stream goes on after it. */
                 "last-event-id"?: string | null;
+                /** @description The same key returns the same run, for as long as runs are kept. */
+                "idempotency-key"?: string | null;
                 /** @description `interactive`, `normal` (the default) or `batch`. */
                 "x-request-priority"?: string | null;
                 /** @description Seconds that the caller waits: the run gets no more. */
@@ -1264,6 +5334,15 @@ export interface operations {
             };
             /** @description The body is too large. */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is no plain JSON. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1390,6 +5469,15 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
+            /** @description The body is no plain JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
             /** @description The answer has no such place as Last-Event-ID says. */
             416: {
                 headers: {
@@ -1428,6 +5516,922 @@ export interface operations {
             };
             /** @description The run has not ended in time. */
             504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    create_v1_completions_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key returns the same run, for as long as runs are kept. */
+                "idempotency-key"?: string | null;
+                /** @description `interactive`, `normal` (the default) or `batch`. */
+                "x-request-priority"?: string | null;
+                /** @description Seconds that the caller waits: the run gets no more. */
+                "x-request-timeout"?: number | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompletionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextCompletion"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The model, the collection or the run does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No model offers what the constraints demand. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is no plain JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The answer has no such place as Last-Event-ID says. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many requests are in flight; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The run has not ended in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    create_v1_responses_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key returns the same run, for as long as runs are kept. */
+                "idempotency-key"?: string | null;
+                /** @description `interactive`, `normal` (the default) or `batch`. */
+                "x-request-priority"?: string | null;
+                /** @description Seconds that the caller waits: the run gets no more. */
+                "x-request-timeout"?: number | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateResponse"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Response"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The model, the collection or the run does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No model offers what the constraints demand. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is no plain JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The answer has no such place as Last-Event-ID says. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many requests are in flight; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The run has not ended in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    retrieve_v1_responses__response_id__get: {
+        parameters: {
+            query?: {
+                /** @description Whether it comes as server-sent events. */
+                stream?: boolean;
+                /** @description The `sequence_number` of the last event that was seen. */
+                starting_after?: number | null;
+            };
+            header?: never;
+            path: {
+                response_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Response"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The model, the collection or the run does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No model offers what the constraints demand. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is no plain JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The answer has no such place as Last-Event-ID says. */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many requests are in flight; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The run has not ended in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_v1_responses__response_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                response_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedResponse"];
+                };
+            };
+            /** @description The response does not exist, was not stored, or was deleted. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description A part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    cancel_v1_responses__response_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                response_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Response"];
+                };
+            };
+            /** @description The response does not exist, was not stored, or was deleted. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description A part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    input_items_v1_responses__response_id__input_items_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+                order?: "asc" | "desc";
+                /** @description The id of the item before the first one. */
+                after?: string | null;
+            };
+            header?: never;
+            path: {
+                response_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InputItems"];
+                };
+            };
+            /** @description The response does not exist, was not stored, or was deleted. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description A part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    embed_v1_embeddings_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbeddingRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingList"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The model does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is no plain JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The model has too much to do; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No such model answers now; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    rerank_v1_rerank_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerankBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RerankAnswer"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The model does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No instance has a reranker. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is no plain JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The model has too much to do; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No such model answers now; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    tokenize_v1_tokenize_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenizeRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenizeAnswer"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The model does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is no plain JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The model has too much to do; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The model is served elsewhere, and its tokenizer is not here. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No such model answers now; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    detokenize_v1_detokenize_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DetokenizeRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DetokenizeAnswer"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The model does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is no plain JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The model has too much to do; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The model is served elsewhere, and its tokenizer is not here. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description No such model answers now; see Retry-After. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1756,6 +6760,2511 @@ export interface operations {
             };
         };
     };
+    list_files_v1_files_get: {
+        parameters: {
+            query?: {
+                /** @description Empty: all. */
+                purpose?: string;
+                limit?: number;
+                /** @description The last file of the page before. */
+                after?: string;
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileList"];
+                };
+            };
+            /** @description There is no such file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store of files does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    upload_v1_files_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["Body_upload_v1_files_post"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileObject"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store of files does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_file_v1_files__file_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileObject"];
+                };
+            };
+            /** @description There is no such file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store of files does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_v1_files__file_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileDeleted"];
+                };
+            };
+            /** @description There is no such file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store of files does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    content_v1_files__file_id__content_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description There is no such file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store of files does not answer. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_batches_v1_batches_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+                /** @description The last batch of the page before. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchList"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such batch or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another batch. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The batch has ended. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A part of the system is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    create_v1_batches_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key returns the same batch. */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchObject"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such batch or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another batch. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The batch has ended. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A part of the system is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_v1_batches__batch_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchObject"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such batch or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another batch. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The batch has ended. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A part of the system is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    cancel_v1_batches__batch_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchObject"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such batch or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another batch. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The batch has ended. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A part of the system is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    pause_v1_batches__batch_id__pause_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchObject"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such batch or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another batch. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The batch has ended. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A part of the system is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    resume_v1_batches__batch_id__resume_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchObject"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such batch or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another batch. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The batch has ended. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A part of the system is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    results_v1_batches__batch_id__results_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/jsonl": unknown;
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such batch or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another batch. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The batch has ended. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description A part of the system is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_stores_v1_vector_stores_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+                after?: string;
+                before?: string;
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreList"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    create_v1_vector_stores_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoreRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Store"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_v1_vector_stores__store_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Store"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    update_v1_vector_stores__store_id__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoreUpdate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Store"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_v1_vector_stores__store_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreDeleted"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_files_v1_vector_stores__store_id__files_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+                after?: string;
+                before?: string;
+                order?: "asc" | "desc";
+                filter?: ("in_progress" | "completed" | "failed" | "cancelled") | null;
+            };
+            header?: never;
+            path: {
+                store_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreFileList"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    attach_v1_vector_stores__store_id__files_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AttachRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreFile"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_file_v1_vector_stores__store_id__files__file_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_id: string;
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreFile"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    update_file_v1_vector_stores__store_id__files__file_id__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_id: string;
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AttributesUpdate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreFile"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    detach_v1_vector_stores__store_id__files__file_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_id: string;
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreFileDeleted"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    attach_all_v1_vector_stores__store_id__file_batches_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AttachManyRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreFileBatch"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_batch_v1_vector_stores__store_id__file_batches__batch_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_id: string;
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreFileBatch"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    batch_files_v1_vector_stores__store_id__file_batches__batch_id__files_get: {
+        parameters: {
+            query?: {
+                limit?: number;
+                after?: string;
+                before?: string;
+                order?: "asc" | "desc";
+                filter?: ("in_progress" | "completed" | "failed" | "cancelled") | null;
+            };
+            header?: never;
+            path: {
+                store_id: string;
+                batch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreFileList"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    search_v1_vector_stores__store_id__search_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoreSearch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchPage"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such vector store or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The operator has given no place for files. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service or the store of files is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_collections_v1_rag_collections_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CollectionList"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such collection, document or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is a collection of this name. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The retrieval service is away, or no embedding model answers. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    create_v1_rag_collections_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CollectionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Collection"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such collection, document or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is a collection of this name. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The retrieval service is away, or no embedding model answers. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_v1_rag_collections__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Collection"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such collection, document or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is a collection of this name. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The retrieval service is away, or no embedding model answers. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_v1_rag_collections__name__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such collection, document or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is a collection of this name. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The retrieval service is away, or no embedding model answers. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    ingest_v1_rag_ingest_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IngestRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IngestAnswer"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such collection, document or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is a collection of this name. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The retrieval service is away, or no embedding model answers. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    search_v1_rag_search_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchAnswer"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such collection, document or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is a collection of this name. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The retrieval service is away, or no embedding model answers. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    list_documents_v1_rag_documents_get: {
+        parameters: {
+            query: {
+                /** @description The collection. */
+                collection: string;
+                page_size?: number;
+                /** @description `next_page_token` of the page before. */
+                page_token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentList"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such collection, document or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is a collection of this name. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The retrieval service is away, or no embedding model answers. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_document_v1_rag_documents__document_id__get: {
+        parameters: {
+            query: {
+                /** @description The collection. */
+                collection: string;
+            };
+            header?: never;
+            path: {
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such collection, document or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is a collection of this name. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The retrieval service is away, or no embedding model answers. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    delete_document_v1_rag_documents__document_id__delete: {
+        parameters: {
+            query: {
+                /** @description The collection. */
+                collection: string;
+            };
+            header?: never;
+            path: {
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description A field is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such collection, document or file. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is a collection of this name. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The retrieval service is away, or no embedding model answers. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     healthz_healthz_get: {
         parameters: {
             query?: never;
@@ -1781,6 +9290,1365 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HealthAnswer"];
+                };
+            };
+        };
+    };
+    chat_api_chat_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key returns the same run, for as long as runs are kept. */
+                "idempotency-key"?: string | null;
+                /** @description `interactive`, `normal` (the default) or `batch`. */
+                "x-request-priority"?: string | null;
+                /** @description Seconds that the caller waits: the run gets no more. */
+                "x-request-timeout"?: number | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatAnswer"];
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A field is wrong; the message names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The model or the collection does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is compressed, or a web page has sent it as something else than JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many requests are in flight; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The call has no meaning here; the message says what to do instead. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The run has not ended in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    generate_api_generate_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key returns the same run, for as long as runs are kept. */
+                "idempotency-key"?: string | null;
+                /** @description `interactive`, `normal` (the default) or `batch`. */
+                "x-request-priority"?: string | null;
+                /** @description Seconds that the caller waits: the run gets no more. */
+                "x-request-timeout"?: number | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GenerateRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerateAnswer"];
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A field is wrong; the message names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The model or the collection does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is compressed, or a web page has sent it as something else than JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many requests are in flight; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The call has no meaning here; the message says what to do instead. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The run has not ended in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    version_api_version_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Version"];
+                };
+            };
+        };
+    };
+    tags_api_tags_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tags"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    ps_api_ps_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Loaded"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    show_api_show_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamedRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shown"];
+                };
+            };
+            /** @description A field is wrong; the message names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The model or the collection does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is compressed, or a web page has sent it as something else than JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    pull_api_pull_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamedRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Status"];
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description A field is wrong; the message names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The model or the collection does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is compressed, or a web page has sent it as something else than JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    copy_api_copy_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CopyRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A field is wrong; the message names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The model or the collection does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is compressed, or a web page has sent it as something else than JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    delete_api_delete_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NamedRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A field is wrong; the message names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The model or the collection does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is compressed, or a web page has sent it as something else than JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The call has no meaning here; the message says what to do instead. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    refused_api_create_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The call has no meaning here; the message says what to do instead. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    refused_api_push_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The call has no meaning here; the message says what to do instead. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    refused_api_blobs__digest__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The call has no meaning here; the message says what to do instead. */
+            501: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    embed_api_embed_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbedRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbedAnswer"];
+                };
+            };
+            /** @description A field is wrong; the message names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The model or the collection does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is compressed, or a web page has sent it as something else than JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many requests are in flight; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The run has not ended in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    embeddings_api_embeddings_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbeddingsRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingsAnswer"];
+                };
+            };
+            /** @description A field is wrong; the message names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The model or the collection does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The body is compressed, or a web page has sent it as something else than JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many requests are in flight; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+            /** @description The run has not ended in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorLine"];
+                };
+            };
+        };
+    };
+    create_v1_messages_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key returns the same run, for as long as runs are kept. */
+                "idempotency-key"?: string | null;
+                /** @description `interactive`, `normal` (the default) or `batch`. */
+                "x-request-priority"?: string | null;
+                /** @description Seconds that the caller waits: the run gets no more. */
+                "x-request-timeout"?: number | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message-Output"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A field is wrong; the message names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description The model or the collection does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description The Idempotency-Key was used for another request. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description The body is no plain JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Too many requests are in flight; see Retry-After. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description The run has not ended in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+        };
+    };
+    count_v1_messages_count_tokens_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Counted"];
+                };
+            };
+            /** @description A field is wrong; the message names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description The model or the collection does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description The body is no plain JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description No model answers now, or a part of the system is away; see Retry-After. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+            /** @description The run has not ended in time. */
+            504: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicError"];
+                };
+            };
+        };
+    };
+    models_api_cluster_models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterModels"];
+                };
+            };
+            /** @description The registry is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    status_api_cluster_status_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterStatus"];
+                };
+            };
+        };
+    };
+    metrics_api_cluster_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterMetrics"];
+                };
+            };
+        };
+    };
+    nodes_api_nodes_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nodes"];
+                };
+            };
+            /** @description The registry is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    node_models_api_nodes__name__models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClusterModels"];
+                };
+            };
+            /** @description No live instance is on such a node. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description The registry is away. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    queues_api_queue_status_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueStatus"];
+                };
+            };
+        };
+    };
+    health_admin_health_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description This gateway cannot serve. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    metrics_admin_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SystemMetrics"];
+                };
+            };
+        };
+    };
+    prometheus_admin_metrics_prometheus_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+    system_admin_system_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["System"];
+                };
+            };
+        };
+    };
+    performance_admin_performance_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Performance"];
                 };
             };
         };

@@ -202,7 +202,7 @@ async def test_row_6_a_body_that_never_ends_is_given_up() -> None:
     async def send(_: Any) -> None:
         raise AssertionError
 
-    limited = BodyLimit(reading, lambda status, path: Response(status_code=status), seconds=0.01)
+    limited = BodyLimit(reading, lambda error, path: Response(status_code=error.status_code), {}, seconds=0.01)
     with pytest.raises(HTTPException) as caught:
         await limited({"type": "http", "path": "/", "headers": []}, never, send)
     assert caught.value.status_code == HTTPStatus.REQUEST_TIMEOUT

@@ -15,6 +15,7 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunne
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
+from olo_gateway.workflows.batch import BatchWorkflow
 from olo_gateway.workflows.chat import ChatWorkflow
 from olo_gateway.workflows.shadow import ShadowWorkflow
 
@@ -49,6 +50,11 @@ def test_the_corpus_has_every_kind_of_run() -> None:
         "rag_refit",
         "rag_too_long_before_refits",
         "replayed_nothing",
+        "batch",
+        "batch_failed",
+        "batch_paused_cancelled",
+        "batch_last_part",
+        "batch_expired",
     }
 
 
@@ -59,7 +65,7 @@ async def test_history_replays(path: Path, runner: WorkflowRunner) -> None:
     # What a run starts is named after it.
     started = json.loads(text)["events"][0]["workflowExecutionStartedEventAttributes"]
     history = WorkflowHistory.from_json(started["workflowId"], text)
-    replayer = Replayer(workflows=[ChatWorkflow, ShadowWorkflow], workflow_runner=runner)
+    replayer = Replayer(workflows=[ChatWorkflow, ShadowWorkflow, BatchWorkflow], workflow_runner=runner)
     await replayer.replay_workflow(history, raise_on_replay_failure=True)
 
 

@@ -11,6 +11,7 @@ from olo.gateway.v1.run_pb2 import ChatResponse
 from olo.retrieval.v1.retrieval_service_pb2 import Passage
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo_client.async_calls import AsyncCalls
+from olo_client.async_files import AsyncBatches, AsyncFiles
 from olo_client.async_resources import AsyncCollections, AsyncDocuments, AsyncModels, AsyncRuns
 from olo_client.benchmarks import AsyncBenchmarks
 from olo_client.connection import DEFAULT_TARGET, Patience
@@ -42,6 +43,8 @@ class AsyncOlo:
         self.routing = AsyncRouting(self._calls)
         self.collections = AsyncCollections(self._calls)
         self.documents = AsyncDocuments(self._calls)
+        self.files = AsyncFiles(self._calls)
+        self.batches = AsyncBatches(self._calls)
 
     async def __aenter__(self) -> Self:
         return self

@@ -31,6 +31,10 @@ class Calls:
         """Seconds that a call has where it does not say."""
         return self._patience.timeout
 
+    def error(self, error: grpc.RpcError) -> OloError:
+        """The error of a call that was made on the channel itself."""
+        return error_from_rpc(error, self._target)
+
     def retries(self, timeout: float | None, repeatable: bool, reruns: bool = False) -> Retries:
         """The attempts of a new call."""
         return Retries(self._patience.attempts_for(repeatable), timeout or self._patience.timeout, reruns)

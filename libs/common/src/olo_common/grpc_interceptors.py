@@ -28,12 +28,12 @@ def _wrap(
     unary: Callable[[Any, Context, Any], Awaitable[Any]],
     stream: Callable[[Any, Context, Any], AsyncIterator[Any]],
 ) -> Handler | None:
-    """The handler with its behaviour wrapped. Streaming requests are left as they are: none of our services has one."""
-    if handler is None or handler.request_streaming:
+    """The handler with its behaviour wrapped. Streams in both directions are left as they are: no service has one."""
+    if handler is None or (handler.request_streaming and handler.response_streaming):
         return handler
 
     async def call(request: Any, context: Context) -> Any:
-        return await unary(request, context, handler.unary_stream or handler.unary_unary)
+        return await unary(request, context, handler.unary_stream or handler.stream_unary or handler.unary_unary)
 
     async def call_stream(request: Any, context: Context) -> AsyncIterator[Any]:
         async for response in stream(request, context, handler.unary_stream):
@@ -45,6 +45,10 @@ def _wrap(
             call_stream if inspect.isasyncgenfunction(handler.unary_stream) else call,
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
+        )
+    if handler.request_streaming:
+        return grpc.stream_unary_rpc_method_handler(
+            call, request_deserializer=handler.request_deserializer, response_serializer=handler.response_serializer
         )
     return grpc.unary_unary_rpc_method_handler(
         call, request_deserializer=handler.request_deserializer, response_serializer=handler.response_serializer

@@ -5,6 +5,9 @@ from __future__ import annotations
 CHAT_QUEUE = "gateway"
 """Where chat and shadow workflows run: the worker in the gateway process."""
 
+BATCH_QUEUE = "gateway-batches"
+"""Where batches and their activities run: a worker in the gateway process."""
+
 INGEST_QUEUE = "retrieval"
 """Where ingest workflows and their activities run: the worker in the retrieval process."""
 
@@ -13,6 +16,7 @@ REGISTRY_QUEUE = "registry"
 
 CHAT_WORKFLOW = "chat"
 SHADOW_WORKFLOW = "shadow"
+BATCH_WORKFLOW = "batch"
 INGEST_WORKFLOW = "ingest"
 SYNC_BENCHMARKS_WORKFLOW = "sync-benchmarks"
 
@@ -23,9 +27,19 @@ EMBED_ACTIVITY = "embed"
 SYNC_BENCHMARKS_ACTIVITY = "sync-benchmarks"
 GET_MODEL_ACTIVITY = "get_model"
 MIRROR_ACTIVITY = "mirror"
+VALIDATE_BATCH_ACTIVITY = "validate-batch"
+ANSWER_LINE_ACTIVITY = "answer-line"
+SAVE_BATCH_ACTIVITY = "save-batch"
+COLLECT_BATCH_ACTIVITY = "collect-batch"
+CLEAR_BATCH_ACTIVITY = "clear-batch"
 
 MODEL_HINT_SIGNAL = "model_hint"
 """Tells a parked chat workflow that an instance has announced itself."""
+CANCEL_BATCH_SIGNAL = "cancel"
+PAUSE_BATCH_SIGNAL = "pause"
+RESUME_BATCH_SIGNAL = "resume"
+BATCH_QUERY = "batch"
+"""Asks a batch workflow for its `Batch`."""
 RUN_QUERY = "run"
 """Asks a chat workflow for a `Run` with its progress and details."""
 PROGRESS_MEMO = "progress"

@@ -12,6 +12,10 @@ import grpc
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from olo.gateway.v1.batch_service_pb2 import DESCRIPTOR as BATCH_FILE
+from olo.gateway.v1.batch_service_pb2_grpc import add_BatchServiceServicer_to_server
+from olo.gateway.v1.file_service_pb2 import DESCRIPTOR as FILE_FILE
+from olo.gateway.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from olo.gateway.v1.gateway_service_pb2 import DESCRIPTOR as GATEWAY_FILE
 from olo.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
 from olo.registry.v1.benchmark_service_pb2 import DESCRIPTOR as BENCHMARK_FILE
@@ -26,15 +30,18 @@ from olo_common.grpc_client import channel
 from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
-from olo_common.nats_bus import NatsBus, nats_bus
+from olo_common.nats_bus import nats_bus
 from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
 from olo_gateway.activities import ChatActivities
+from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.inspected_models import InspectedModels
 from olo_gateway.adapters.nats_tokens import NatsTokenStreams
+from olo_gateway.adapters.object_stores import object_store, sweep_for_ever
 from olo_gateway.adapters.parked_runs import parked_run_hints
 from olo_gateway.adapters.registry_catalogue import RegistryCatalogue
 from olo_gateway.adapters.registry_fleet import RegistryFleet
+from olo_gateway.adapters.retrieval_documents import RetrievalDocuments
 from olo_gateway.adapters.routed_embedding import RoutedEmbedding
 from olo_gateway.adapters.routed_instances import RoutedInstances
 from olo_gateway.adapters.routed_tokenizing import RoutedTokenizing
@@ -42,13 +49,25 @@ from olo_gateway.adapters.routing_views import RoutingViews
 from olo_gateway.adapters.shadow_runs import shadow_starts
 from olo_gateway.adapters.task_queues import TemporalBacklogs
 from olo_gateway.adapters.temporal_runs import TemporalRuns
+from olo_gateway.batch_activities import BatchActivities
+from olo_gateway.batch_calls import Batches
+from olo_gateway.batch_servicer import BatchServicer
+from olo_gateway.batch_worker import batch_worker
 from olo_gateway.chats import Chats
+from olo_gateway.file_servicer import FileServicer
+from olo_gateway.files.objects import ObjectStore
+from olo_gateway.files.shelf import Shelf
 from olo_gateway.forwarding import forwarded
 from olo_gateway.http.app import http_app
+from olo_gateway.http.batch_endpoints import endpoints
+from olo_gateway.http.batch_routes import batch_routes
 from olo_gateway.http.cluster.cluster import Cluster
 from olo_gateway.http.compatible import Peers, compatible_routes
+from olo_gateway.http.file_routes import FORM_BYTES, file_routes
+from olo_gateway.http.rag_routes import rag_routes
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
+from olo_gateway.http.vector_store_routes import vector_store_routes
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
@@ -56,6 +75,7 @@ from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.shadow_activities import ShadowActivities
 from olo_gateway.telemetry import show
+from olo_gateway.vector_stores import VectorStores
 from olo_gateway.workers import chat_worker
 
 _CHECK_SECONDS = 2.0
@@ -90,6 +110,15 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         retrieval = await stack.enter_async_context(channel(settings.retrieval_target))
         registry = await stack.enter_async_context(channel(settings.registry_target))
         bus = await stack.enter_async_context(nats_bus(settings.nats, "gateway"))
+        objects = await stack.enter_async_context(object_store(settings.files))
+        shelf = Shelf(objects, settings.max_file_bytes)
+        limits = RunLimits(
+            settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes
+        )
+        runs = TemporalRuns(client, eager=settings.role == "all")
+        chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
+        stack.push_async_callback(chats.close)
+        answering = endpoints(chats, runs, limits)
         if settings.role == "edge":
             await stack.enter_async_context(background(_watch(client, health), "temporal-watch", lifetime))
         else:
@@ -116,14 +145,30 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 )
 
             await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=health))
+            if settings.files:
+                sweeping = sweep_for_ever(objects, shelf)
+                await stack.enter_async_context(background(sweeping, "file-sweeping", lifetime))
+                batch_activities = BatchActivities(objects, shelf, answering, settings.max_batch_lines)
+
+                def make_batch_worker() -> Worker:
+                    lines, grace = settings.max_batch_lines_in_flight, settings.grace_seconds
+                    return batch_worker(client, batch_activities, lines=lines, grace_seconds=grace)
+
+                await stack.enter_async_context(
+                    temporal_worker(client, make_batch_worker, lifetime=lifetime, health=health)
+                )
         registrations: list[Registration] = []
         if settings.role != "worker":
             registrations = await _edge(
                 settings,
                 stack,
                 admission=admission,
+                chats=chats,
+                runs=runs,
+                shelf=shelf,
+                objects=objects,
                 client=client,
-                bus=bus,
+                batches=Batches(TemporalBatches(client), objects, shelf, answering, window=settings.batch_window),
                 registry=registry,
                 router=router,
                 retrieval=retrieval,
@@ -139,8 +184,12 @@ async def _edge(
     stack: AsyncExitStack,
     *,
     admission: Admission,
+    chats: Chats,
+    runs: TemporalRuns,
+    shelf: Shelf,
+    objects: ObjectStore,
     client: Client,
-    bus: NatsBus,
+    batches: Batches,
     registry: grpc.aio.Channel,
     router: grpc.aio.Channel,
     retrieval: grpc.aio.Channel,
@@ -153,16 +202,26 @@ async def _edge(
     instances = RoutedInstances(RouterServiceStub(router))
     stack.push_async_callback(instances.close)
     embedding, tokenizing = RoutedEmbedding(instances), RoutedTokenizing(instances)
-    runs = TemporalRuns(client, eager=settings.role == "all")
-    limits = RunLimits(
-        settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes
-    )
-    chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
-    stack.push_async_callback(chats.close)
     routing = RoutingViews(RouterServiceStub(router), BenchmarkServiceStub(registry))
+    documents = RetrievalDocuments(RetrievalServiceStub(retrieval))
+    stores = VectorStores(documents, shelf, objects)
     pace = StreamPace(settings.keep_alive, settings.client_patience)
     application = http_app(
-        chats, catalogue, routing, health, pace, runs=runs, embedding=embedding, tokenizing=tokenizing
+        chats,
+        catalogue,
+        routing,
+        health,
+        pace,
+        runs=runs,
+        embedding=embedding,
+        tokenizing=tokenizing,
+        extras=[
+            file_routes(shelf),
+            batch_routes(batches),
+            vector_store_routes(stores),
+            rag_routes(documents, shelf),
+        ],
+        larger_bodies={"/v1/files": settings.max_file_bytes + FORM_BYTES},
     )
     models = InspectedModels(RouterServiceStub(router), instances)
     cluster = Cluster(
@@ -187,6 +246,10 @@ async def _edge(
     servicer = GatewayServicer(chats, runs, catalogue, embedding, tokenizing, client_patience=settings.client_patience)
     return [
         Registration(GATEWAY_FILE.services_by_name["GatewayService"], add_GatewayServiceServicer_to_server, servicer),
+        Registration(FILE_FILE.services_by_name["FileService"], add_FileServiceServicer_to_server, FileServicer(shelf)),
+        Registration(
+            BATCH_FILE.services_by_name["BatchService"], add_BatchServiceServicer_to_server, BatchServicer(batches)
+        ),
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),
         forwarded(REGISTRY_FILE.services_by_name["RegistryService"], registry, "the registry", only=OPERATORS_CALLS),
         forwarded(BENCHMARK_FILE.services_by_name["BenchmarkService"], registry, "the registry"),

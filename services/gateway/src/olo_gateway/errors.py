@@ -7,6 +7,9 @@ OloError
 +-- RunNotFound, ResponseNotFound, ModelNotFound, NodeNotFound
 +-- RunUnanswered                          nothing to compare a replay with
 +-- NoReranker                             nobody can order documents
++-- StoredFileNotFound, FileTooLarge, FilesDisabled, StoreAway   files of callers
++-- BatchNotFound, BatchEnded, BatchConflict
++-- VectorStoreNotFound
 +-- RequestIdConflict                      one request_id, two requests
 +-- DeadlineExceeded, RunCancelled         the run ended without an answer
 +-- OffsetInvalid                          a stream cannot be resumed there
@@ -80,6 +83,96 @@ class RunUnanswered(OloError):
 
     def __init__(self) -> None:
         super().__init__("only a run that was answered can be replayed", field="run_id")
+
+
+class StoredFileNotFound(OloError):
+    """There is no file with this id, or no longer."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "file_not_found"
+
+    def __init__(self, field: str = "file_id") -> None:
+        super().__init__("there is no file with this id", field=field)
+
+
+class FileTooLarge(OloError):
+    """The file has more bytes than the operator allows."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "file_too_large"
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"file: at most {max_bytes} bytes are taken", field="file")
+
+
+class FilesDisabled(OloError):
+    """The operator has given no place for files."""
+
+    code = ErrorCode.UNIMPLEMENTED
+    reason = "files_disabled"
+
+    def __init__(self) -> None:
+        super().__init__("this gateway keeps no files: its operator has to set OLO_GATEWAY_FILES")
+
+
+class StoreAway(OloError):
+    """The place of files does not answer."""
+
+    code = ErrorCode.UNAVAILABLE
+    reason = "file_store_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("the store of files does not answer", retry_after=2.0)
+
+
+class ObjectMissing(OloError):
+    """The store of files has nothing under this key."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "object_missing"
+
+    def __init__(self) -> None:
+        super().__init__("the store of files does not have it")
+
+
+class BatchNotFound(OloError):
+    """There is no batch with this id."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "batch_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no batch with this id", field="batch_id")
+
+
+class BatchEnded(OloError):
+    """The batch has ended."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "batch_ended"
+
+    def __init__(self) -> None:
+        super().__init__("this batch has ended", field="batch_id")
+
+
+class BatchConflict(OloError):
+    """The request id belongs to another batch."""
+
+    code = ErrorCode.ALREADY_EXISTS
+    reason = "request_id_conflict"
+
+    def __init__(self) -> None:
+        super().__init__("this request_id was used for another batch", field="request_id")
+
+
+class VectorStoreNotFound(OloError):
+    """There is no vector store with this id."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "vector_store_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("there is no vector store with this id", field="vector_store_id")
 
 
 class NotMirrored(OloError):

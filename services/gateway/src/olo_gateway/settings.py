@@ -60,6 +60,18 @@ class GatewaySettings(ServiceSettings):
     client_patience: Annotated[Seconds, Field(gt=0)] = 30.0
     """Seconds that a stream waits for a caller that reads nothing; then it is closed as `client_too_slow`, and its run
     is cancelled as if the caller had hung up."""
+    files: str = ""
+    """Where files of callers and batches are kept: an absolute path that all gateways share, or `s3://` and a bucket
+    (needs the extra `s3`). Empty: nowhere; calls that need files are refused with 501."""
+    max_file_bytes: Annotated[int, Field(ge=1024)] = 512 * 1024 * 1024
+    """The largest file that is taken. Uploads go through temporary files: TMPDIR needs room for those in progress."""
+    max_batch_lines: Annotated[int, Field(ge=1)] = 50_000
+    """Lines that the file of a batch may have; with more, the batch fails."""
+    batch_window: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Lines of one batch that are in flight at once. More use idle machines better, and take more of the places that
+    are left to less urgent requests."""
+    max_batch_lines_in_flight: Annotated[int, Field(ge=1, le=1000)] = 64
+    """Lines of all batches that this process sees through at once."""
     nats: NatsSettings = Field(default_factory=NatsSettings)
     temporal: TemporalSettings = Field(default_factory=TemporalSettings)
 

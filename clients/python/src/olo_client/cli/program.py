@@ -9,11 +9,13 @@ from importlib.metadata import EntryPoint, entry_points
 import typer
 
 from olo_client.cli import (
+    batch,
     benchmarks,
     chat,
     collections,
     config,
     documents,
+    files,
     ingest,
     models,
     rag,
@@ -56,10 +58,12 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
     app.command("ingest")(ingest.ingest)
     app.command("search")(search.search)
     own = {
+        "batch": batch.app,
         "benchmarks": benchmarks.app,
         "collections": collections.app,
         "config": config.app,
         "documents": documents.app,
+        "files": files.app,
         "models": models.app,
         "rag": rag.app,
         "route": route.app,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from collections.abc import Mapping, Sequence
 
-from fastapi import FastAPI, Response
+from fastapi import APIRouter, FastAPI, Response
+from starlette.exceptions import HTTPException
 
 from olo_common.health import Health
 from olo_gateway.chats import Chats
@@ -37,6 +38,8 @@ def http_app(
     runs: Runs,
     embedding: Embedding,
     tokenizing: Tokenizing,
+    extras: Sequence[APIRouter] = (),
+    larger_bodies: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """The application.
 
@@ -49,6 +52,8 @@ def http_app(
         runs: Durable runs.
         embedding: Vectors, and the order of documents.
         tokenizing: Tokens.
+        extras: The routes of files, batches and documents.
+        larger_bodies: Paths whose bodies may be larger than others, and how large.
     """
     app = FastAPI(
         title="Open LLM Orchestrator",
@@ -69,6 +74,8 @@ def http_app(
     app.include_router(model_routes(catalogue))
     app.include_router(routing_routes(routing))
     app.include_router(run_routes(chats.runs))
+    for routes in extras:
+        app.include_router(routes)
 
     @app.get(
         "/healthz",
@@ -82,10 +89,10 @@ def http_app(
         response.status_code = 503
         return HealthAnswer(status="unavailable", missing=health.missing)
 
-    app.add_middleware(BodyLimit, refuse=_refused)
+    app.add_middleware(BodyLimit, refuse=_refused, larger=larger_bodies or {})
     app.add_middleware(RequestIds, places=lambda: chats.places)
     return app
 
 
-def _refused(status: HTTPStatus, path: str) -> Response:
-    return errors.response_of(errors.Refused(status), errors.dialect_of(path))
+def _refused(error: HTTPException, path: str) -> Response:
+    return errors.response_of(errors.refused(error), errors.dialect_of(path))

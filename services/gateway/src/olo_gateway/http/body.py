@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -64,20 +64,33 @@ class StrictRoute(APIRoute):
         return strict
 
 
+class BodyTooLarge(HTTPException):
+    """The body has more bytes than its path takes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body may have at most {max_bytes} bytes")
+
+
 class BodyLimit:
     """ASGI middleware: a body that is too large, too slow or compressed is not read.
 
     Args:
         app: The application.
-        refuse: What is answered with a status at a path.
+        refuse: What is answered at a path to what is refused.
+        larger: Paths that take more than others, and how much; such a body may also take its time, while it comes.
         seconds: How long a body may take to arrive.
     """
 
     def __init__(
-        self, app: ASGIApp, refuse: Callable[[HTTPStatus, str], Response], seconds: float = BODY_SECONDS
+        self,
+        app: ASGIApp,
+        refuse: Callable[[HTTPException, str], Response],
+        larger: Mapping[str, int],
+        seconds: float = BODY_SECONDS,
     ) -> None:
         self._app = app
         self._refuse = refuse
+        self._larger = larger
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,17 +100,19 @@ class BodyLimit:
             return
         headers = Headers(scope=scope)
         declared = headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > MAX_BODY_BYTES:
-            await self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, scope["path"])(scope, receive, send)
+        large = scope["path"] in self._larger
+        most = self._larger[scope["path"]] if large else MAX_BODY_BYTES
+        if declared.isdecimal() and int(declared) > most:
+            await self._refuse(BodyTooLarge(most), scope["path"])(scope, receive, send)
             return
         if headers.get("content-encoding", "identity") != "identity":
-            await self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, scope["path"])(scope, receive, send)
+            await self._refuse(HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE), scope["path"])(scope, receive, send)
             return
         size, complete = 0, False
         give_up = asyncio.get_running_loop().time() + self._seconds
 
         async def receive_bounded() -> Message:
-            nonlocal size, complete
+            nonlocal size, complete, give_up
             if complete:
                 # What comes now is that the caller has hung up, whenever that is.
                 return await receive()
@@ -106,10 +121,12 @@ class BodyLimit:
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, headers={"Connection": "close"}) from None
+            if large:
+                give_up = asyncio.get_running_loop().time() + self._seconds
             complete = not message.get("more_body", False)
             size += len(message.get("body", b""))
-            if size > MAX_BODY_BYTES:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            if size > most:
+                raise BodyTooLarge(most)
             return message
 
         await self._app(scope, receive_bounded, send)

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from olo_common.errors import ErrorCode, InvalidField, OloError
 from olo_common.logs import logger
 from olo_gateway.http.anthropic.spelling import in_anthropic, type_of
-from olo_gateway.http.body import MAX_BODY_BYTES
+from olo_gateway.http.body import BodyTooLarge
 from olo_gateway.http.field_names import in_chat, in_responses
 from olo_gateway.http.ollama.spelling import in_ollama
 from olo_gateway.http.schemas import ErrorAnswer, ErrorBody
@@ -25,7 +25,7 @@ _HTTP_REASONS: Final = {
     HTTPStatus.BAD_REQUEST: ("body_invalid", "the body cannot be read"),
     HTTPStatus.NOT_FOUND: ("path_not_found", "there is nothing at this path"),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "this path does not take this method"),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("body_too_large", f"the body may have at most {MAX_BODY_BYTES} bytes"),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("body_too_large", "the body has too many bytes"),
     HTTPStatus.REQUEST_TIMEOUT: ("body_timeout", "the body was not sent in time"),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("encoding_unsupported", "the body must not be compressed"),
 }
@@ -62,14 +62,20 @@ class Refused(OloError):
 
     Args:
         status: What is answered.
+        detail: What is said; empty: what is always said with this status.
     """
 
-    def __init__(self, status: HTTPStatus) -> None:
+    def __init__(self, status: HTTPStatus, detail: str = "") -> None:
         reason, message = _HTTP_REASONS.get(status, ("http_error", status.phrase))
-        super().__init__(message)
+        super().__init__(detail or message)
         self.code = _CODES.get(status, ErrorCode.INVALID_ARGUMENT)
         self.reason = reason
         self.status = status
+
+
+def refused(error: HTTPException) -> Refused:
+    """What a refusal of the framework, or of a body, means."""
+    return Refused(HTTPStatus(error.status_code), error.detail if isinstance(error, BodyTooLarge) else "")
 
 
 def dialect_of(path: str) -> Dialect:
@@ -129,11 +135,11 @@ def install(app: FastAPI) -> None:
         return response_of(_invalid(request, error), dialect_of(request.url.path))
 
     @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+    async def unserved(request: Request, error: HTTPException) -> JSONResponse:
         if isinstance(error.__cause__, OloError):
             # The framework wraps what the reading of a body raises.
             return response_of(error.__cause__, dialect_of(request.url.path))
-        return response_of(Refused(HTTPStatus(error.status_code)), dialect_of(request.url.path), error.headers)
+        return response_of(refused(error), dialect_of(request.url.path), error.headers)
 
     @app.exception_handler(Exception)
     async def crashed(request: Request, error: Exception) -> JSONResponse:
@@ -170,9 +176,20 @@ def _invalid(request: Request, error: RequestValidationError) -> OloError:
         if "json" not in media_type:
             return InvalidField("Content-Type", "must be application/json", reason="media_type_unsupported")
         return InvalidField("body", "must be a JSON object")
-    if where == ["messages"] and first["type"] == "missing":
+    return invalid_field(where, str(first["type"]), str(first["msg"]))
+
+
+def invalid_field(where: list[int | str], kind: str, message: str) -> InvalidField:
+    """What pydantic says of a field, as the dialect says it.
+
+    Args:
+        where: The path of the field.
+        kind: What is wrong, in pydantic's words.
+        message: For people.
+    """
+    if where == ["messages"] and kind == "missing":
         return InvalidField("messages", "at least one message is needed", reason="messages_missing")
-    return InvalidField(_field(where), _lowered(str(first["msg"])))
+    return InvalidField(_field(where), _lowered(message))
 
 
 def _field(where: list[int | str]) -> str:

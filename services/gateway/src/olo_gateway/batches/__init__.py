@@ -1,0 +1,1 @@
+"""Batches: what their files may hold, and what their results look like."""

@@ -1,0 +1,1 @@
+"""Files of callers, and what else is kept beside histories."""

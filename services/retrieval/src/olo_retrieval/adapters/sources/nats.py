@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -51,9 +52,10 @@ async def opened_stream(config: NatsConfig, allowed: Allowed) -> AsyncIterator[M
     """The stream that keeps the subject."""
     client = Client()
     try:
-        await client.connect(
-            servers=[allowed.nats.url], name="retrieval-source", connect_timeout=_CONNECT_SECONDS, allow_reconnect=False
-        )
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await client.connect(
+                servers=[allowed.nats.url], name="retrieval-source", allow_reconnect=False, error_cb=_ignore
+            )
         stream = client.jetstream(timeout=_CONNECT_SECONDS)
         name = await stream.find_stream_name_by_subject(config.subject)
     except NotFoundError:
@@ -66,6 +68,10 @@ async def opened_stream(config: NatsConfig, allowed: Allowed) -> AsyncIterator[M
         yield Messages(config, stream, name, most=allowed.max_documents, max_bytes=allowed.max_text_bytes)
     finally:
         await _close(client)
+
+
+async def _ignore(error: Exception) -> None:
+    """What is wrong is told by the call that needs the connection."""
 
 
 async def _close(client: Client) -> None:

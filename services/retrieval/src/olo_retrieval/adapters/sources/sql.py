@@ -133,19 +133,26 @@ class Rows:
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        connection = self._engine.connect()
         try:
-            async with self._engine.connect() as connection:
-                if self._engine.dialect.name == "postgresql":
-                    await connection.execute(text("SET TRANSACTION READ ONLY"))
-                    await connection.execute(text(f"SET LOCAL statement_timeout = {_STATEMENT_MS}"))
-                yield connection
+            await connection.start()
+            if self._engine.dialect.name == "postgresql":
+                await connection.execute(text("SET TRANSACTION READ ONLY"))
+                await connection.execute(text(f"SET LOCAL statement_timeout = {_STATEMENT_MS}"))
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            logger(__name__).warning("source_database_away", error=type(error).__name__)
+            raise SourceAway("does not answer") from None
+        try:
+            yield connection
         except DBAPIError as error:
             logger(__name__).warning("source_query_failed", error=type(error.orig).__name__)
-            if error.connection_invalidated or "connect" in type(error.orig).__name__.lower():
+            if error.connection_invalidated:
                 raise SourceAway("does not answer") from None
             raise SourceMalformed(_QUERY, "the database refuses it, or has no such column") from None
         except (SQLAlchemyError, OSError, TimeoutError):
             raise SourceAway("does not answer") from None
+        finally:
+            await connection.close()
 
 
 def _read_only(url: URL) -> URL:

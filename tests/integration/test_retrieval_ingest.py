@@ -25,8 +25,8 @@ OTHER = "# Bees\n\nA hive of bees makes forty kilograms of honey in a good year.
 
 @pytest.fixture
 async def models() -> AsyncIterator[str]:
-    async with serving_models() as address:
-        yield address
+    async with serving_models() as served:
+        yield served.address
 
 
 def text_of(document: str) -> str:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from retrieval_service import Client, retrieval, serving_models
+from google.protobuf.duration_pb2 import Duration
+from nats.aio.client import Client as Nats
+from pydantic import SecretStr
+from retrieval_service import Client, client_of, retrieval, serving_models
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo.retrieval.v1 import source_service_pb2 as sources_pb
+from olo_common.errors import ErrorCode, OloError
+from olo_common.grpc_client import channel
+from olo_common.settings import NatsSettings
+from olo_retrieval.adapters.sql.collections import SqlCollections
+from olo_retrieval.adapters.sql.store import document_store
+from olo_retrieval.adapters.vectors.opening import open_vectors
+from olo_retrieval.adapters.vectors.points import IndexOptions
+from olo_retrieval.types import EmbeddingModel, Selection
+from olo_testing import processes
+from olo_testing.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -22,8 +37,8 @@ ENDED = (sources_pb.SOURCE_SYNC_STATE_SUCCEEDED, sources_pb.SOURCE_SYNC_STATE_FA
 
 @pytest.fixture
 async def models() -> AsyncIterator[str]:
-    async with serving_models() as address:
-        yield address
+    async with serving_models() as served:
+        yield served.address
 
 
 @dataclass
@@ -62,6 +77,10 @@ class Synced:
         found = (await self.client.ask("ListDocuments", request)).documents
         return {document.source: document for document in found}
 
+    async def list(self) -> Sequence[sources_pb.Source]:
+        request = sources_pb.ListSourcesRequest(collection=self.client.collection)
+        return (await self.client.ask("ListSources", request)).sources
+
 
 @asynccontextmanager
 async def syncing(directory: Path, models: str, temporal: str, **settings: Any) -> AsyncIterator[Synced]:
@@ -71,6 +90,21 @@ async def syncing(directory: Path, models: str, temporal: str, **settings: Any) 
         if client.collection not in {collection.name for collection in existing.collections}:
             await client.ask("CreateCollection", pb.CreateCollectionRequest(name=client.collection))
         yield Synced(client)
+
+
+@asynccontextmanager
+async def process(directory: Path, environment: dict[str, str]) -> AsyncIterator[tuple[Synced, Callable[[], None]]]:
+    """The service in a process of its own, and a way to kill it."""
+    port = free_port()
+    command = [sys.executable, "-m", "olo_retrieval"]
+    settings = {**environment, "OLO_RETRIEVAL_PORT": str(port)}
+    starting = processes.running(command, port=port, log=directory / "retrieval.log", env=settings, wait_seconds=60)
+    child = await asyncio.to_thread(starting.__enter__)
+    try:
+        async with channel(f"127.0.0.1:{port}") as opened:
+            yield Synced(client_of(opened, directory)), child.kill
+    finally:
+        await asyncio.to_thread(starting.__exit__, None, None, None)
 
 
 def counts(sync: sources_pb.SourceSync) -> dict[str, int]:
@@ -107,3 +141,123 @@ async def test_a_folder_is_kept_in_step(tmp_path: Path, models: str, temporal_ad
         assert await synced.client.find("the tram leaves") == [
             "The tram leaves at seven.", "The ferry leaves at nine.",
         ]  # fmt: skip
+
+
+async def test_what_is_deleted_by_mistake_stays(tmp_path: Path, models: str, temporal_address: str) -> None:
+    files = tmp_path / "files"
+    write(files, tram="The tram leaves at six.", ferry="The ferry leaves at nine.", bees="Bees make honey.")
+    async with syncing(tmp_path, models, temporal_address) as synced:
+        await synced.add(files=sources_pb.FileSource(path=str(files)))
+        await synced.sync()
+        for name in ("tram", "ferry"):
+            (files / f"{name}.md").unlink()
+        held = await synced.sync()
+        assert (counts(held), len(await synced.documents())) == ({"listed": 1, "unchanged": 1, "held_deletions": 2}, 3)
+        accepted = await synced.sync(accept_deletions=True)
+        assert (counts(accepted), len(await synced.documents())) == ({"listed": 1, "unchanged": 1, "deleted": 2}, 1)
+
+
+async def test_a_source_that_cannot_be_read_says_why_and_deletes_nothing(
+    tmp_path: Path, models: str, temporal_address: str
+) -> None:
+    with sqlite3.connect(tmp_path / "shop.db") as connection:
+        connection.execute("CREATE TABLE goods (id INTEGER, text TEXT)")
+        connection.execute("INSERT INTO goods VALUES (1, 'Sencha is steamed.')")
+    databases = {"shop": SecretStr(f"sqlite:///{tmp_path}/shop.db")}
+    query = sources_pb.SqlSource(database="shop", query="SELECT * FROM goods", id_column="id", content_column="text")
+    async with syncing(tmp_path, models, temporal_address, source_databases=databases) as synced:
+        await synced.add("goods", sql=query)
+        assert counts(await synced.sync("goods")) == {"listed": 1, "added": 1}
+        with sqlite3.connect(tmp_path / "shop.db") as connection:
+            connection.execute("DROP TABLE goods")
+        failed = await synced.sync("goods")
+        assert (failed.state, failed.error_reason) == (sources_pb.SOURCE_SYNC_STATE_FAILED, "source_malformed")
+        assert "source.sql.query" in failed.error
+        assert set(await synced.documents()) == {"shop/1"}
+
+
+async def test_messages_arrive_by_the_interval_and_a_source_goes_with_its_documents(
+    tmp_path: Path, models: str, temporal_address: str, nats_url: str
+) -> None:
+    client = Nats()
+    await client.connect(nats_url)
+    stream = client.jetstream()
+    await stream.add_stream(name="news", subjects=["news.*"])
+    try:
+        settings = {"source_subjects": "news.>", "nats": NatsSettings(url=nats_url)}
+        async with syncing(tmp_path, models, temporal_address, **settings) as synced:
+            await stream.publish("news.tram", b"The tram leaves at six.")
+            await synced.add("news", nats=sources_pb.NatsSource(subject="news.*"), interval=Duration(seconds=10))
+            await synced.until(lambda sync: sync.added == 1 and sync.state in ENDED, "news")
+            await stream.publish("news.tram", b"")
+            await stream.publish("news.ferry", b"The ferry leaves at nine.")
+            assert counts(await synced.sync("news")) == {"listed": 2, "added": 1, "deleted": 1}
+            request = sources_pb.DeleteSourceRequest(collection=synced.client.collection, source_id="news")
+            await synced.client.ask("DeleteSource", request)
+            while await synced.list():
+                await asyncio.sleep(0.02)
+            assert await synced.documents() == {}
+    finally:
+        await stream.delete_stream("news")
+        await client.close()
+
+
+async def test_bad_sources_are_refused_by_their_field(tmp_path: Path, models: str, temporal_address: str) -> None:
+    refused = {
+        "source.configuration": {},
+        "source.source_id": {"source_id": "../x", "files": sources_pb.FileSource(path="/x")},
+        "source.files.path": {"files": sources_pb.FileSource(path="/etc")},
+        "source.interval": {"files": sources_pb.FileSource(path="/x"), "interval": Duration(seconds=1)},
+        "source.web": {"web": sources_pb.WebSource(pages=["https://www.example.org/"])},
+        "source.web.pages": {"web": sources_pb.WebSource()},
+        "source.sql.database": {
+            "sql": sources_pb.SqlSource(database="x", query="SELECT 1", id_column="a", content_column="b")
+        },
+        "source.sql.query": {"sql": sources_pb.SqlSource(database="x", id_column="a", content_column="b")},
+        "source.git.repository": {"git": sources_pb.GitSource(repository="https://u:p@example.org/a.git")},
+        "source.nats.subject": {"nats": sources_pb.NatsSource(subject="olo.>")},
+    }
+    async with syncing(tmp_path, models, temporal_address) as synced:
+        for field, configuration in refused.items():
+            with pytest.raises(OloError) as caught:
+                await synced.add(**{"source_id": "docs", **configuration})
+            assert (caught.value.field, caught.value.code) == (field, ErrorCode.INVALID_ARGUMENT)
+        assert await synced.list() == []
+
+
+@pytest.mark.timeout(180)
+async def test_a_process_that_is_killed_in_mid_sync_loses_and_doubles_nothing(
+    tmp_path: Path, temporal_address: str
+) -> None:
+    files, total = tmp_path / "files", 16
+    write(files, **{f"line{number}": f"Tram {number} leaves at {number} past six." for number in range(total)})
+    environment = {
+        "OLO_RETRIEVAL_DATABASE_URL": f"sqlite:///{tmp_path}/retrieval.db",
+        "OLO_RETRIEVAL_VECTOR_STORE": f"sqlite:{tmp_path}/vectors.db",
+        "OLO_RETRIEVAL_SOURCE_ROOTS": str(files),
+        "OLO_RETRIEVAL_SOURCE_CACHE": str(tmp_path / "cache"),
+        "OLO_RETRIEVAL_UPKEEP_SECONDS": "0.5",
+        "TEMPORAL_ADDRESS": temporal_address,
+    }
+    async with serving_models(texts_before_wait=6) as served:
+        environment["OLO_RETRIEVAL_ROUTER_TARGET"] = served.address
+        async with process(tmp_path, environment) as (synced, killed):
+            await synced.client.ask("CreateCollection", pb.CreateCollectionRequest(name=synced.client.collection))
+            await synced.add(files=sources_pb.FileSource(path=str(files)))
+            await synced.start()
+            await synced.until(lambda sync: sync.added >= 3)
+            killed()
+        served.go_on.set()
+        async with process(tmp_path, environment) as (synced, _):
+            sync = await synced.until(lambda sync: sync.state in ENDED)
+            assert (sync.number, counts(sync)) == (1, {"listed": total, "added": total})
+            request = pb.GetCollectionRequest(name=synced.client.collection)
+            collection = (await synced.client.ask("GetCollection", request)).collection
+            assert (collection.document_count, collection.chunk_count) == (total, total)
+            again = await synced.sync()
+            assert counts(again) == {"listed": total, "unchanged": total}
+            name = synced.client.collection
+    async with document_store(environment["OLO_RETRIEVAL_DATABASE_URL"]) as database:
+        uid = (await SqlCollections(database).get("default", name)).uid
+    async with open_vectors(f"sqlite:{tmp_path}/vectors.db", None, IndexOptions()) as vectors:
+        assert await vectors.count(EmbeddingModel("hashing", 64), Selection("default", uid)) == total

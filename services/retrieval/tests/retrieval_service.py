@@ -49,13 +49,19 @@ def hashed_words(text: str) -> embedding_pb.SparseVector:
 class Models(router_grpc.RouterServiceServicer, embedding_grpc.EmbeddingServiceServicer):
     """A router that knows one embedding model, and that model."""
 
-    address = ""
+    def __init__(self, texts_before_wait: int) -> None:
+        self.address = ""
+        self.go_on = asyncio.Event()
+        self._texts_before_wait = texts_before_wait
 
     async def SelectModels(self, request: Any, context: Any) -> router_pb.SelectModelsResponse:
         candidate = router_pb.Candidate(model_id="hashing", address=self.address, embedding_dimension=DIMENSION)
         return router_pb.SelectModelsResponse(candidates=[candidate])
 
     async def Embed(self, request: embedding_pb.EmbedRequest, context: Any) -> embedding_pb.EmbedResponse:
+        if self._texts_before_wait <= 0:
+            await self.go_on.wait()
+        self._texts_before_wait -= len(request.texts)
         return embedding_pb.EmbedResponse(vectors=pack([hashed(text) for text in request.texts]))
 
     async def EmbedSparse(
@@ -65,14 +71,14 @@ class Models(router_grpc.RouterServiceServicer, embedding_grpc.EmbeddingServiceS
 
 
 @asynccontextmanager
-async def serving_models() -> AsyncIterator[str]:
-    """Both on one address."""
-    server, servicer = grpc.aio.server(), Models()
+async def serving_models(texts_before_wait: int = 1_000_000) -> AsyncIterator[Models]:
+    """Both on one address. After so many texts nothing is embedded until `go_on` is set."""
+    server, servicer = grpc.aio.server(), Models(texts_before_wait)
     router_grpc.add_RouterServiceServicer_to_server(servicer, server)
     embedding_grpc.add_EmbeddingServiceServicer_to_server(servicer, server)
     servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
-    yield servicer.address
+    yield servicer
     await server.stop(None)
 
 
@@ -130,8 +136,10 @@ async def retrieval(
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(running(settings, Lifetime()))
         opened = await stack.enter_async_context(channel(address))
-        yield Client(
-            RetrievalServiceStub(opened),
-            SourceServiceStub(opened),
-            f"c{hashlib.sha256(str(directory).encode()).hexdigest()[:16]}",
-        )
+        yield client_of(opened, directory)
+
+
+def client_of(opened: grpc.aio.Channel, directory: Path) -> Client:
+    """A client with the collection of a directory."""
+    name = f"c{hashlib.sha256(str(directory).encode()).hexdigest()[:16]}"
+    return Client(RetrievalServiceStub(opened), SourceServiceStub(opened), name)

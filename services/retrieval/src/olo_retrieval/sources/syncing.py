@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Sequence
 
 from olo_common.errors import OloError
 from olo_common.logs import logger
@@ -17,17 +17,6 @@ from olo_retrieval.sources.ports import Connector, Connectors, ItemStore, Source
 from olo_retrieval.types import Collection
 
 _PAGE = 64
-
-
-async def together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Runs them at the same time; where one fails, the others are stopped and its own error is raised."""
-    tasks = [asyncio.create_task(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Syncer:
@@ -142,13 +131,25 @@ class Syncer:
         while items := await self._items.pending(source.uid, number, _PAGE):
             if (await self._sources.orders(source.uid)).removing:
                 return
-            waiting = iter(items)
+            waiting = deque(items)
+            ends = await asyncio.gather(
+                *(self._work(source, collection, connector, number, waiting) for _ in range(self._concurrency)),
+                return_exceptions=True,
+            )
+            for end in ends:
+                if end is not None:
+                    raise end
 
-            async def work(waiting: Iterator[Item] = waiting) -> None:
-                for item in waiting:
-                    await self._settle(source, collection, connector, number, item)
-
-            await together([work() for _ in range(self._concurrency)])
+    async def _work(
+        self, source: Source, collection: Collection, connector: Connector, number: int, waiting: deque[Item]
+    ) -> None:
+        """Settles items until there are none. One that fails ends the others after the item that they are at."""
+        while waiting:
+            try:
+                await self._settle(source, collection, connector, number, waiting.popleft())
+            except BaseException:
+                waiting.clear()
+                raise
 
     async def _settle(
         self, source: Source, collection: Collection, connector: Connector, number: int, item: Item

@@ -8,7 +8,20 @@ from importlib.metadata import EntryPoint, entry_points
 
 import typer
 
-from olo_client.cli import benchmarks, chat, collections, documents, ingest, models, rag, route, runs, search, version
+from olo_client.cli import (
+    benchmarks,
+    chat,
+    collections,
+    documents,
+    ingest,
+    models,
+    rag,
+    route,
+    runs,
+    search,
+    sources,
+    version,
+)
 from olo_client.errors import OloError
 
 PLUGIN_GROUP = "olo.commands"
@@ -38,6 +51,7 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
         "rag": rag.app,
         "route": route.app,
         "runs": runs.app,
+        "sources": sources.app,
     }
     groups = {name: _group(app, name, commands) for name, commands in own.items()}
     app.command("version")(version.version)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -16,6 +18,7 @@ from google.protobuf.duration_pb2 import Duration
 from nats.aio.client import Client as Nats
 from pydantic import SecretStr
 from retrieval_service import Client, client_of, retrieval, serving_models
+from temporalio.client import Client as Temporal
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo.retrieval.v1 import source_service_pb2 as sources_pb
@@ -31,6 +34,10 @@ from olo_testing import processes
 from olo_testing.ports import free_port
 
 pytestmark = pytest.mark.integration
+
+HISTORIES = Path(__file__).parents[2] / "services/retrieval/tests/histories"
+RECORD = os.environ.get("OLO_RECORD_HISTORIES") == "1"
+"""Set it to record the kinds of histories that `test_retrieval_replay.py` does not have yet."""
 
 ENDED = (sources_pb.SOURCE_SYNC_STATE_SUCCEEDED, sources_pb.SOURCE_SYNC_STATE_FAILED)
 
@@ -107,6 +114,28 @@ async def process(directory: Path, environment: dict[str, str]) -> AsyncIterator
         await asyncio.to_thread(starting.__exit__, None, None, None)
 
 
+def without_machine(value: Any) -> Any:
+    """The history without what tells of the machine that it was recorded on."""
+    if isinstance(value, dict):
+        return {key: without_machine(item) for key, item in value.items() if key not in ("stackTrace", "identity")}
+    return [without_machine(item) for item in value] if isinstance(value, list) else value
+
+
+async def record(name: str, address: str, synced: Synced) -> None:
+    """Writes the history of the newest workflow of a collection, if there is none of this name."""
+    path = HISTORIES / f"{name}.json"
+    if not RECORD or path.exists():
+        return
+    client = await Temporal.connect(address)
+    query = f"WorkflowId STARTS_WITH 'sync-source/default/{synced.client.collection}/' AND ExecutionStatus != 'Running'"
+    while not (found := [run async for run in client.list_workflows(query)]):
+        await asyncio.sleep(0.1)
+    newest = max(found, key=lambda run: run.start_time)
+    history = (await client.get_workflow_handle(newest.id, run_id=newest.run_id).fetch_history()).to_json_dict()
+    text = json.dumps(without_machine(history), indent=1).replace(synced.client.collection, "demo")
+    path.write_text(text + "\n")
+
+
 def counts(sync: sources_pb.SourceSync) -> dict[str, int]:
     names = ("listed", "added", "updated", "unchanged", "deleted", "failed", "held_deletions")
     return {name: getattr(sync, name) for name in names if getattr(sync, name)}
@@ -122,7 +151,7 @@ def write(folder: Path, **files: str) -> None:
 async def test_a_folder_is_kept_in_step(tmp_path: Path, models: str, temporal_address: str) -> None:
     files = tmp_path / "files"
     write(files, tram="The tram leaves at six.", ferry="The ferry leaves at nine.", bees="Bees make honey.")
-    (files / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
+    (files / "empty.md").write_text("")
     async with syncing(tmp_path, models, temporal_address) as synced:
         made = await synced.add(files=sources_pb.FileSource(path=str(files)))
         assert not made.HasField("last_sync")
@@ -130,7 +159,7 @@ async def test_a_folder_is_kept_in_step(tmp_path: Path, models: str, temporal_ad
         assert (first.state, counts(first)) == (
             sources_pb.SOURCE_SYNC_STATE_SUCCEEDED, {"listed": 4, "added": 3, "failed": 1},
         )  # fmt: skip
-        assert first.error_reason == "document_malformed"
+        assert first.error_reason == "document_empty"
         documents = await synced.documents()
         assert documents["tram.md"].source_id == "docs"
         write(files, tram="The tram leaves at seven.")
@@ -141,6 +170,7 @@ async def test_a_folder_is_kept_in_step(tmp_path: Path, models: str, temporal_ad
         assert await synced.client.find("the tram leaves") == [
             "The tram leaves at seven.", "The ferry leaves at nine.",
         ]  # fmt: skip
+        await record("sync_source", temporal_address, synced)
 
 
 async def test_what_is_deleted_by_mistake_stays(tmp_path: Path, models: str, temporal_address: str) -> None:
@@ -174,6 +204,7 @@ async def test_a_source_that_cannot_be_read_says_why_and_deletes_nothing(
         assert (failed.state, failed.error_reason) == (sources_pb.SOURCE_SYNC_STATE_FAILED, "source_malformed")
         assert "source.sql.query" in failed.error
         assert set(await synced.documents()) == {"shop/1"}
+        await record("sync_source_failed", temporal_address, synced)
 
 
 async def test_messages_arrive_by_the_interval_and_a_source_goes_with_its_documents(
@@ -197,6 +228,7 @@ async def test_messages_arrive_by_the_interval_and_a_source_goes_with_its_docume
             while await synced.list():
                 await asyncio.sleep(0.02)
             assert await synced.documents() == {}
+            await record("sync_source_removed", temporal_address, synced)
     finally:
         await stream.delete_stream("news")
         await client.close()

@@ -121,13 +121,13 @@ def without_machine(value: Any) -> Any:
     return [without_machine(item) for item in value] if isinstance(value, list) else value
 
 
-async def record(name: str, address: str, synced: Synced) -> None:
+async def record(name: str, address: str, synced: Synced, status: str = "Completed") -> None:
     """Writes the history of the newest workflow of a collection, if there is none of this name."""
     path = HISTORIES / f"{name}.json"
     if not RECORD or path.exists():
         return
     client = await Temporal.connect(address)
-    query = f"WorkflowId STARTS_WITH 'sync-source/default/{synced.client.collection}/' AND ExecutionStatus != 'Running'"
+    query = f"WorkflowId STARTS_WITH 'sync-source/default/{synced.client.collection}/' AND ExecutionStatus = '{status}'"
     while not (found := [run async for run in client.list_workflows(query)]):
         await asyncio.sleep(0.1)
     newest = max(found, key=lambda run: run.start_time)
@@ -204,7 +204,7 @@ async def test_a_source_that_cannot_be_read_says_why_and_deletes_nothing(
         assert (failed.state, failed.error_reason) == (sources_pb.SOURCE_SYNC_STATE_FAILED, "source_malformed")
         assert "source.sql.query" in failed.error
         assert set(await synced.documents()) == {"shop/1"}
-        await record("sync_source_failed", temporal_address, synced)
+        await record("sync_source_failed", temporal_address, synced, "Failed")
 
 
 async def test_messages_arrive_by_the_interval_and_a_source_goes_with_its_documents(

@@ -36,11 +36,11 @@ def _matches(patterns: Sequence[re.Pattern[str] | None], names: Sequence[str]) -
     reached = _through_folders(patterns, {0})
     for name in names:
         following = set[int]()
-        for place in reached:
-            pattern = patterns[place] if place < len(patterns) else False
+        for place in reached - {len(patterns)}:
+            pattern = patterns[place]
             if pattern is None:
                 following.add(place)
-            elif pattern and pattern.match(name):
+            elif pattern.match(name):
                 following.add(place + 1)
         reached = _through_folders(patterns, following)
     return len(patterns) in reached

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-from collections.abc import AsyncIterator
+import threading
+import zlib
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import fsspec
 import pytest
@@ -193,6 +197,71 @@ async def test_objects(place: Place) -> None:
         await place.load(config, "a.md")
     assert caught.value.reason == "document_too_large"
     shelf.rm("/shelf", recursive=True)
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """The objects of the bucket `acme` at a server of the test."""
+    kept: dict[str, bytes] = {}
+
+    class Bucket(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path, _, query = self.path.partition("?")
+            wanted = parse_qs(query)
+            if "list-type" in wanted:
+                prefix = wanted.get("prefix", [""])[0]
+                entries = "".join(
+                    f"<Contents><Key>{key}</Key><Size>{len(body)}</Size><ETag>{tag(body)}</ETag></Contents>"
+                    for key, body in kept.items()
+                    if key.startswith(prefix)
+                )
+                self.answer(200, f"<ListBucketResult>{entries}</ListBucketResult>".encode())
+                return
+            body = kept.get(path.removeprefix("/acme/"))
+            self.answer(*((404, b"") if body is None else (200, body)))
+
+        do_HEAD = do_GET
+
+        def answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.send_header("etag", tag(body))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    def tag(body: bytes) -> str:
+        return f"tag-{zlib.crc32(body)}"
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    for name, value in {
+        "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "here",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    yield kept
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+async def test_a_bucket(place: Place, bucket: dict[str, bytes]) -> None:
+    place.allow(roots=["s3://acme/docs"])
+    bucket |= {"docs/a.md": b"alpha", "docs/deep/b.md": b"beta", "docsandmore/c.md": b"no"}
+    config = FileConfig("s3://acme/docs")
+    before = await place.listed(config)
+    assert set(before) == {"a.md", "deep/b.md"}
+    assert (await place.load(config, "deep/b.md")).body == b"beta"
+    bucket["docs/a.md"] = b"alpha again"
+    after = await place.listed(config)
+    assert [name for name in before if before[name] != after[name]] == ["a.md"]
 
 
 def git(path: Path, *arguments: str) -> None:

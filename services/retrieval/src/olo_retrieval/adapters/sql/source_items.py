@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from olo_common.sql import Database
@@ -104,10 +104,16 @@ async def _write(connection: AsyncConnection, source: Source, number: int, liste
     by_id = {document_id_of(source.source_id, item.key): item for item in listed}
     query = select(ITEMS.c.document_id).where(ITEMS.c.source_uid == source.uid, ITEMS.c.document_id.in_(list(by_id)))
     known = set((await connection.execute(query)).scalars())
-    for document_id in known:
-        item = by_id[document_id]
-        values = {"listed_in": number, "fingerprint": item.fingerprint, "deleted": item.deleted, "key": item.key}
-        await connection.execute(update(ITEMS).where(_is(source.uid, document_id)).values(values))
+    changes = [
+        {"of_id": document_id, "fingerprint": item.fingerprint, "deleted": item.deleted}
+        for document_id, item in by_id.items()
+        if document_id in known
+    ]
+    if changes:
+        of_id = ITEMS.c.document_id == bindparam("of_id")
+        await connection.execute(
+            update(ITEMS).where(ITEMS.c.source_uid == source.uid, of_id).values(listed_in=number), changes
+        )
     new = [
         {
             "source_uid": source.uid,

@@ -22,9 +22,13 @@ from temporalio.client import Client as Temporal
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo.retrieval.v1 import source_service_pb2 as sources_pb
+from olo_client.cli.program import run
 from olo_common.errors import ErrorCode, OloError
 from olo_common.grpc_client import channel
-from olo_common.settings import NatsSettings
+from olo_common.lifecycle import Lifetime
+from olo_common.settings import NatsSettings, TemporalSettings
+from olo_gateway.app import running as gateway
+from olo_gateway.settings import GatewaySettings
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.vectors.opening import open_vectors
@@ -108,8 +112,9 @@ async def process(directory: Path, environment: dict[str, str]) -> AsyncIterator
     starting = processes.running(command, port=port, log=directory / "retrieval.log", env=settings, wait_seconds=60)
     child = await asyncio.to_thread(starting.__enter__)
     try:
-        async with channel(f"127.0.0.1:{port}") as opened:
-            yield Synced(client_of(opened, directory)), child.kill
+        address = f"127.0.0.1:{port}"
+        async with channel(address) as opened:
+            yield Synced(client_of(opened, directory, address)), child.kill
     finally:
         await asyncio.to_thread(starting.__exit__, None, None, None)
 
@@ -232,6 +237,33 @@ async def test_messages_arrive_by_the_interval_and_a_source_goes_with_its_docume
     finally:
         await stream.delete_stream("news")
         await client.close()
+
+
+async def test_the_command_line_through_the_gateway(
+    tmp_path: Path, models: str, temporal_address: str, nats_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = tmp_path / "files"
+    write(files, tram="The tram leaves at six.", ferry="The ferry leaves at nine.")
+    async with syncing(tmp_path, models, temporal_address) as synced:
+        settings = GatewaySettings(
+            port=0,
+            http_port=free_port(),
+            role="edge",
+            grace_seconds=0,
+            retrieval_target=synced.client.address,
+            temporal=TemporalSettings(address=temporal_address),
+            nats=NatsSettings(url=nats_url),
+        )
+        async with gateway(settings, Lifetime()) as address:
+            where = ["--collection", synced.client.collection, "--target", address]
+            words = ["sources", "add", "files", "docs", "--path", str(files), "--glob", "*.md", *where]
+            assert await asyncio.to_thread(run, words) == 0
+            assert await asyncio.to_thread(run, ["sources", "sync", "docs", *where]) == 0
+            assert "sync 1 of docs succeeded: 2 added" in capsys.readouterr().out
+            assert await asyncio.to_thread(run, ["sources", "show", "docs", "--json", *where]) == 0
+            assert json.loads(capsys.readouterr().out)["document_count"] == "2"
+            assert await asyncio.to_thread(run, ["sources", "remove", "docs", *where]) == 0
+            assert (await synced.documents(), await synced.list()) == ({}, [])
 
 
 async def test_bad_sources_are_refused_by_their_field(tmp_path: Path, models: str, temporal_address: str) -> None:

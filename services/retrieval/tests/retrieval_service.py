@@ -88,6 +88,7 @@ class Client:
     sources: Any
     collection: str
     """Its own for each directory: workflow ids name it, and all tests share one Temporal server."""
+    address: str
 
     async def ask(self, method: str, request: Any) -> Any:
         """Calls a method of either service."""
@@ -136,10 +137,10 @@ async def retrieval(
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(running(settings, Lifetime()))
         opened = await stack.enter_async_context(channel(address))
-        yield client_of(opened, directory)
+        yield client_of(opened, directory, address)
 
 
-def client_of(opened: grpc.aio.Channel, directory: Path) -> Client:
+def client_of(opened: grpc.aio.Channel, directory: Path, address: str) -> Client:
     """A client with the collection of a directory."""
     name = f"c{hashlib.sha256(str(directory).encode()).hexdigest()[:16]}"
-    return Client(RetrievalServiceStub(opened), SourceServiceStub(opened), name)
+    return Client(RetrievalServiceStub(opened), SourceServiceStub(opened), name, address)

@@ -510,6 +510,35 @@ async def test_messages(place: Place, nats_url: str) -> None:
     assert caught.value.field == "source.nats.subject"
 
 
+async def test_messages_that_are_made_to_harm(place: Place, nats_url: str) -> None:
+    place.allow(nats=NatsSettings(url=nats_url))
+    client = Client()
+    await client.connect(nats_url)
+    stream = client.jetstream()
+    await stream.add_stream(name="harm", subjects=["docs.harm"])
+    config = NatsConfig("docs.harm", id_field="id", content_field="text")
+    try:
+        for data in (
+            b"[" * 100_000,
+            b'{"id": "\\ud800", "text": "a"}',
+            b'{"id": "a\\u0000"}',
+            b"\xff\xfe",
+            b'{"id": []}',
+        ):
+            await stream.publish("docs.harm", data)
+        assert set(await place.listed(config)) == {f"docs.harm#{number}" for number in range(1, 6)}
+        for key in ("docs.harm#1", "docs.harm#4"):
+            with pytest.raises(OloError):
+                await place.load(config, key)
+        await stream.publish("docs.harm", b"\xff\xfe")
+        with pytest.raises(OloError) as caught:
+            await place.load(NatsConfig("docs.harm"), "docs.harm")
+        assert caught.value.reason == "source_malformed"
+    finally:
+        await stream.delete_stream("harm")
+        await client.close()
+
+
 @pytest.mark.parametrize("subject", ["olo.stream.v1.>", ">", "docs", "docs..a", "docs.>.a", "docs. a"])
 async def test_subjects_that_are_not_allowed(place: Place, subject: str) -> None:
     assert (await place.refused(NatsConfig(subject)))[1] == "source.nats.subject"

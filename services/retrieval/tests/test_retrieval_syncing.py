@@ -64,6 +64,8 @@ class Shelf:
 
     async def load(self, item: Item) -> Content:
         text = self.texts[item.key]
+        if text == "poison":
+            raise ValueError("no connector should raise this")
         if text == "long":
             raise DocumentTooLarge("document.content", 2, 1)
         return Content(text, f"{item.key}.md")
@@ -165,12 +167,12 @@ async def desk(house: House) -> Desk:
 
 async def test_only_what_has_changed_is_ingested(desk: Desk) -> None:
     uid = await desk.add()
-    desk.shelf.texts = {"a": "one", "b": "two", "c": "three", "d": "long"}
+    desk.shelf.texts = {"a": "one", "b": "two", "c": "three", "d": "long", "p": "poison"}
     await desk.run(uid)
-    assert await desk.counts() == {"added": 3, "failed": 1}
+    assert await desk.counts() == {"added": 3, "failed": 2}
     desk.shelf.texts = {"a": "one", "b": "two again", "d": "short", "e": "five"}
     await desk.run(uid)
-    assert await desk.counts() == {"unchanged": 1, "updated": 1, "added": 2, "deleted": 1}
+    assert await desk.counts() == {"unchanged": 1, "updated": 1, "added": 2, "deleted": 2}
     assert await desk.texts() == desk.shelf.texts
     await desk.run(uid)
     assert await desk.counts() == {"unchanged": 4}

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from olo_common.errors import OloError, Unavailable
+from olo_common.logs import logger
 from olo_retrieval.curation import Curation
 from olo_retrieval.drafts import make_draft, make_file_draft
 from olo_retrieval.errors import CollectionNotFound, DocumentNotFound, IngestFailed, SourceAway
@@ -89,9 +90,15 @@ class SourceIngest:
         try:
             async with asyncio.timeout(_LOAD_SECONDS):
                 content = await connector.load(item)
+            return replace(self._draft_of(source, item, content), source_id=source.source_id)
+        except OloError:
+            raise
         except TimeoutError:
             raise SourceAway from None
-        return replace(self._draft_of(source, item, content), source_id=source.source_id)
+        except Exception:
+            # Whatever one document holds, the others go on.
+            logger(__name__).exception("source_document_failed", document_id=item.document_id)
+            raise SourceAway("has a document that cannot be read") from None
 
     def _draft_of(self, source: Source, item: Item, content: Content) -> Draft:
         metadata = {**content.metadata, SOURCE_KEY: source.source_id}

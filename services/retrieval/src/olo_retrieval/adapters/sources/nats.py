@@ -22,6 +22,7 @@ from olo_retrieval.sources.model import Content, Item, Listed, Listing, NatsConf
 from olo_retrieval.sources.naming import LONGEST_KEY
 
 _SUBJECT = re.compile(r"[!-)+\--=?-~]+|\*|>")
+_NOT_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _CONNECT_SECONDS = 5
 
 
@@ -129,9 +130,15 @@ class Messages:
         data = message.data or b""
         if len(data) > self._max_bytes:
             raise DocumentTooLarge("document.content", len(data), self._max_bytes)
-        body = _object(data).get(self._config.content_field) if self._config.content_field else data.decode()
-        if not isinstance(body, str):
-            raise SourceMalformed("source.nats.content_field", "holds no text in this message")
+        if self._config.content_field:
+            body = _object(data).get(self._config.content_field)
+            if not isinstance(body, str):
+                raise SourceMalformed("source.nats.content_field", "holds no text in this message")
+        else:
+            try:
+                body = data.decode()
+            except UnicodeDecodeError:
+                raise SourceMalformed("source.nats.subject", "a message is not UTF-8 text") from None
         return Content(body, f"{message.subject}#{item.fingerprint}")
 
     def _key(self, message: Any) -> str:
@@ -141,7 +148,7 @@ class Messages:
             key = (message.headers or {}).get(self._config.id_header)
         elif self._config.id_field:
             key = _object(message.data or b"").get(self._config.id_field)
-        if not isinstance(key, str | int) or not str(key) or len(str(key)) > LONGEST_KEY:
+        if not isinstance(key, str | int) or not str(key) or len(str(key)) > LONGEST_KEY or _NOT_TEXT.search(str(key)):
             return f"{message.subject}#{message.seq}"
         return str(key)
 
@@ -149,6 +156,6 @@ class Messages:
 def _object(data: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -105,11 +105,14 @@ class Rows:
     async def load(self, item: Item) -> Content:
         """The text of a row."""
         identity = json.loads(item.key)
-        condition = f"WHERE {self._name(self._config.id_column)} = :id"
-        if not isinstance(identity, str | int):
-            raise SourceMalformed("source.sql.id_column", "must hold texts or whole numbers")
+        name = self._name(self._config.id_column)
+        if isinstance(identity, str) and self._engine.dialect.name != "sqlite":
+            # What is no number has come as its text, a UUID for instance.
+            name = f"CAST({name} AS VARCHAR(1024))"
         async with self._reading() as connection:
-            rows = await connection.execute(text(f"{self._query(self._text_columns())} {condition}"), {"id": identity})
+            rows = await connection.execute(
+                text(f"{self._query(self._text_columns())} WHERE {name} = :id"), {"id": identity}
+            )
             row = rows.first()
         if row is None:
             raise SourceAway("has this row no more")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from olo_common.errors import OloError, Unavailable
+from olo_common.sql import Database
 from olo_retrieval.adapters.parser_process import ParseLimits, ParserProcess
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.documents import SqlDocuments
@@ -87,8 +88,9 @@ class RecordingStarter:
 class House:
     """Everything between the servicer and the database."""
 
-    def __init__(self, collections: SqlCollections, documents: SqlDocuments, versions: SqlVersions) -> None:
-        self.collections, self.documents, self.versions = collections, documents, versions
+    def __init__(self, database: Database) -> None:
+        collections, documents, versions = SqlCollections(database), SqlDocuments(database), SqlVersions(database)
+        self.collections, self.documents, self.versions, self.database = collections, documents, versions, database
         self.parser = ParserProcess(ParseLimits(seconds=20, memory_bytes=512 * 1024 * 1024, max_chars=200_000))
         self.vectors, self.embedder, self.starter = FakeStore(), HashingEmbedder(), RecordingStarter()
         self.indexer = self.make_indexer(None)
@@ -144,7 +146,7 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     async with document_store(f"sqlite:///{tmp_path}/data/retrieval.db") as database:
-        made = House(SqlCollections(database), SqlDocuments(database), SqlVersions(database))
+        made = House(database)
         await made.curation.create_collection("default", "demo", "")
         await made.recovery.run()
         yield made

@@ -18,6 +18,7 @@ from olo_client.connection import DEFAULT_TARGET, Patience
 from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
 from olo_client.routing import AsyncRouting
 from olo_client.searches import SearchOptions, search_request
+from olo_client.sources import AsyncSources
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -43,6 +44,7 @@ class AsyncOlo:
         self.routing = AsyncRouting(self._calls)
         self.collections = AsyncCollections(self._calls)
         self.documents = AsyncDocuments(self._calls)
+        self.sources = AsyncSources(self._calls)
         self.files = AsyncFiles(self._calls)
         self.batches = AsyncBatches(self._calls)
 

@@ -18,6 +18,7 @@ from olo_client.requests import ChatOptions, Messages, chat_request, runs_after,
 from olo_client.resources import Collections, Documents, Models, Runs
 from olo_client.routing import Routing
 from olo_client.searches import SearchOptions, search_request
+from olo_client.sources import Sources
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -43,6 +44,7 @@ class Olo:
         self.routing = Routing(self._calls)
         self.collections = Collections(self._calls)
         self.documents = Documents(self._calls)
+        self.sources = Sources(self._calls)
         self.files = Files(self._calls)
         self.batches = Batches(self._calls)
 

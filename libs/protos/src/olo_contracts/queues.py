@@ -11,6 +11,9 @@ BATCH_QUEUE = "gateway-batches"
 INGEST_QUEUE = "retrieval"
 """Where ingest workflows and their activities run: the worker in the retrieval process."""
 
+SYNC_QUEUE = "retrieval.sources"
+"""Where sources are synced: a second worker in the retrieval process, so that syncs take no slots of ingests."""
+
 REGISTRY_QUEUE = "registry"
 """Where benchmarks are fetched: the worker in the registry process."""
 
@@ -18,6 +21,7 @@ CHAT_WORKFLOW = "chat"
 SHADOW_WORKFLOW = "shadow"
 BATCH_WORKFLOW = "batch"
 INGEST_WORKFLOW = "ingest"
+SYNC_SOURCE_WORKFLOW = "sync-source"
 SYNC_BENCHMARKS_WORKFLOW = "sync-benchmarks"
 
 RETRIEVE_ACTIVITY = "retrieve"

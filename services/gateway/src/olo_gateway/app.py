@@ -24,6 +24,7 @@ from olo.registry.v1.registry_service_pb2 import DESCRIPTOR as REGISTRY_FILE
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo.retrieval.v1.retrieval_service_pb2 import DESCRIPTOR as RETRIEVAL_FILE
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo.retrieval.v1.source_service_pb2 import DESCRIPTOR as SOURCE_FILE
 from olo.router.v1.router_service_pb2 import DESCRIPTOR as ROUTER_FILE
 from olo.router.v1.router_service_pb2_grpc import RouterServiceStub
 from olo_common.grpc_client import channel
@@ -251,6 +252,7 @@ async def _edge(
             BATCH_FILE.services_by_name["BatchService"], add_BatchServiceServicer_to_server, BatchServicer(batches)
         ),
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),
+        forwarded(SOURCE_FILE.services_by_name["SourceService"], retrieval, "the retrieval service"),
         forwarded(REGISTRY_FILE.services_by_name["RegistryService"], registry, "the registry", only=OPERATORS_CALLS),
         forwarded(BENCHMARK_FILE.services_by_name["BenchmarkService"], registry, "the registry"),
         forwarded(ROUTER_FILE.services_by_name["RouterService"], router, "the router", only=QUESTIONS_ABOUT_ROUTING),

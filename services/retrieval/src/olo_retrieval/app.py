@@ -42,6 +42,7 @@ from olo_retrieval.searching.retrievers import DENSE, HYBRID
 from olo_retrieval.searching.searcher import Searcher
 from olo_retrieval.servicer import RetrievalServicer
 from olo_retrieval.settings import RetrievalSettings
+from olo_retrieval.syncs import Library, running_syncs, syncing_of
 from olo_retrieval.workflows.ingest import IngestWorkflow
 
 _DOCUMENTS = "documents"
@@ -87,11 +88,13 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
             report=partial(health.set, _INDEX),
             interval_seconds=settings.upkeep_seconds,
         )
+        curation = Curation(collections, documents, versions, vectors, embedder)
+        intake = Intake(collections, documents, versions, starter)
         servicer = RetrievalServicer(
             collections=collections,
             documents=documents,
-            curation=Curation(collections, documents, versions, vectors, embedder),
-            intake=Intake(collections, documents, versions, starter),
+            curation=curation,
+            intake=intake,
             searcher=Searcher(
                 collections,
                 versions,
@@ -107,12 +110,15 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
             fetch_urls=settings.fetch_urls,
         )
 
+        syncing = syncing_of(settings, client, database, Library(collections, documents, curation, intake), fetcher)
         make_worker = partial(_worker, client, IngestActivities(indexer), settings.index_concurrency)
         worker_health = Health([TEMPORAL_CONDITION])
         await stack.enter_async_context(background(_watch(database, health), "documents", lifetime))
         await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=worker_health))
         await stack.enter_async_context(background(upkeep.run(), "upkeep", lifetime))
-        yield await stack.enter_async_context(grpc_server(settings, [_registration(servicer)], health))
+        await stack.enter_async_context(running_syncs(syncing, client, settings, lifetime))
+        registrations = [_registration(servicer), syncing.registration]
+        yield await stack.enter_async_context(grpc_server(settings, registrations, health))
 
 
 def _worker(client: Client, activities: IngestActivities, concurrency: int) -> Worker:

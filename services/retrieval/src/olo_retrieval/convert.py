@@ -199,6 +199,7 @@ def to_document(record: DocumentRecord) -> pb.Document:
         metadata=record.metadata,
         page_count=record.page_count,
         error_reason=record.error_reason,
+        source_id=record.source_id,
         progress=pb.IngestProgress(step=_STEPS[record.progress.step], percent=record.progress.percent),
     )
     if record.progress.eta_seconds is not None:

@@ -40,7 +40,7 @@ class Curation:
 
     async def delete_document(self, tenant: str, collection: str, document_id: str) -> None:
         """Deletes a document with its passages."""
-        await self._documents.delete(await self._collections.get(tenant, collection), document_id)
+        await self._documents.delete(await self._collections.find(tenant, collection), document_id)
         await self._remove_points()
 
     async def _remove_points(self) -> None:

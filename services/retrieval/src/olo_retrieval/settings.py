@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from olo_common.settings import Port, Seconds, ServiceSettings, TemporalSettings, settings_config
+from olo_common.settings import NatsSettings, Port, Seconds, ServiceSettings, TemporalSettings, settings_config
 
 
 class RetrievalSettings(ServiceSettings):
@@ -60,6 +61,26 @@ class RetrievalSettings(ServiceSettings):
     """Documents that are indexed at the same time."""
     embed_timeout_seconds: Annotated[float, Field(gt=0)] = 20.0
     """How long one call to the embedding model may take before another instance is asked, once."""
+    source_roots: str = ""
+    """Where sources of documents may read files, separated by commas: local folders, and URLs of object stores such as
+    `s3://bucket/prefix`, whose credentials are those of this process. Everyone who may create sources then can read
+    all that lies below them. Empty: nowhere."""
+    source_git_hosts: str = ""
+    """Hosts from which git repositories are fetched by https, separated by commas. Repositories below `source_roots`
+    need none. Empty: none."""
+    source_databases: dict[str, SecretStr] = Field(default_factory=dict)
+    """Databases that sources may query: a JSON object of names and SQLAlchemy URLs. Callers know the names alone, and
+    can read all that the user in the URL may: give it no more than that."""
+    source_subjects: str = ""
+    """NATS subjects that sources may read, separated by commas, with wildcards: `docs.>`. Those of the services
+    themselves (`olo.>`) hold what other tenants are told. Empty: none."""
+    source_cache: Path = Path(".olo/sources")
+    """The folder where repositories that were fetched are kept. One that is lost is fetched anew."""
+    source_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    """Documents of one source that are ingested at the same time."""
+    source_max_documents: Annotated[int, Field(ge=1)] = 100_000
+    """A source that lists more documents is not synced."""
+    nats: NatsSettings = Field(default_factory=NatsSettings)
     upkeep_seconds: Seconds = 15.0
     """Time between two rounds of upkeep, which restarts ingests that were lost and removes what is deleted."""
     temporal: TemporalSettings = Field(default_factory=TemporalSettings)

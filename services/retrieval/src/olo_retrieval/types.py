@@ -98,6 +98,8 @@ class Draft:
     file: RawFile | None = None
     url: str = ""
     """Where the file is fetched; `sha256` is that of nothing then."""
+    source_id: str = ""
+    """The source that has brought it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ class DocumentRecord:
     progress: IngestProgress
     page_count: int = 0
     error_reason: str = ""
+    source_id: str = ""
 
 
 class Staging(StrEnum):

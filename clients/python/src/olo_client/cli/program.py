@@ -22,6 +22,7 @@ from olo_client.cli import (
     route,
     runs,
     search,
+    sources,
     version,
 )
 from olo_client.cli import (
@@ -68,6 +69,7 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
         "rag": rag.app,
         "route": route.app,
         "runs": runs.app,
+        "sources": sources.app,
     }
     groups = {name: _group(app, name, commands) for name, commands in own.items()}
     app.command("version")(version.version)

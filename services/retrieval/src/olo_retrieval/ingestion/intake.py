@@ -29,7 +29,7 @@ class Intake:
             CollectionNotFound: There is no such collection.
             Unavailable: The workflow could not be started; the row says so.
         """
-        return await self._ingest(await self._collections.get(tenant, collection_name), draft)
+        return await self.take(await self._collections.find(tenant, collection_name), draft)
 
     async def ingest_all(
         self, tenant: str, collection_name: str, drafts: Sequence[Draft]
@@ -39,20 +39,21 @@ class Intake:
         Raises:
             CollectionNotFound: There is no such collection.
         """
-        collection = await self._collections.get(tenant, collection_name)
+        collection = await self._collections.find(tenant, collection_name)
         outcomes: list[DocumentRecord | Unavailable] = []
         away: Unavailable | None = None
         for draft in drafts:
             if away is None:
                 try:
-                    outcomes.append(await self._ingest(collection, draft))
+                    outcomes.append(await self.take(collection, draft))
                     continue
                 except Unavailable as error:
                     away = error
             outcomes.append(away)
         return outcomes
 
-    async def _ingest(self, collection: Collection, draft: Draft) -> DocumentRecord:
+    async def take(self, collection: Collection, draft: Draft) -> DocumentRecord:
+        """As `ingest`, for who has found the collection."""
         record, staging = await self._documents.stage(collection, draft)
         if staging is Staging.UNCHANGED:
             return record

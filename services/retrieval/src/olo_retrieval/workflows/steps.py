@@ -1,4 +1,4 @@
-"""Names of the steps of an ingest, shared by the workflow and its activities."""
+"""Names of the steps of an ingest and of a sync, shared by the workflows and their activities."""
 
 from __future__ import annotations
 
@@ -6,3 +6,11 @@ INDEX = "index"
 SWAP = "swap"
 REMOVE_STALE = "remove_stale"
 MARK_FAILED = "mark_failed"
+
+BEGIN_SYNC = "begin_sync"
+LIST_SOURCE = "list_source"
+INGEST_CHANGED = "ingest_changed"
+DELETE_MISSING = "delete_missing"
+END_SYNC = "end_sync"
+FAIL_SYNC = "fail_sync"
+REMOVE_SOURCE = "remove_source"

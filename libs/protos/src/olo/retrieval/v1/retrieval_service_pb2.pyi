@@ -104,7 +104,7 @@ class IngestProgress(_message.Message):
     def __init__(self, step: _Optional[_Union[IngestStep, str]] = ..., percent: _Optional[float] = ..., eta: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Document(_message.Message):
-    __slots__ = ("document_id", "collection", "title", "source", "version", "state", "chunk_count", "error", "size_bytes", "content_sha256", "create_time", "update_time", "workflow_id", "metadata", "page_count", "progress", "error_reason")
+    __slots__ = ("document_id", "collection", "title", "source", "version", "state", "chunk_count", "error", "size_bytes", "content_sha256", "create_time", "update_time", "workflow_id", "metadata", "page_count", "progress", "error_reason", "source_id")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +129,7 @@ class Document(_message.Message):
     PAGE_COUNT_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_FIELD_NUMBER: _ClassVar[int]
     ERROR_REASON_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_ID_FIELD_NUMBER: _ClassVar[int]
     document_id: str
     collection: str
     title: str
@@ -146,7 +147,8 @@ class Document(_message.Message):
     page_count: int
     progress: IngestProgress
     error_reason: str
-    def __init__(self, document_id: _Optional[str] = ..., collection: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[_Union[DocumentState, str]] = ..., chunk_count: _Optional[int] = ..., error: _Optional[str] = ..., size_bytes: _Optional[int] = ..., content_sha256: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., workflow_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., page_count: _Optional[int] = ..., progress: _Optional[_Union[IngestProgress, _Mapping]] = ..., error_reason: _Optional[str] = ...) -> None: ...
+    source_id: str
+    def __init__(self, document_id: _Optional[str] = ..., collection: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[_Union[DocumentState, str]] = ..., chunk_count: _Optional[int] = ..., error: _Optional[str] = ..., size_bytes: _Optional[int] = ..., content_sha256: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., workflow_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., page_count: _Optional[int] = ..., progress: _Optional[_Union[IngestProgress, _Mapping]] = ..., error_reason: _Optional[str] = ..., source_id: _Optional[str] = ...) -> None: ...
 
 class Passage(_message.Message):
     __slots__ = ("chunk_id", "document_id", "title", "source", "score", "text", "start_offset", "end_offset", "document_version", "page", "heading_path", "parent_text", "rank_score", "metadata")

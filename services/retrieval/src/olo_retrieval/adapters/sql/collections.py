@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from olo_common.sql import Database
 from olo_retrieval.adapters.sql.clock import now_ms
-from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
+from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, ITEMS, REMOVALS, SOURCES, VERSIONS
 from olo_retrieval.chunking import DEFAULT, Chunking, Strategy
 from olo_retrieval.errors import CollectionExists, CollectionNotFound
 from olo_retrieval.types import Collection, EmbeddingModel
@@ -77,6 +77,9 @@ class SqlCollections:
             found = await _one(connection, tenant, name)
             for table in (VERSIONS, DOCUMENTS):
                 await connection.execute(delete(table).where(table.c.collection_uid == found.uid))
+            of_collection = select(SOURCES.c.uid).where(SOURCES.c.collection_uid == found.uid)
+            await connection.execute(delete(ITEMS).where(ITEMS.c.source_uid.in_(of_collection)))
+            await connection.execute(delete(SOURCES).where(SOURCES.c.collection_uid == found.uid))
             await connection.execute(delete(COLLECTIONS).where(COLLECTIONS.c.uid == found.uid))
             await connection.execute(insert(REMOVALS).values(removal_values(found)))
 

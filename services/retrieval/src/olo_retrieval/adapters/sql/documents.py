@@ -98,6 +98,7 @@ async def _add_version(connection: AsyncConnection, collection: Collection, draf
         "error_reason": "",
         "deleted": False,
         "updated_ms": now,
+        "source_id": draft.source_id,
     }
     if row is None or row.deleted:
         values["created_ms"] = now
@@ -166,6 +167,7 @@ def _shown(collection: Collection) -> Select[Any]:
             DOCUMENTS.c.state,
             DOCUMENTS.c.error,
             DOCUMENTS.c.error_reason,
+            DOCUMENTS.c.source_id,
             or_(VERSIONS.c.url != "", and_(VERSIONS.c.format.is_not(None), VERSIONS.c.content == "")).label("unread"),
             DOCUMENTS.c.created_ms,
             DOCUMENTS.c.updated_ms,
@@ -199,6 +201,7 @@ def _record(collection: Collection, row: Row[Any]) -> DocumentRecord:
         progress=_progress(row),
         page_count=len(row.pages or ()),
         error_reason=row.error_reason,
+        source_id=row.source_id,
     )
 
 

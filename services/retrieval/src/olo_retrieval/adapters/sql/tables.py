@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     Index,
     Integer,
     LargeBinary,
@@ -46,6 +47,8 @@ DOCUMENTS = Table(
     Column("deleted", Boolean, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("updated_ms", BigInteger, nullable=False),
+    # Of the source that keeps it in step; empty where it was handed in.
+    Column("source_id", String(63), nullable=False, server_default=""),
     Index("ix_documents_state_updated", "state", "updated_ms"),
 )
 
@@ -84,4 +87,56 @@ REMOVALS = Table(
     Column("up_to_version", BigInteger),
     Column("embedding_model_id", String(128), nullable=False),
     Column("dimension", Integer, nullable=False),
+)
+
+SOURCES = Table(
+    "sources",
+    METADATA,
+    Column("uid", String(32), primary_key=True),
+    Column("tenant", String(128), nullable=False),
+    Column("collection_uid", String(32), nullable=False),
+    Column("source_id", String(63), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("interval_seconds", Float),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("removing", Boolean, nullable=False),
+    Column("keep_documents", Boolean, nullable=False),
+    Column("accept_deletions", Boolean, nullable=False),
+    # Where the next listing goes on, for sources that list what is new alone.
+    Column("cursor", Text, nullable=False),
+    # The last sync. Its run is that of the workflow which does it.
+    Column("number", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("run", String(64), nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Column("started_ms", BigInteger),
+    Column("ingesting_since_ms", BigInteger),
+    Column("ended_ms", BigInteger),
+    Column("held_deletions", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("error_reason", String(64), nullable=False),
+    # Counts by outcome, once it has ended.
+    Column("counts", JSON),
+    UniqueConstraint("collection_uid", "source_id", name="uq_sources_collection_source"),
+    Index("ix_sources_state_updated", "state", "updated_ms"),
+)
+
+ITEMS = Table(
+    "source_items",
+    METADATA,
+    Column("source_uid", String(32), primary_key=True),
+    Column("document_id", String(128), primary_key=True),
+    Column("key", Text, nullable=False),
+    # As it was listed last, and as it was when its content was taken in.
+    Column("fingerprint", String(128), nullable=False),
+    Column("taken", String(128), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    # Numbers of syncs: of the first and the last that have listed it, and of the one that `outcome` is of.
+    Column("first_in", BigInteger, nullable=False),
+    Column("listed_in", BigInteger, nullable=False),
+    Column("done_in", BigInteger, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Index("ix_source_items_done", "source_uid", "done_in"),
 )

@@ -1,0 +1,1 @@
+"""Where documents come from: files, object stores, the web, SQL databases, git and NATS."""

@@ -14,7 +14,8 @@ from olo_common.errors import OloError
 from olo_common.grpc_client import call, channel
 from olo_common.grpc_server import grpc_server
 from olo_common.health import Health
-from olo_retrieval.app import _registration
+from olo_retrieval.app import _registrations
+from olo_retrieval.migration_servicer import MigrationServicer
 from olo_retrieval.servicer import RetrievalServicer
 from olo_retrieval.settings import RetrievalSettings
 
@@ -37,7 +38,8 @@ async def stub(house: House) -> AsyncIterator[Any]:
         max_document_bytes=100,
     )
     settings = RetrievalSettings(port=0, grace_seconds=0.0)
-    async with grpc_server(settings, [_registration(servicer)], Health()) as address, channel(address) as opened:
+    registrations = _registrations(servicer, MigrationServicer(house.control))
+    async with grpc_server(settings, registrations, Health()) as address, channel(address) as opened:
         yield RetrievalServiceStub(opened)
 
 

@@ -6,7 +6,7 @@ CHAT_QUEUE = "gateway"
 """Where chat and shadow workflows run: the worker in the gateway process."""
 
 INGEST_QUEUE = "retrieval"
-"""Where ingest workflows and their activities run: the worker in the retrieval process."""
+"""Where ingests and migrations and their activities run: the worker in the retrieval process."""
 
 REGISTRY_QUEUE = "registry"
 """Where benchmarks are fetched: the worker in the registry process."""
@@ -14,6 +14,7 @@ REGISTRY_QUEUE = "registry"
 CHAT_WORKFLOW = "chat"
 SHADOW_WORKFLOW = "shadow"
 INGEST_WORKFLOW = "ingest"
+MIGRATE_WORKFLOW = "migrate-collection"
 SYNC_BENCHMARKS_WORKFLOW = "sync-benchmarks"
 
 RETRIEVE_ACTIVITY = "retrieve"

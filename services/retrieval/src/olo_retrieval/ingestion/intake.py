@@ -29,7 +29,7 @@ class Intake:
             CollectionNotFound: There is no such collection.
             Unavailable: The workflow could not be started; the row says so.
         """
-        return await self._ingest(await self._collections.get(tenant, collection_name), draft)
+        return await self._ingest(await self._collections.find(tenant, collection_name), draft)
 
     async def ingest_all(
         self, tenant: str, collection_name: str, drafts: Sequence[Draft]
@@ -39,7 +39,7 @@ class Intake:
         Raises:
             CollectionNotFound: There is no such collection.
         """
-        collection = await self._collections.get(tenant, collection_name)
+        collection = await self._collections.find(tenant, collection_name)
         outcomes: list[DocumentRecord | Unavailable] = []
         away: Unavailable | None = None
         for draft in drafts:

@@ -11,7 +11,7 @@ import numpy as np
 from olo_retrieval.errors import SparseUnavailable
 from olo_retrieval.filters import Filter
 from olo_retrieval.ports import Embedder, VectorStore
-from olo_retrieval.types import Collection, Hit, InputSide, Selection, SparseVector, Vector
+from olo_retrieval.types import Collection, Hit, InputSide, SparseVector, Vector
 
 
 class CollectionIndex:
@@ -39,7 +39,7 @@ class CollectionIndex:
         self._vectors = vectors
         self._embedder = embedder
         self._model = collection.model
-        self._selection = Selection(collection.tenant, collection.uid, filter=condition)
+        self._selection = collection.points(filter=condition)
         self._has_sparse = sparse
         self._with_vectors = with_vectors
         self._dense: dict[str, asyncio.Future[list[list[float]]]] = {}

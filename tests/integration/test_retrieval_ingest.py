@@ -2,135 +2,32 @@
 
 from __future__ import annotations
 
-import array
 import asyncio
-import hashlib
-import math
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 from retrieval_files import pdf
+from tests.integration.retrieval_models import served_models
+from tests.integration.retrieval_parts import retrieval
 
-from olo.embedding.v1 import embedding_service_pb2 as embedding_pb
-from olo.embedding.v1 import embedding_service_pb2_grpc as embedding_grpc
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
-from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
-from olo.router.v1 import router_service_pb2 as router_pb
-from olo.router.v1 import router_service_pb2_grpc as router_grpc
 from olo_common.errors import ErrorCode, OloError, Unavailable
-from olo_common.grpc_client import call, channel
-from olo_common.lifecycle import Lifetime
-from olo_common.settings import TemporalSettings
-from olo_contracts.vectors import pack
-from olo_retrieval.app import running
 from olo_retrieval.ingestion.indexing import Indexer
-from olo_retrieval.settings import RetrievalSettings
 from olo_testing.ports import free_port
 
 pytestmark = pytest.mark.integration
 
-DIMENSION = 64
 OLD = "# Ferries\n\nThe ferry to Lindwall leaves at six in the morning."
 NEW = "# Ferries\n\nThe ferry to Lindwall leaves at nine in the evening."
 OTHER = "# Bees\n\nA hive of bees makes forty kilograms of honey in a good year."
 
 
-def hashed(text: str) -> list[float]:
-    vector = [0.0] * DIMENSION
-    for word in text.lower().replace(".", " ").replace("?", " ").split():
-        vector[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % DIMENSION] += 1.0
-    norm = math.hypot(*vector) or 1.0
-    return [value / norm for value in vector]
-
-
-def hashed_words(text: str) -> embedding_pb.SparseVector:
-    terms = sorted({int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) for word in text.lower().split()})
-    values = array.array("f", [1.0] * len(terms))
-    return embedding_pb.SparseVector(indices=array.array("I", terms).tobytes(), values=values.tobytes())
-
-
-class Models(router_grpc.RouterServiceServicer, embedding_grpc.EmbeddingServiceServicer):
-    """A router that knows one embedding model, and that model."""
-
-    address = ""
-
-    async def SelectModels(self, request: Any, context: Any) -> router_pb.SelectModelsResponse:
-        candidate = router_pb.Candidate(model_id="hashing", address=self.address, embedding_dimension=DIMENSION)
-        return router_pb.SelectModelsResponse(candidates=[candidate])
-
-    async def Embed(self, request: embedding_pb.EmbedRequest, context: Any) -> embedding_pb.EmbedResponse:
-        return embedding_pb.EmbedResponse(vectors=pack([hashed(text) for text in request.texts]))
-
-    async def EmbedSparse(
-        self, request: embedding_pb.EmbedSparseRequest, context: Any
-    ) -> embedding_pb.EmbedSparseResponse:
-        return embedding_pb.EmbedSparseResponse(vectors=[hashed_words(text) for text in request.texts])
-
-
 @pytest.fixture
 async def models() -> AsyncIterator[str]:
-    server, servicer = grpc.aio.server(), Models()
-    router_grpc.add_RouterServiceServicer_to_server(servicer, server)
-    embedding_grpc.add_EmbeddingServiceServicer_to_server(servicer, server)
-    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    await server.start()
-    yield servicer.address
-    await server.stop(None)
-
-
-@dataclass
-class Client:
-    stub: Any
-    collection: str
-    """Its own for each directory: workflow ids name it, and all tests share one Temporal server."""
-
-    async def ask(self, method: str, request: Any) -> Any:
-        return await call(getattr(self.stub, method), request, peer="retrieval", timeout=10.0)
-
-    async def stage(self, content: str, document_id: str = "guide") -> pb.Document:
-        document = pb.DocumentInput(document_id=document_id, source=f"{document_id}.md", content=content)
-        request = pb.IngestDocumentRequest(collection=self.collection, document=document)
-        return (await self.ask("IngestDocument", request)).document
-
-    async def settled(self, document_id: str = "guide") -> pb.Document:
-        """The document, once it is not being indexed any more."""
-        request = pb.GetDocumentRequest(collection=self.collection, document_id=document_id)
-        while (found := (await self.ask("GetDocument", request)).document).state == pb.DOCUMENT_STATE_INDEXING:
-            await asyncio.sleep(0.02)
-        return found
-
-    async def find(self, text: str) -> list[str]:
-        """The texts found, once the index is complete."""
-        while True:
-            try:
-                response = await self.ask("Search", pb.SearchRequest(collection=self.collection, query=text, top_k=3))
-            except OloError as error:
-                assert error.code is ErrorCode.UNAVAILABLE
-                await asyncio.sleep(0.02)
-            else:
-                return [passage.text for passage in response.passages]
-
-
-@asynccontextmanager
-async def retrieval(directory: Path, models: str, temporal: str, vectors: str = "memory") -> AsyncIterator[Client]:
-    settings = RetrievalSettings(
-        port=0,
-        grace_seconds=0.0,
-        database_url=f"sqlite:///{directory}/retrieval.db",
-        vector_store=vectors,
-        router_target=models,
-        upkeep_seconds=0.2,
-        temporal=TemporalSettings(address=temporal),
-    )
-    async with AsyncExitStack() as stack:
-        address = await stack.enter_async_context(running(settings, Lifetime()))
-        stub = RetrievalServiceStub(await stack.enter_async_context(channel(address)))
-        yield Client(stub, f"c{hashlib.sha256(str(directory).encode()).hexdigest()[:16]}")
+    async with served_models() as address:
+        yield address
 
 
 def text_of(document: str) -> str:

@@ -76,7 +76,8 @@ class MigrationStore(Protocol):
         """Ends what is being built, or takes the way back.
 
         Without an error, as the operator wishes: a migration that builds is ROLLED_BACK at once, one that serves is
-        ROLLING_BACK, one that is ROLLED_BACK is left. With one, because it cannot go on: FAILED, or SERVING again where the way back was it.
+        ROLLING_BACK, one that is ROLLED_BACK is left. With one, because it cannot go on: FAILED, or SERVING again where
+        the way back was it.
 
         Raises:
             MigrationNotFound: There is none.

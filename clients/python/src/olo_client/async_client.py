@@ -14,6 +14,7 @@ from olo_client.async_calls import AsyncCalls
 from olo_client.async_resources import AsyncCollections, AsyncDocuments, AsyncModels, AsyncRuns
 from olo_client.benchmarks import AsyncBenchmarks
 from olo_client.connection import DEFAULT_TARGET, Patience
+from olo_client.migrations import AsyncMigrations
 from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
 from olo_client.routing import AsyncRouting
 from olo_client.searches import SearchOptions, search_request
@@ -42,6 +43,7 @@ class AsyncOlo:
         self.routing = AsyncRouting(self._calls)
         self.collections = AsyncCollections(self._calls)
         self.documents = AsyncDocuments(self._calls)
+        self.migrations = AsyncMigrations(self._calls)
 
     async def __aenter__(self) -> Self:
         return self

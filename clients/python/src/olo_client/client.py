@@ -13,6 +13,7 @@ from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo_client.benchmarks import Benchmarks
 from olo_client.calls import Calls
 from olo_client.connection import DEFAULT_TARGET, Patience
+from olo_client.migrations import Migrations
 from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
 from olo_client.resources import Collections, Documents, Models, Runs
 from olo_client.routing import Routing
@@ -42,6 +43,7 @@ class Olo:
         self.routing = Routing(self._calls)
         self.collections = Collections(self._calls)
         self.documents = Documents(self._calls)
+        self.migrations = Migrations(self._calls)
 
     def __enter__(self) -> Self:
         return self

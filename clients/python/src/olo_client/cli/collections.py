@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from olo_client.cli import migrations
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, moment, write_json, write_table
 from olo_client.client import Olo
 
 app = typer.Typer(help="Sets of documents that are searched together.", no_args_is_help=True)
+migrations.add_to(app)
 
 Name = Annotated[str, typer.Argument(help="Name of the collection.")]
 
@@ -39,6 +41,20 @@ def create(
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         collection = olo.collections.create(name, embedding_model)
     print(f"{collection.name} is embedded by {collection.embedding_model_id}")
+
+
+@app.command("update")
+def update(
+    name: Name,
+    retriever: Annotated[
+        str, typer.Option(help="How it is searched: dense, sparse, hybrid, or one of your own; empty: as is usual.")
+    ],
+    target: Target = TARGET,
+) -> None:
+    """Sets how a collection is searched where a search does not say so."""
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
+        collection = olo.collections.update(name, retriever=retriever)
+    print(f"{collection.name} is searched by {collection.retriever or 'the retriever of the service'}")
 
 
 @app.command("delete")

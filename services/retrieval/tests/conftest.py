@@ -200,6 +200,12 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 @pytest.fixture
+def furnish() -> Callable[[Database], House]:
+    """Makes the house of a database."""
+    return House
+
+
+@pytest.fixture
 def new_house(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], AbstractAsyncContextManager[House]]:
     """Makes houses, for tests that need one for each example."""
     return lambda: open_house(tmp_path_factory.mktemp("house"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from olo_common.errors import InvalidField, OloError, Unavailable
 from olo_retrieval.filters import Filter
@@ -178,7 +178,7 @@ class Searcher:
         if query.rerank and hits:
             texts = [hit.piece.text for hit in hits]
             scores = await self._embedder.rerank(collection.model, query.text, texts)
-            scored = (replace(hit, score=score) for hit, score in zip(hits, scores, strict=True))
+            scored = (hit.ranked(score) for hit, score in zip(hits, scores, strict=True))
             hits = sorted(scored, key=lambda hit: -hit.score)
         if query.mmr_lambda is not None:
             return diversified(hits, query.top_k, query.mmr_lambda)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from olo_common.errors import OloError
@@ -30,6 +30,21 @@ from olo_retrieval.types import (
 
 _SAME_DOCUMENT = and_(
     VERSIONS.c.collection_uid == DOCUMENTS.c.collection_uid, VERSIONS.c.document_id == DOCUMENTS.c.document_id
+)
+
+# Every search reads this; made once, it is not put together and looked up anew each time.
+_SERVED_NOW = (
+    select(DOCUMENTS.c.document_id, DOCUMENTS.c.served_version)
+    .select_from(COLLECTIONS)
+    .outerjoin(
+        DOCUMENTS,
+        and_(
+            DOCUMENTS.c.collection_uid == COLLECTIONS.c.uid,
+            DOCUMENTS.c.document_id.in_(bindparam("ids", expanding=True)),
+            DOCUMENTS.c.served_version > 0,
+        ),
+    )
+    .where(COLLECTIONS.c.uid == bindparam("uid"), COLLECTIONS.c.revision == bindparam("revision"))
 )
 
 
@@ -92,24 +107,12 @@ class SqlVersions:
 
     async def served_now(self, collection: Collection, document_ids: Iterable[str]) -> Mapping[str, int] | None:
         """The same, by the read that says whether the collection is still as it is given; None where it is not."""
-        query = (
-            select(DOCUMENTS.c.document_id, DOCUMENTS.c.served_version)
-            .select_from(COLLECTIONS)
-            .outerjoin(
-                DOCUMENTS,
-                and_(
-                    DOCUMENTS.c.collection_uid == COLLECTIONS.c.uid,
-                    DOCUMENTS.c.document_id.in_(list(document_ids)),
-                    DOCUMENTS.c.served_version > 0,
-                ),
-            )
-            .where(COLLECTIONS.c.uid == collection.uid, COLLECTIONS.c.revision == collection.revision)
-        )
+        asked = {"uid": collection.uid, "revision": collection.revision, "ids": list(document_ids)}
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
+            rows = (await connection.execute(_SERVED_NOW, asked)).all()
         if not rows:
             return None
-        return {row.document_id: row.served_version for row in rows if row.document_id is not None}
+        return {document_id: version for document_id, version in rows if document_id is not None}
 
     async def store_file(
         self, collection: Collection, document_id: str, version: int, file: RawFile, sha256: str

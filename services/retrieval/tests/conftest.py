@@ -103,6 +103,7 @@ class House:
     """Everything between the servicer and the database."""
 
     def __init__(self, database: Database) -> None:
+        self.database = database
         collections, documents, versions = SqlCollections(database), SqlDocuments(database), SqlVersions(database)
         self.collections, self.documents, self.versions = collections, documents, versions
         self.parser = ParserProcess(ParseLimits(seconds=20, memory_bytes=512 * 1024 * 1024, max_chars=200_000))

@@ -94,6 +94,20 @@ async def test_a_file_from_end_to_end(stub: Any, house: House) -> None:
     assert (again.version, again.state) == (1, pb.DOCUMENT_STATE_READY)
 
 
+async def test_a_collection_has_a_retriever_of_its_own(stub: Any, house: House) -> None:
+    await house.ingest(TEXT)
+    search, get = pb.SearchRequest(collection="demo", query="ferry"), pb.GetCollectionRequest(name="demo")
+    assert (await ask(stub.Search, search)).retriever == "hybrid"
+    for retriever, taken in (("sparse", "sparse"), ("", "hybrid"), ("dense", "dense")):
+        update = pb.UpdateCollectionRequest(name="demo", retriever=retriever)
+        assert (await ask(stub.UpdateCollection, update)).collection.retriever == retriever
+        assert (await ask(stub.Search, search)).retriever == taken
+    unchanged = await ask(stub.UpdateCollection, pb.UpdateCollectionRequest(name="demo"))
+    assert unchanged.collection == (await ask(stub.GetCollection, get)).collection
+    named = pb.SearchRequest(collection="demo", query="ferry", retriever="sparse")
+    assert (await ask(stub.Search, named)).retriever == "sparse"
+
+
 async def test_a_file_that_cannot_be_read_says_why(stub: Any, house: House) -> None:
     for document_id, data in (("bad", b"%PDF-1.4 broken"), ("good", pdf(["The ferry leaves at six."]))):
         document = pb.DocumentInput(document_id=document_id, source="times.pdf", data=data)
@@ -151,6 +165,13 @@ def chunked(**values: int) -> pb.CreateCollectionRequest:
     ("method", "request_message", "reason", "field"),
     [
         ("CreateCollection", pb.CreateCollectionRequest(name="demo"), "collection_exists", "name"),
+        (
+            "UpdateCollection",
+            pb.UpdateCollectionRequest(name="no", retriever="dense"),
+            "collection_not_found",
+            "collection",
+        ),
+        ("UpdateCollection", pb.UpdateCollectionRequest(name="demo", retriever="none"), "field_invalid", "retriever"),
         ("CreateCollection", pb.CreateCollectionRequest(name="De mo"), "field_invalid", "name"),
         ("CreateCollection", pb.CreateCollectionRequest(name="x", tenant="../y"), "field_invalid", "tenant"),
         ("GetCollection", pb.GetCollectionRequest(name="no"), "collection_not_found", "collection"),

@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, literal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from olo_retrieval.adapters.sql.clock import now_ms
-from olo_retrieval.adapters.sql.plans import chunking_of, removal_of_index, removal_values
+from olo_retrieval.adapters.sql.plans import chunking_of, collection_of, removal_of_index, removal_values
 from olo_retrieval.adapters.sql.tables import COLLECTIONS, COPIES, DOCUMENTS, MIGRATIONS, REMOVALS, VERSIONS
+from olo_retrieval.errors import CollectionNotFound
 from olo_retrieval.migrating.records import IndexPlan, with_index
 from olo_retrieval.types import Collection, EmbeddingModel
 
@@ -17,10 +18,25 @@ _LATE_MS: Final = 3_600_000
 """After this no attempt writes any more that had begun when an index was given up."""
 
 
+async def current(connection: AsyncConnection, collection: Collection) -> Collection:
+    """The collection as it is now and until the transaction ends. Whoever locks its row locks that one first.
+
+    Raises:
+        CollectionNotFound: It is gone.
+    """
+    query = select(COLLECTIONS).where(COLLECTIONS.c.uid == collection.uid).with_for_update(read=True)
+    row = (await connection.execute(query)).one_or_none()
+    if row is None:
+        raise CollectionNotFound(collection.name)
+    return collection_of(row)
+
+
 async def is_served(connection: AsyncConnection, collection: Collection) -> bool:
     """Whether the collection's index is the one that searches see, now and until the transaction ends."""
-    query = select(COLLECTIONS.c.index_uid).where(COLLECTIONS.c.uid == collection.uid).with_for_update(read=True)
-    return (await connection.execute(query)).scalar() == (collection.index_uid or collection.uid)
+    try:
+        return (await current(connection, collection)).index_uid == (collection.index_uid or collection.uid)
+    except CollectionNotFound:
+        return False
 
 
 async def mirror_of(connection: AsyncConnection, collection: Collection) -> Collection | None:

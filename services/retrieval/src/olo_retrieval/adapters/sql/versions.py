@@ -108,11 +108,10 @@ class SqlVersions:
     async def served_now(self, collection: Collection, document_ids: Iterable[str]) -> Mapping[str, int] | None:
         """The same, by the read that says whether the collection is still as it is given; None where it is not."""
         asked = {"uid": collection.uid, "revision": collection.revision, "ids": list(document_ids)}
-        async with self._database.read() as connection:
-            rows = (await connection.execute(_SERVED_NOW, asked)).all()
+        rows = await self._database.rows(_SERVED_NOW, asked)
         if not rows:
             return None
-        return {document_id: version for document_id, version in rows if document_id is not None}
+        return {row.document_id: row.served_version for row in rows if row.document_id is not None}
 
     async def store_file(
         self, collection: Collection, document_id: str, version: int, file: RawFile, sha256: str

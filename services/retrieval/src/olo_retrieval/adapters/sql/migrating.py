@@ -6,19 +6,27 @@ import uuid
 from dataclasses import asdict, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from olo_common.errors import OloError
 from olo_common.sql import Database
 from olo_retrieval.adapters.sql.clock import now_ms
-from olo_retrieval.adapters.sql.collections import uncounted
-from olo_retrieval.adapters.sql.mirrors import drop_index, exchange_counts, is_missing, mirror_of, plan_of
-from olo_retrieval.adapters.sql.plans import collection_of
+from olo_retrieval.adapters.sql.migration_rows import (
+    counted,
+    decided,
+    joined,
+    locked,
+    migration_of,
+    of_collection,
+    one,
+    plan_values,
+)
+from olo_retrieval.adapters.sql.mirrors import drop_index, exchange_counts, is_missing, mirror_of
 from olo_retrieval.adapters.sql.tables import COLLECTIONS, COPIES, DOCUMENTS, MIGRATIONS
 from olo_retrieval.chunking import Chunking
-from olo_retrieval.errors import CollectionNotFound, MigrationNotFound, MigrationOpen, MigrationStateWrong
+from olo_retrieval.errors import MigrationOpen
 from olo_retrieval.migrating.records import (
     BUILDING,
     MOVING,
@@ -48,7 +56,7 @@ class SqlMigrations:
         migration_id = f"{now:012x}{uuid.uuid4().hex[:20]}"
         try:
             async with self._database.write() as connection:
-                served = await _locked(connection, collection)
+                served = await locked(connection, collection)
                 source = IndexPlan(served.index_uid, served.model, served.chunking)
                 target = IndexPlan(uuid.uuid4().hex, model, chunking)
                 values = {
@@ -57,49 +65,49 @@ class SqlMigrations:
                     "state": MigrationState.COPYING.value,
                     "error": "",
                     "error_reason": "",
-                    **_plan_values("source", source),
-                    **_plan_values("target", target),
+                    **plan_values("source", source),
+                    **plan_values("target", target),
                     "min_overlap": min_overlap,
                     "sampled_queries": 0,
                     "created_ms": now,
                     "updated_ms": now,
                 }
                 await connection.execute(insert(MIGRATIONS).values(values))
-                return await _one(connection, served, migration_id)
+                return await one(connection, served, migration_id)
         except IntegrityError:
             raise MigrationOpen(collection.name) from None
 
     async def get(self, collection: Collection, migration_id: str) -> Migration:
         """One with its counts; the newest where the id is empty."""
         async with self._database.read() as connection:
-            found = await _one(connection, collection, migration_id)
-            return await _counted(connection, found)
+            found = await one(connection, collection, migration_id)
+            return await counted(connection, found)
 
     async def page(self, collection: Collection, before: str, limit: int) -> list[Migration]:
         """At most `limit`, newest first, older than `before`."""
-        query = _of(collection).order_by(MIGRATIONS.c.migration_id.desc()).limit(limit)
+        query = of_collection(collection).order_by(MIGRATIONS.c.migration_id.desc()).limit(limit)
         if before:
             query = query.where(MIGRATIONS.c.migration_id < before)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
-            return [await _counted(connection, _migration(row)) for row in rows]
+            return [await counted(connection, migration_of(row)) for row in rows]
 
     async def moving(self, ref: MigrationRef) -> Migration | None:
         """One without its counts, if there is still work to do."""
-        query = _joined().where(
+        query = joined().where(
             COLLECTIONS.c.tenant == ref.tenant,
             MIGRATIONS.c.migration_id == ref.migration_id,
             MIGRATIONS.c.state.in_(_MOVING),
         )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).one_or_none()
-        return _migration(row) if row is not None else None
+        return migration_of(row) if row is not None else None
 
     async def all_moving(self, limit: int) -> list[MigrationRef]:
         """Those that a workflow should be at work on."""
-        query = _joined().where(MIGRATIONS.c.state.in_(_MOVING)).order_by(MIGRATIONS.c.migration_id).limit(limit)
+        query = joined().where(MIGRATIONS.c.state.in_(_MOVING)).order_by(MIGRATIONS.c.migration_id).limit(limit)
         async with self._database.read() as connection:
-            return [_migration(row).ref for row in await connection.execute(query)]
+            return [migration_of(row).ref for row in await connection.execute(query)]
 
     async def mirror(self, collection: Collection) -> Collection | None:
         """The collection with the index beside the served one."""
@@ -141,7 +149,7 @@ class SqlMigrations:
     async def note_copy(self, other: Collection, document_id: str, version: int, chunks: int) -> bool:
         """Says that a version is wholly in the other index; false where nobody wants it there any more."""
         async with self._database.write() as connection:
-            served = await _locked(connection, other)
+            served = await locked(connection, other)
             mirror = await mirror_of(connection, served)
             document = (
                 select(DOCUMENTS.c.version)
@@ -189,7 +197,7 @@ class SqlMigrations:
     async def switch(self, ref: MigrationRef) -> bool:
         """Lets searches see the other index, in one transaction; false where a served version has no copy in it."""
         async with self._database.write() as connection:
-            migration = await _decided(connection, ref, MOVING)
+            migration = await decided(connection, ref, MOVING)
             other = migration.other
             query = select(DOCUMENTS.c.document_id).where(
                 DOCUMENTS.c.collection_uid == other.uid, is_missing(other.index_uid)
@@ -217,7 +225,7 @@ class SqlMigrations:
         """Ends what is being built, or takes the way back."""
         why = {"error": error.message, "error_reason": error.reason} if error else {}
         async with self._database.write() as connection:
-            migration = await _decided(connection, ref, (*OPEN, MigrationState.ROLLED_BACK))
+            migration = await decided(connection, ref, (*OPEN, MigrationState.ROLLED_BACK))
             if migration.state is MigrationState.ROLLED_BACK:
                 return migration
             if migration.state in BUILDING:
@@ -230,38 +238,10 @@ class SqlMigrations:
     async def finish(self, ref: MigrationRef) -> Migration:
         """Ends one that serves, and notes the old index for removal."""
         async with self._database.write() as connection:
-            migration = await _decided(connection, ref, (MigrationState.SERVING, MigrationState.FINISHED))
+            migration = await decided(connection, ref, (MigrationState.SERVING, MigrationState.FINISHED))
             if migration.state is MigrationState.FINISHED:
                 return migration
             return await _end(connection, migration, MigrationState.FINISHED, migration.source)
-
-
-async def _locked(connection: AsyncConnection, collection: Collection) -> Collection:
-    """The collection as it is until the transaction ends."""
-    query = uncounted().where(COLLECTIONS.c.uid == collection.uid).with_for_update()
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        raise CollectionNotFound(collection.name)
-    return collection_of(row)
-
-
-async def _decided(connection: AsyncConnection, ref: MigrationRef, states: tuple[MigrationState, ...]) -> Migration:
-    """A migration that is in one of these states until the transaction ends."""
-    of_it = (COLLECTIONS.c.tenant == ref.tenant, MIGRATIONS.c.migration_id == ref.migration_id)
-    # The row of the collection first, as everyone locks it first.
-    await connection.execute(
-        select(COLLECTIONS.c.uid)
-        .join(MIGRATIONS, MIGRATIONS.c.collection_uid == COLLECTIONS.c.uid)
-        .where(*of_it)
-        .with_for_update(of=COLLECTIONS)
-    )
-    row = (await connection.execute(_joined().where(*of_it))).one_or_none()
-    if row is None:
-        raise MigrationNotFound(ref.migration_id)
-    migration = _migration(row)
-    if migration.state not in states:
-        raise MigrationStateWrong(migration.state.value)
-    return migration
 
 
 async def _end(
@@ -277,61 +257,5 @@ async def _change(connection: AsyncConnection, ref: MigrationRef, *conditions: C
     await connection.execute(statement.values(updated_ms=now_ms(), **to))
 
 
-async def _one(connection: AsyncConnection, collection: Collection, migration_id: str) -> Migration:
-    query = _of(collection).order_by(MIGRATIONS.c.migration_id.desc()).limit(1)
-    if migration_id:
-        query = query.where(MIGRATIONS.c.migration_id == migration_id)
-    row = (await connection.execute(query)).one_or_none()
-    if row is None:
-        raise MigrationNotFound(migration_id)
-    return _migration(row)
-
-
-async def _counted(connection: AsyncConnection, migration: Migration) -> Migration:
-    """With the documents that are served, and those that are in the other index too."""
-    served = select(func.count()).select_from(DOCUMENTS)
-    served = served.where(DOCUMENTS.c.collection_uid == migration.collection.uid, DOCUMENTS.c.served_version > 0)
-    total = (await connection.execute(served)).scalar_one()
-    left = (await connection.execute(served.where(is_missing(migration.other.index_uid)))).scalar_one()
-    return replace(migration, documents_total=total, documents_done=total - left)
-
-
-def _joined() -> Select[Any]:
-    own = [column for column in MIGRATIONS.c if column.name != "created_ms"]
-    query = uncounted(*own, MIGRATIONS.c.created_ms.label("begun_ms"))
-    return query.join(MIGRATIONS, MIGRATIONS.c.collection_uid == COLLECTIONS.c.uid)
-
-
-def _of(collection: Collection) -> Select[Any]:
-    return _joined().where(COLLECTIONS.c.uid == collection.uid)
-
-
 def _copy(other: Collection, document_id: str) -> ColumnElement[bool]:
     return (COPIES.c.index_uid == other.index_uid) & (COPIES.c.document_id == document_id)
-
-
-def _migration(row: Row[Any]) -> Migration:
-    collection = collection_of(row)
-    compared = Comparison(row.overlap, row.sampled_queries) if row.overlap is not None else None
-    return Migration(
-        ref=MigrationRef(collection.tenant, collection.name, row.migration_id),
-        collection=collection,
-        state=MigrationState(row.state),
-        source=plan_of(row, "source"),
-        target=plan_of(row, "target"),
-        min_overlap=row.min_overlap,
-        created_ms=row.begun_ms,
-        updated_ms=row.updated_ms,
-        comparison=compared,
-        error=row.error,
-        error_reason=row.error_reason,
-    )
-
-
-def _plan_values(side: str, plan: IndexPlan) -> dict[str, Any]:
-    return {
-        f"{side}_index_uid": plan.index_uid,
-        f"{side}_model_id": plan.model.model_id,
-        f"{side}_dimension": plan.model.dimension,
-        f"{side}_chunking": asdict(plan.chunking),
-    }

@@ -13,6 +13,7 @@ import statistics
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from fastembed import TextEmbedding
 from fastembed.common.model_description import ModelSource, PoolingType
@@ -23,13 +24,17 @@ from olo_client.evaluation.dataset import read_dataset
 from olo_embed_worker.minilm import build
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.documents import SqlDocuments
+from olo_retrieval.adapters.sql.migrating import SqlMigrations
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
 from olo_retrieval.adapters.vectors.edge import open_edge
 from olo_retrieval.adapters.vectors.points import IndexOptions
 from olo_retrieval.chunking import ChunkLimits, chunk_document
 from olo_retrieval.drafts import make_draft
-from olo_retrieval.ingestion.indexing import EMBED_BATCH, Indexer
+from olo_retrieval.ingestion.indexing import Indexer
+from olo_retrieval.ingestion.texts import Texts
+from olo_retrieval.ingestion.writing import EMBED_BATCH, PointWriter
+from olo_retrieval.migrating.copying import Copier
 
 ROUNDS = 4
 AT_ONCE = 4
@@ -71,7 +76,13 @@ async def measured(contents: list[str], model: Path, scratch: Path) -> tuple[Com
         embedder = await stack.enter_async_context(local_embedder(model))
         collections, documents, versions = SqlCollections(database), SqlDocuments(database), SqlVersions(database)
         collection = await collections.create("default", "bench", MODEL)
-        indexer = Indexer(collections, versions, store, embedder, limits)
+        unused: Any = None
+        cutter = Texts(versions, unused, limits.max_tokens)
+        writer = PointWriter(store, embedder, cutter)
+        indexer = Indexer(
+            collections=collections, versions=versions, vectors=store, texts=cutter, writer=writer,
+            copier=Copier(SqlMigrations(database), versions, store, writer),
+        )  # fmt: skip
         slots, round_number = asyncio.Semaphore(AT_ONCE), 0
 
         async def ingest(number: int, content: str) -> None:

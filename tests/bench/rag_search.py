@@ -40,7 +40,8 @@ from olo_retrieval.adapters.vectors.edge import EdgeStore, open_edge
 from olo_retrieval.adapters.vectors.edge_filter import edge_filter
 from olo_retrieval.adapters.vectors.points import DENSE, SPARSE, IndexOptions, space_of
 from olo_retrieval.adapters.vectors.scope import condition_of
-from olo_retrieval.app import _registration
+from olo_retrieval.app import _registrations
+from olo_retrieval.migration_servicer import MigrationServicer
 from olo_retrieval.searching.retrievers import HYBRID, own_retrievers
 from olo_retrieval.searching.searcher import Searcher
 from olo_retrieval.servicer import RetrievalServicer
@@ -128,10 +129,11 @@ async def measured(count: int, scratch: Path) -> list[object]:
         unused: Any = None
         servicer = RetrievalServicer(
             collections=collections, documents=SqlDocuments(database), curation=unused, intake=unused,
-            searcher=searcher, max_document_bytes=1,
+            searcher=searcher, max_document_bytes=1, max_file_bytes=1, fetch_urls=False,
         )  # fmt: skip
         settings = RetrievalSettings(port=0, grace_seconds=0.0)
-        address = await stack.enter_async_context(grpc_server(settings, [_registration(servicer)], Health()))
+        registrations = _registrations(servicer, MigrationServicer(unused))
+        address = await stack.enter_async_context(grpc_server(settings, registrations, Health()))
         stub = RetrievalServiceStub(await stack.enter_async_context(channel(address)))
         shard = store._shards[space_of(MODEL, IndexOptions())]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from retrieval_files import pdf
-from retrieval_service import retrieval, serving_models
+from tests.integration.retrieval_models import served_models
+from tests.integration.retrieval_parts import retrieval
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo_common.errors import ErrorCode, OloError, Unavailable
@@ -25,8 +26,8 @@ OTHER = "# Bees\n\nA hive of bees makes forty kilograms of honey in a good year.
 
 @pytest.fixture
 async def models() -> AsyncIterator[str]:
-    async with serving_models() as served:
-        yield served.address
+    async with served_models() as address:
+        yield address
 
 
 def text_of(document: str) -> str:

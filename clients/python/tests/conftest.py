@@ -244,6 +244,10 @@ class FakeGateway(
         self._take(request, context)
         return rt.GetCollectionResponse(collection=rt.Collection(name=request.name))
 
+    def UpdateCollection(self, request, context):
+        self._take(request, context)
+        return rt.UpdateCollectionResponse(collection=rt.Collection(name=request.name, retriever=request.retriever))
+
     def ListCollections(self, request, context):
         self._take(request, context)
         return rt.ListCollectionsResponse(collections=[rt.Collection(name=name) for name in sorted(self.collections)])

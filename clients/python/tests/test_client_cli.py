@@ -312,3 +312,9 @@ def test_hidden_files_are_left_out(tmp_path: Path) -> None:
     (tmp_path / ".git" / "note.md").write_text("x")
     (tmp_path / "note.md").write_text("x")
     assert files_under(tmp_path) == [tmp_path / "note.md"]
+
+
+def test_a_collection_gets_a_retriever(served: Any, capsys: Any) -> None:
+    assert cli.run(["collections", "update", "demo", "--retriever", "sparse"]) == 0
+    assert cli.run(["collections", "update", "demo", "--retriever", ""]) == 0
+    assert capsys.readouterr().out == "demo is searched by sparse\ndemo is searched by the retriever of the service\n"

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 from alembic import command
@@ -28,7 +23,7 @@ from olo_registry.catalogue.alias import Alias, Shadow, Target
 from olo_registry.catalogue.entry import Entry
 from olo_registry.measurements.measurement import KEPT, Measurement
 from olo_registry.types import HardwareType, ModelType
-from olo_testing.ports import free_port
+from olo_testing.postgres import postgres_server
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 ENTRY = Entry("m", "Ein Modell ✓", ModelType.LLM, 100, True, True, 2048, HardwareType.CPU, 0, NOW, NOW)
@@ -40,51 +35,10 @@ async def catalogue_store(url: str) -> AsyncIterator[SqlCatalogueStore]:
         yield SqlCatalogueStore(database)
 
 
-def _postgres_binaries() -> Path | None:
-    return next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-
-
 @pytest.fixture(scope="module")
 def postgres_url() -> Iterator[str]:
-    binaries = _postgres_binaries()
-    if binaries is None:
-        pytest.skip("no Postgres server under /usr/lib/postgresql")
-    prefix: list[str] = []
-    directory = Path(mkdtemp(prefix="olo-postgres-", dir="/tmp"))
-    if os.geteuid() == 0:
-        try:
-            owner = pwd.getpwnam("postgres")
-        except KeyError:
-            owner = pwd.getpwnam("nobody")
-        os.chown(directory, owner.pw_uid, owner.pw_gid)
-        prefix = ["runuser", "-u", owner.pw_name, "--"]
-    data, port = directory / "data", free_port()
-
-    def run(*command: str) -> None:
-        subprocess.run([*prefix, *command], check=True, capture_output=True, cwd="/tmp", timeout=60)
-
-    try:
-        run(str(binaries / "initdb"), "-D", str(data), "-U", "olo", "-A", "trust", "--no-sync")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={directory} -c fsync=off"
-        run(
-            str(binaries / "pg_ctl"),
-            "-D",
-            str(data),
-            "-w",
-            "-t",
-            "30",
-            "-l",
-            f"{directory}/log",
-            "-o",
-            options,
-            "start",
-        )
-        try:
-            yield f"postgresql://olo@127.0.0.1:{port}/postgres"
-        finally:
-            run(str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from olo_common.sql import Database
 from olo_retrieval.adapters.parser_process import ParseLimits, ParserProcess
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.documents import SqlDocuments
+from olo_retrieval.adapters.sql.migrating import SqlMigrations
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
 from olo_retrieval.adapters.vectors.fake import FakeStore
@@ -24,6 +26,12 @@ from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.ingestion.intake import Intake
 from olo_retrieval.ingestion.recovery import Recovery
 from olo_retrieval.ingestion.texts import Texts
+from olo_retrieval.ingestion.writing import PointWriter
+from olo_retrieval.migrating.comparison import Samples
+from olo_retrieval.migrating.control import Migrations
+from olo_retrieval.migrating.copying import Copier
+from olo_retrieval.migrating.migrator import Migrator
+from olo_retrieval.migrating.records import MigrationRef
 from olo_retrieval.ports import Fetcher
 from olo_retrieval.searching.retrievers import HYBRID, own_retrievers
 from olo_retrieval.searching.searcher import Query, Searcher
@@ -78,25 +86,49 @@ def _words(text: str) -> list[str]:
 class RecordingStarter:
     away: bool = False
     started: list[VersionRef] = field(default_factory=list)
+    migrations: list[MigrationRef] = field(default_factory=list)
 
     async def start(self, ref: VersionRef) -> None:
         if self.away:
             raise Unavailable("Temporal is not reachable")
         self.started.append(ref)
 
+    async def start_migration(self, ref: MigrationRef) -> None:
+        if self.away:
+            raise Unavailable("Temporal is not reachable")
+        self.migrations.append(ref)
+
 
 class House:
     """Everything between the servicer and the database."""
 
     def __init__(self, database: Database) -> None:
+        self.database = database
         collections, documents, versions = SqlCollections(database), SqlDocuments(database), SqlVersions(database)
-        self.collections, self.documents, self.versions, self.database = collections, documents, versions, database
+        self.collections, self.documents, self.versions = collections, documents, versions
         self.parser = ParserProcess(ParseLimits(seconds=20, memory_bytes=512 * 1024 * 1024, max_chars=200_000))
         self.vectors, self.embedder, self.starter = FakeStore(), HashingEmbedder(), RecordingStarter()
+        self.migrations = SqlMigrations(database)
         self.indexer = self.make_indexer(None)
         self.recovery = Recovery(collections, versions, self.vectors, self.indexer)
         self.curation = Curation(collections, documents, versions, self.vectors, self.embedder)
         self.intake = Intake(collections, documents, versions, self.starter)
+        self.migrator = Migrator(
+            collections=self.collections,
+            migrations=self.migrations,
+            versions=self.versions,
+            vectors=self.vectors,
+            copier=self.copier,
+            samples=Samples(self.versions, self.vectors, self.embedder),
+        )
+        self.control = Migrations(
+            collections=self.collections,
+            migrations=self.migrations,
+            versions=self.versions,
+            vectors=self.vectors,
+            embedder=self.embedder,
+            starter=self.starter,
+        )
         self.searcher = Searcher(
             collections,
             versions,
@@ -110,7 +142,16 @@ class House:
     def make_indexer(self, fetcher: Fetcher | None) -> Indexer:
         """An indexer that may fetch, or may not."""
         texts = Texts(self.versions, self.parser, 120, fetcher)
-        return Indexer(self.collections, self.versions, self.vectors, self.embedder, texts)
+        writer = PointWriter(self.vectors, self.embedder, texts)
+        self.copier = Copier(self.migrations, self.versions, self.vectors, writer)
+        return Indexer(
+            collections=self.collections,
+            versions=self.versions,
+            vectors=self.vectors,
+            texts=texts,
+            writer=writer,
+            copier=self.copier,
+        )
 
     def draft(self, content: str, document_id: str = "guide", **metadata: str) -> Draft:
         """A good document."""
@@ -143,10 +184,29 @@ class House:
         return (await self.searcher.search(query)).hits
 
 
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with document_store(f"sqlite:///{tmp_path}/data/retrieval.db") as database:
+@asynccontextmanager
+async def open_house(directory: Path) -> AsyncIterator[House]:
+    """A house with a collection `demo`."""
+    async with document_store(f"sqlite:///{directory}/data/retrieval.db") as database:
         made = House(database)
         await made.curation.create_collection("default", "demo", "")
         await made.recovery.run()
         yield made
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with open_house(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def furnish() -> Callable[[Database], House]:
+    """Makes the house of a database."""
+    return House
+
+
+@pytest.fixture
+def new_house(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], AbstractAsyncContextManager[House]]:
+    """Makes houses, for tests that need one for each example."""
+    return lambda: open_house(tmp_path_factory.mktemp("house"))

@@ -200,6 +200,7 @@ def upkeep(house: House, reports: list[bool]) -> Upkeep:
         versions=house.versions,
         vectors=house.vectors,
         starter=house.starter,
+        restart_migrations=house.control.restart_moving,
         report=report,
         interval_seconds=0.0,
     )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
-from olo_common.errors import InvalidField, OloError, StartupError
+from olo_common.errors import InvalidField, OloError, StartupError, Unavailable
 from olo_retrieval.adapters.retriever_plugins import all_retrievers
 from olo_retrieval.convert import query_of
 from olo_retrieval.convert_filter import MOST_COMPARISONS, MOST_VALUES, filter_of
@@ -178,6 +179,14 @@ def test_an_entry_point_adds_a_retriever(monkeypatch: pytest.MonkeyPatch) -> Non
         all_retrievers([entry("dense", "Loudest")])
     with pytest.raises(StartupError, match="broken"):
         all_retrievers([entry("broken", "Missing")])
+
+
+async def test_a_store_that_does_not_answer_is_unavailable(house: House) -> None:
+    await filled(house)
+    async with house.database.write() as connection:
+        await connection.execute(text("DROP TABLE documents"))
+    with pytest.raises(Unavailable):
+        await house.search(Query("default", "demo", "bees", 1))
 
 
 async def test_what_is_not_installed_is_refused(house: House) -> None:

@@ -14,7 +14,8 @@ from olo_common.errors import OloError
 from olo_common.grpc_client import call, channel
 from olo_common.grpc_server import grpc_server
 from olo_common.health import Health
-from olo_retrieval.app import _registration
+from olo_retrieval.app import _registrations
+from olo_retrieval.migration_servicer import MigrationServicer
 from olo_retrieval.servicer import RetrievalServicer
 from olo_retrieval.settings import RetrievalSettings
 
@@ -37,7 +38,8 @@ async def stub(house: House) -> AsyncIterator[Any]:
         max_document_bytes=100,
     )
     settings = RetrievalSettings(port=0, grace_seconds=0.0)
-    async with grpc_server(settings, [_registration(servicer)], Health()) as address, channel(address) as opened:
+    registrations = _registrations(servicer, MigrationServicer(house.control))
+    async with grpc_server(settings, registrations, Health()) as address, channel(address) as opened:
         yield RetrievalServiceStub(opened)
 
 
@@ -90,6 +92,20 @@ async def test_a_file_from_end_to_end(stub: Any, house: House) -> None:
     assert passage.parent_text == passage.text
     again = (await ask(stub.IngestDocument, ingest)).document
     assert (again.version, again.state) == (1, pb.DOCUMENT_STATE_READY)
+
+
+async def test_a_collection_has_a_retriever_of_its_own(stub: Any, house: House) -> None:
+    await house.ingest(TEXT)
+    search, get = pb.SearchRequest(collection="demo", query="ferry"), pb.GetCollectionRequest(name="demo")
+    assert (await ask(stub.Search, search)).retriever == "hybrid"
+    for retriever, taken in (("sparse", "sparse"), ("", "hybrid"), ("dense", "dense")):
+        update = pb.UpdateCollectionRequest(name="demo", retriever=retriever)
+        assert (await ask(stub.UpdateCollection, update)).collection.retriever == retriever
+        assert (await ask(stub.Search, search)).retriever == taken
+    unchanged = await ask(stub.UpdateCollection, pb.UpdateCollectionRequest(name="demo"))
+    assert unchanged.collection == (await ask(stub.GetCollection, get)).collection
+    named = pb.SearchRequest(collection="demo", query="ferry", retriever="sparse")
+    assert (await ask(stub.Search, named)).retriever == "sparse"
 
 
 async def test_a_file_that_cannot_be_read_says_why(stub: Any, house: House) -> None:
@@ -149,6 +165,13 @@ def chunked(**values: int) -> pb.CreateCollectionRequest:
     ("method", "request_message", "reason", "field"),
     [
         ("CreateCollection", pb.CreateCollectionRequest(name="demo"), "collection_exists", "name"),
+        (
+            "UpdateCollection",
+            pb.UpdateCollectionRequest(name="no", retriever="dense"),
+            "collection_not_found",
+            "collection",
+        ),
+        ("UpdateCollection", pb.UpdateCollectionRequest(name="demo", retriever="none"), "field_invalid", "retriever"),
         ("CreateCollection", pb.CreateCollectionRequest(name="De mo"), "field_invalid", "name"),
         ("CreateCollection", pb.CreateCollectionRequest(name="x", tenant="../y"), "field_invalid", "tenant"),
         ("GetCollection", pb.GetCollectionRequest(name="no"), "collection_not_found", "collection"),

@@ -15,6 +15,7 @@ from olo_client.async_files import AsyncBatches, AsyncFiles
 from olo_client.async_resources import AsyncCollections, AsyncDocuments, AsyncModels, AsyncRuns
 from olo_client.benchmarks import AsyncBenchmarks
 from olo_client.connection import DEFAULT_TARGET, Patience
+from olo_client.migrations import AsyncMigrations
 from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
 from olo_client.routing import AsyncRouting
 from olo_client.searches import SearchOptions, search_request
@@ -47,6 +48,7 @@ class AsyncOlo:
         self.sources = AsyncSources(self._calls)
         self.files = AsyncFiles(self._calls)
         self.batches = AsyncBatches(self._calls)
+        self.migrations = AsyncMigrations(self._calls)
 
     async def __aenter__(self) -> Self:
         return self

@@ -122,6 +122,11 @@ class AsyncCollections:
         """One collection."""
         return (await self._calls.call(self._stub.GetCollection, pb.GetCollectionRequest(name=name))).collection
 
+    async def update(self, name: str, *, retriever: str | None = None) -> pb.Collection:
+        """Sets how a collection is searched where a search does not say so; "" for what the service is set to."""
+        request = pb.UpdateCollectionRequest(name=name, retriever=retriever)
+        return (await self._calls.call(self._stub.UpdateCollection, request)).collection
+
     def list(self) -> AsyncIterator[pb.Collection]:
         """The collections by name."""
         return self._calls.pages(

@@ -14,6 +14,7 @@ from olo_client.benchmarks import Benchmarks
 from olo_client.calls import Calls
 from olo_client.connection import DEFAULT_TARGET, Patience
 from olo_client.files import Batches, Files
+from olo_client.migrations import Migrations
 from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
 from olo_client.resources import Collections, Documents, Models, Runs
 from olo_client.routing import Routing
@@ -47,6 +48,7 @@ class Olo:
         self.sources = Sources(self._calls)
         self.files = Files(self._calls)
         self.batches = Batches(self._calls)
+        self.migrations = Migrations(self._calls)
 
     def __enter__(self) -> Self:
         return self

@@ -122,6 +122,11 @@ class Collections:
         """One collection."""
         return (self._calls.call(self._stub.GetCollection, pb.GetCollectionRequest(name=name))).collection
 
+    def update(self, name: str, *, retriever: str | None = None) -> pb.Collection:
+        """Sets how a collection is searched where a search does not say so; "" for what the service is set to."""
+        request = pb.UpdateCollectionRequest(name=name, retriever=retriever)
+        return (self._calls.call(self._stub.UpdateCollection, request)).collection
+
     def list(self) -> Iterator[pb.Collection]:
         """The collections by name."""
         return self._calls.pages(

@@ -6,14 +6,14 @@ Needs the extra `sql` of this distribution.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -40,11 +40,14 @@ class Database:
         self._name = name
         self._migrations = migrations
         if not self.is_file:
+            self._blocking: Engine | None = None
             self._engine = create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": _CONNECT_SECONDS})
         else:
             self._engine = create_async_engine(url)
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+            self._blocking = create_engine(url.set(drivername="sqlite"))
+            event.listen(self._blocking, "connect", _prepare_sqlite)
         self._writing = self._engine.execution_options(olo_write=True)
 
     @asynccontextmanager
@@ -58,6 +61,17 @@ class Database:
         """A transaction that is committed when the body ends well."""
         async with self._wrapped(), self._writing.begin() as connection:
             yield connection
+
+    async def rows(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Row[Any]]:
+        """The rows of one statement that only reads.
+
+        For what is read all the time: in a file it takes one turn of a thread, where a transaction takes a dozen.
+        """
+        if self._blocking is None:
+            async with self.read() as connection:
+                return (await connection.execute(statement, parameters)).all()
+        async with self._wrapped():
+            return await asyncio.to_thread(_rows, self._blocking, statement, parameters)
 
     async def migrate(self) -> None:
         """Brings the tables to the newest revision. Raises Unavailable."""
@@ -73,6 +87,8 @@ class Database:
 
     async def close(self) -> None:
         """Closes the connections."""
+        if self._blocking is not None:
+            self._blocking.dispose()
         await self._engine.dispose()
 
     def _upgrade(self, connection: Connection) -> None:
@@ -147,6 +163,11 @@ def _parse(url: str, variable: str) -> URL:
     if driver is None or (driver.startswith("sqlite") and not parsed.database):
         raise StartupError(f"{variable} must name an SQLite file or a Postgres database")
     return parsed.set(drivername=driver)
+
+
+def _rows(engine: Engine, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Row[Any]]:
+    with engine.connect() as connection:
+        return connection.execute(statement, parameters).all()
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -9,7 +9,7 @@ BATCH_QUEUE = "gateway-batches"
 """Where batches and their activities run: a worker in the gateway process."""
 
 INGEST_QUEUE = "retrieval"
-"""Where ingest workflows and their activities run: the worker in the retrieval process."""
+"""Where ingests and migrations and their activities run: the worker in the retrieval process."""
 
 SYNC_QUEUE = "retrieval.sources"
 """Where sources are synced: a second worker in the retrieval process, so that syncs take no slots of ingests."""
@@ -22,6 +22,7 @@ SHADOW_WORKFLOW = "shadow"
 BATCH_WORKFLOW = "batch"
 INGEST_WORKFLOW = "ingest"
 SYNC_SOURCE_WORKFLOW = "sync-source"
+MIGRATE_WORKFLOW = "migrate-collection"
 SYNC_BENCHMARKS_WORKFLOW = "sync-benchmarks"
 
 RETRIEVE_ACTIVITY = "retrieve"

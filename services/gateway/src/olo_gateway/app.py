@@ -22,6 +22,7 @@ from olo.registry.v1.benchmark_service_pb2 import DESCRIPTOR as BENCHMARK_FILE
 from olo.registry.v1.benchmark_service_pb2_grpc import BenchmarkServiceStub
 from olo.registry.v1.registry_service_pb2 import DESCRIPTOR as REGISTRY_FILE
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
+from olo.retrieval.v1.migration_service_pb2 import DESCRIPTOR as MIGRATION_FILE
 from olo.retrieval.v1.retrieval_service_pb2 import DESCRIPTOR as RETRIEVAL_FILE
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo.retrieval.v1.source_service_pb2 import DESCRIPTOR as SOURCE_FILE
@@ -253,6 +254,7 @@ async def _edge(
         ),
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),
         forwarded(SOURCE_FILE.services_by_name["SourceService"], retrieval, "the retrieval service"),
+        forwarded(MIGRATION_FILE.services_by_name["MigrationService"], retrieval, "the retrieval service"),
         forwarded(REGISTRY_FILE.services_by_name["RegistryService"], registry, "the registry", only=OPERATORS_CALLS),
         forwarded(BENCHMARK_FILE.services_by_name["BenchmarkService"], registry, "the registry"),
         forwarded(ROUTER_FILE.services_by_name["RouterService"], router, "the router", only=QUESTIONS_ABOUT_ROUTING),

@@ -11,7 +11,12 @@ from functools import partial
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from olo.retrieval.v1 import retrieval_service_pb2, retrieval_service_pb2_grpc
+from olo.retrieval.v1 import (
+    migration_service_pb2,
+    migration_service_pb2_grpc,
+    retrieval_service_pb2,
+    retrieval_service_pb2_grpc,
+)
 from olo_common.errors import StartupError, Unavailable
 from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
@@ -26,9 +31,10 @@ from olo_retrieval.adapters.retriever_plugins import all_retrievers
 from olo_retrieval.adapters.router_embedder import router_embedder
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.documents import SqlDocuments
+from olo_retrieval.adapters.sql.migrating import SqlMigrations
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
-from olo_retrieval.adapters.temporal_ingest import TemporalIngestStarter
+from olo_retrieval.adapters.temporal_starter import TemporalStarter
 from olo_retrieval.adapters.vectors.opening import open_vectors
 from olo_retrieval.adapters.vectors.points import IndexOptions
 from olo_retrieval.adapters.web_fetcher import WebFetcher
@@ -38,12 +44,20 @@ from olo_retrieval.ingestion.intake import Intake
 from olo_retrieval.ingestion.recovery import Recovery
 from olo_retrieval.ingestion.texts import Texts
 from olo_retrieval.ingestion.upkeep import Upkeep
+from olo_retrieval.ingestion.writing import PointWriter
+from olo_retrieval.migrating.comparison import Samples
+from olo_retrieval.migrating.control import Migrations
+from olo_retrieval.migrating.copying import Copier
+from olo_retrieval.migrating.migrator import Migrator
+from olo_retrieval.migration_activities import MigrationActivities
+from olo_retrieval.migration_servicer import MigrationServicer
 from olo_retrieval.searching.retrievers import DENSE, HYBRID
 from olo_retrieval.searching.searcher import Searcher
 from olo_retrieval.servicer import RetrievalServicer
 from olo_retrieval.settings import RetrievalSettings
 from olo_retrieval.syncs import Library, running_syncs, syncing_of
 from olo_retrieval.workflows.ingest import IngestWorkflow
+from olo_retrieval.workflows.migrate import MigrateWorkflow
 
 _DOCUMENTS = "documents"
 _INDEX = "index"
@@ -70,7 +84,7 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
             router_embedder(settings.router_target, timeout=settings.embed_timeout_seconds)
         )
         client = await temporal_client(settings.temporal, identity=f"olo-retrieval@{settings.host}:{settings.port}")
-        starter = TemporalIngestStarter(client)
+        starter = TemporalStarter(client)
 
         collections, documents, versions = SqlCollections(database), SqlDocuments(database), SqlVersions(database)
         parser = ParserProcess(
@@ -78,13 +92,35 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
         )
         fetcher = WebFetcher(settings.max_file_bytes) if settings.fetch_urls else None
         texts = Texts(versions, parser, settings.chunk_tokens, fetcher)
-        indexer = Indexer(collections, versions, vectors, embedder, texts, sparse=sparse)
+        writer = PointWriter(vectors, embedder, texts, sparse=sparse)
+        migration_store = SqlMigrations(database)
+        copier = Copier(migration_store, versions, vectors, writer)
+        indexer = Indexer(
+            collections=collections, versions=versions, vectors=vectors, texts=texts, writer=writer, copier=copier
+        )
+        migrator = Migrator(
+            collections=collections,
+            migrations=migration_store,
+            versions=versions,
+            vectors=vectors,
+            copier=copier,
+            samples=Samples(versions, vectors, embedder),
+        )
+        migrations = Migrations(
+            collections=collections,
+            migrations=migration_store,
+            versions=versions,
+            vectors=vectors,
+            embedder=embedder,
+            starter=starter,
+        )
         recovery = Recovery(collections, versions, vectors, indexer)
         upkeep = Upkeep(
             recovery=recovery,
             versions=versions,
             vectors=vectors,
             starter=starter,
+            restart_migrations=migrations.restart_moving,
             report=partial(health.set, _INDEX),
             interval_seconds=settings.upkeep_seconds,
         )
@@ -111,22 +147,33 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
         )
 
         syncing = syncing_of(settings, client, database, Library(collections, documents, curation, intake), fetcher)
-        make_worker = partial(_worker, client, IngestActivities(indexer), settings.index_concurrency)
+        make_worker = partial(
+            _worker, client, IngestActivities(indexer), MigrationActivities(migrator), settings.index_concurrency
+        )
         worker_health = Health([TEMPORAL_CONDITION])
         await stack.enter_async_context(background(_watch(database, health), "documents", lifetime))
         await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=worker_health))
         await stack.enter_async_context(background(upkeep.run(), "upkeep", lifetime))
         await stack.enter_async_context(running_syncs(syncing, client, settings, lifetime))
-        registrations = [_registration(servicer), syncing.registration]
+        registrations = [*_registrations(servicer, MigrationServicer(migrations)), syncing.registration]
         yield await stack.enter_async_context(grpc_server(settings, registrations, health))
 
 
-def _worker(client: Client, activities: IngestActivities, concurrency: int) -> Worker:
+def _worker(
+    client: Client, activities: IngestActivities, migration_activities: MigrationActivities, concurrency: int
+) -> Worker:
     return Worker(
         client,
         task_queue=INGEST_QUEUE,
-        workflows=[IngestWorkflow],
-        activities=[activities.index, activities.swap, activities.remove_stale, activities.mark_failed],
+        workflows=[IngestWorkflow, MigrateWorkflow],
+        activities=[
+            activities.index,
+            activities.swap,
+            activities.remove_stale,
+            activities.mark_failed,
+            migration_activities.move,
+            migration_activities.fail,
+        ],
         # The sandbox imports everything anew for each workflow; tests use it, production trusts them.
         workflow_runner=UnsandboxedWorkflowRunner(),
         build_id=build_id("olo-retrieval"),
@@ -145,12 +192,19 @@ def _index_options(settings: RetrievalSettings) -> IndexOptions:
     )
 
 
-def _registration(servicer: RetrievalServicer) -> Registration:
-    return Registration(
-        descriptor=retrieval_service_pb2.DESCRIPTOR.services_by_name["RetrievalService"],
-        add=retrieval_service_pb2_grpc.add_RetrievalServiceServicer_to_server,
-        servicer=servicer,
-    )
+def _registrations(servicer: RetrievalServicer, migrations: MigrationServicer) -> list[Registration]:
+    return [
+        Registration(
+            descriptor=retrieval_service_pb2.DESCRIPTOR.services_by_name["RetrievalService"],
+            add=retrieval_service_pb2_grpc.add_RetrievalServiceServicer_to_server,
+            servicer=servicer,
+        ),
+        Registration(
+            descriptor=migration_service_pb2.DESCRIPTOR.services_by_name["MigrationService"],
+            add=migration_service_pb2_grpc.add_MigrationServiceServicer_to_server,
+            servicer=migrations,
+        ),
+    ]
 
 
 async def _watch(database: Database, health: Health) -> None:

@@ -172,14 +172,20 @@ def to_collection(collection: Collection) -> pb.Collection:
         dimension=collection.model.dimension,
         document_count=collection.document_count,
         chunk_count=collection.chunk_count,
-        chunking=pb.Chunking(
-            strategy=_STRATEGY_VALUES[collection.chunking.strategy],
-            max_tokens=collection.chunking.max_tokens,
-            overlap_tokens=collection.chunking.overlap_tokens,
-        ),
+        chunking=chunking_message(collection.chunking),
+        retriever=collection.retriever,
     )
     message.create_time.FromMilliseconds(collection.created_ms)
     return message
+
+
+def chunking_message(chunking: Chunking) -> pb.Chunking:
+    """The message of how documents are cut."""
+    return pb.Chunking(
+        strategy=_STRATEGY_VALUES[chunking.strategy],
+        max_tokens=chunking.max_tokens,
+        overlap_tokens=chunking.overlap_tokens,
+    )
 
 
 def to_document(record: DocumentRecord) -> pb.Document:

@@ -6,6 +6,9 @@ OloError
 +-- DocumentTypeWrong, DocumentEncrypted, DocumentWithoutText, DocumentMalformed, DocumentTooComplex,
 |   TextTooLong, ArchiveUnsafe, XmlUnsafe
 +-- UrlForbidden, RobotsDisallow, FetchLimit, FetchFailed
++-- MigrationNotFound, MigrationOpen, MigrationStateWrong, MigrationTooSlow
++-- OverlapTooLow       the new index of a migration finds too little of what the old one does
++-- DocumentNotCopied   a document cannot be brought into the new index of a migration
 +-- EmbeddingMismatch   the model's vectors do not fit the collection
 +-- SparseUnavailable   the retriever needs sparse vectors, and this service keeps none
 +-- FilterInvalid       a filter is not one that can be run
@@ -173,6 +176,68 @@ class FetchFailed(OloError):
 
     def __init__(self, status: int) -> None:
         super().__init__(f"document.url: its server answers with status {status}", field="document.url")
+
+
+class MigrationNotFound(OloError):
+    """The collection has no migration of this id, or none at all."""
+
+    code = ErrorCode.NOT_FOUND
+    reason = "migration_not_found"
+
+    def __init__(self, migration_id: str) -> None:
+        super().__init__(f"migration {migration_id!r} does not exist", field="migration_id")
+
+
+class MigrationOpen(OloError):
+    """The collection is being migrated already, or the old index of its last migration is kept still."""
+
+    code = ErrorCode.ALREADY_EXISTS
+    reason = "migration_open"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"collection {name!r} has an open migration: finish it or roll it back first", field="collection"
+        )
+
+
+class MigrationStateWrong(OloError):
+    """The migration has come too far for this, or not far enough."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "migration_state"
+
+    def __init__(self, state: str) -> None:
+        super().__init__(f"the migration is {state}", field="migration_id")
+
+
+class OverlapTooLow(OloError):
+    """The new index finds too little of what the old one does."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "overlap_too_low"
+
+    def __init__(self, overlap: float, wanted: float) -> None:
+        super().__init__(f"the overlap of sampled searches is {overlap:.3f}, below {wanted:g}", field="min_overlap")
+
+
+class DocumentNotCopied(OloError):
+    """A document cannot be brought into the new index; another attempt would end the same way."""
+
+    code = ErrorCode.FAILED_PRECONDITION
+    reason = "document_not_copied"
+
+    def __init__(self, document_id: str, problem: str) -> None:
+        super().__init__(f"document {document_id!r} cannot be copied: {problem}")
+
+
+class MigrationTooSlow(OloError):
+    """A migration has not come to its end in the time that it may take."""
+
+    code = ErrorCode.DEADLINE_EXCEEDED
+    reason = "migration_too_slow"
+
+    def __init__(self) -> None:
+        super().__init__("the migration did not finish in time")
 
 
 class EmbeddingMismatch(OloError):

@@ -52,6 +52,14 @@ class CollectionStore(Protocol):
         """All of all tenants."""
         ...
 
+    async def set_retriever(self, tenant: str, name: str, retriever: str) -> None:
+        """Says how searches find passages that do not say so; empty: as the service is set.
+
+        Raises:
+            CollectionNotFound: There is none.
+        """
+        ...
+
     async def delete(self, tenant: str, name: str) -> None:
         """Deletes the rows and notes the points for removal, in one transaction. Raises CollectionNotFound."""
         ...
@@ -92,6 +100,10 @@ class VersionStore(Protocol):
         """The served version of each of these documents that has one."""
         ...
 
+    async def served_now(self, collection: Collection, document_ids: Iterable[str]) -> Mapping[str, int] | None:
+        """The same, by the read that says whether the collection is still as it is given; None where it is not."""
+        ...
+
     async def store_file(
         self, collection: Collection, document_id: str, version: int, file: RawFile, sha256: str
     ) -> None:
@@ -109,11 +121,15 @@ class VersionStore(Protocol):
         ...
 
     async def mark_indexed(self, collection: Collection, document_id: str, version: int, chunks: int) -> None:
-        """Says how many points the version has."""
+        """Says how many points the version has, unless searches see another index by now."""
         ...
 
     async def swap(self, collection: Collection, document_id: str, version: int) -> bool:
-        """Makes the version the served one, in one transaction; false where it is not the newest any more."""
+        """Makes the version the served one, in one transaction; false where it is not the newest any more.
+
+        Raises:
+            IndexIncomplete: Searches see another index by now.
+        """
         ...
 
     async def note_error(self, collection: Collection, document_id: str, version: int, error: OloError) -> None:
@@ -133,7 +149,7 @@ class VersionStore(Protocol):
         ...
 
     async def removals(self, limit: int) -> list[Removal]:
-        """Points that are to be removed."""
+        """Points that are to be removed now."""
         ...
 
     async def removed(self, removal_id: int) -> None:

@@ -28,7 +28,7 @@ class RetrievalServicer(RetrievalServiceServicer):
     """Documents in, passages out.
 
     Args:
-        collections: Reads collections.
+        collections: Reads collections, and sets how they are searched.
         documents: Reads documents.
         curation: Creates and deletes.
         intake: Takes documents in.
@@ -79,6 +79,16 @@ class RetrievalServicer(RetrievalServiceServicer):
         token = convert.token_of(found[size - 1].name) if len(found) > size else ""
         shown = map(convert.to_collection, found[:size])
         return pb.ListCollectionsResponse(collections=shown, next_page_token=token)
+
+    async def UpdateCollection(
+        self, request: pb.UpdateCollectionRequest, context: Context
+    ) -> pb.UpdateCollectionResponse:
+        tenant, name = convert.tenant_of(request.tenant), convert.collection_name(request.name, "name")
+        if request.HasField("retriever"):
+            self._searcher.check_retriever(request.retriever)
+            await self._collections.set_retriever(tenant, name, request.retriever)
+        found = await self._collections.get(tenant, name)
+        return pb.UpdateCollectionResponse(collection=convert.to_collection(found))
 
     async def DeleteCollection(
         self, request: pb.DeleteCollectionRequest, context: Context

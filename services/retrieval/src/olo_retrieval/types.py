@@ -47,7 +47,11 @@ class EmbeddingModel:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A set of documents. `uid` tells it from an earlier collection of the same name."""
+    """A set of documents and the index that searches of it see.
+
+    `uid` tells it from an earlier collection of the same name, `index_uid` its index from another one that a migration
+    builds or has built.
+    """
 
     uid: str
     tenant: str
@@ -57,6 +61,24 @@ class Collection:
     chunking: Chunking = DEFAULT
     document_count: int = 0
     chunk_count: int = 0
+    index_uid: str = ""
+    """Empty: the first index, which has the uid of the collection."""
+    retriever: str = ""
+    """How searches find passages that do not say so; empty: as the service is set."""
+    revision: int = 0
+    """Grows with every change of the fields that searches read."""
+
+    def points(
+        self,
+        document_id: str | None = None,
+        version: int | None = None,
+        *,
+        up_to_version: int | None = None,
+        filter: Filter | None = None,
+    ) -> Selection:
+        """Points of its index: all, or those of a document, or of a version."""
+        index_uid = self.index_uid or self.uid
+        return Selection(self.tenant, index_uid, document_id, version, up_to_version, filter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +205,11 @@ class StoredVersion:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which points are meant. Tenant and collection are always given: nothing reaches across them."""
+    """Which points are meant. Tenant and index are always given: nothing reaches across them."""
 
     tenant: str
     collection_uid: str
+    """Of the index, which is the collection's as long as that has not been migrated."""
     document_id: str | None = None
     version: int | None = None
     up_to_version: int | None = None
@@ -242,6 +265,16 @@ class Hit:
     """The dense vector, to unit length, where it was asked for."""
     similarity: float = 0.0
     """Cosine of the angle between the dense vectors of query and piece."""
+
+    # A search makes a hundred of these; `dataclasses.replace` takes several times as long.
+
+    def compared(self, similarity: float) -> Hit:
+        """The hit with this similarity."""
+        return Hit(self.piece, self.score, self.vector, similarity)
+
+    def ranked(self, score: float) -> Hit:
+        """The hit with this score."""
+        return Hit(self.piece, score, self.vector, self.similarity)
 
 
 @dataclass(frozen=True, slots=True)

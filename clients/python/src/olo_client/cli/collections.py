@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from olo_client.cli import migrations
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, moment, write_done, write_json, write_table
 from olo_client.client import Olo
 
 app = typer.Typer(help="Sets of documents that are searched together.", no_args_is_help=True)
+migrations.add_to(app)
 
 Name = Annotated[str, typer.Argument(help="Name of the collection.")]
 
@@ -41,6 +43,22 @@ def create(
         collection = olo.collections.create(name, embedding_model)
     made = f"{collection.name} is embedded by {collection.embedding_model_id}"
     write_done(as_dict(collection), made, as_json=as_json)
+
+
+@app.command("update")
+def update(
+    name: Name,
+    retriever: Annotated[
+        str, typer.Option(help="How it is searched: dense, sparse, hybrid, or one of your own; empty: as is usual.")
+    ],
+    as_json: AsJson = False,
+    target: Target = TARGET,
+) -> None:
+    """Sets how a collection is searched where a search does not say so."""
+    with Olo(target, attempts=FEW_ATTEMPTS) as olo:
+        collection = olo.collections.update(name, retriever=retriever)
+    searched = f"{collection.name} is searched by {collection.retriever or 'the retriever of the service'}"
+    write_done(as_dict(collection), searched, as_json=as_json)
 
 
 @app.command("delete")

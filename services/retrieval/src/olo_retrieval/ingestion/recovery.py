@@ -9,7 +9,7 @@ from olo_common.errors import OloError
 from olo_common.logs import logger
 from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.ports import CollectionStore, VectorStore, VersionStore
-from olo_retrieval.types import Collection, Selection
+from olo_retrieval.types import Collection
 
 _PAGE = 200
 _FIRST_PAUSE_SECONDS = 0.2
@@ -44,7 +44,7 @@ class Recovery:
         collections = await self._collections.everyone()
         self._waiting = {collection.uid for collection in collections}
         for collection in collections:
-            if await self._vectors.count(collection.model, _points(collection)) < collection.chunk_count:
+            if await self._vectors.count(collection.model, collection.points()) < collection.chunk_count:
                 await self._rebuild(collection)
             self._waiting.discard(collection.uid)
 
@@ -53,7 +53,7 @@ class Recovery:
         log.info("index_rebuild_started", documents=collection.document_count, chunks=collection.chunk_count)
         done = 0
         async for document_id, version, chunks in self._served(collection):
-            scope = Selection(collection.tenant, collection.uid, document_id, version)
+            scope = collection.points(document_id, version)
             if await self._vectors.count(collection.model, scope) == chunks:
                 continue
             await self._reindex(collection, document_id, version)
@@ -83,10 +83,6 @@ class Recovery:
                 log.warning("index_rebuild_waits", reason=error.reason)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
-
-
-def _points(collection: Collection) -> Selection:
-    return Selection(collection.tenant, collection.uid)
 
 
 def _ignore(_: int) -> None:

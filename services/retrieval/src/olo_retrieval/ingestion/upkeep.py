@@ -19,13 +19,14 @@ Report = Callable[[bool], Awaitable[None]]
 
 
 class Upkeep:
-    """Rebuilds a lost index, removes orphaned points, starts ingests again whose workflow is gone.
+    """Rebuilds a lost index, removes orphaned points, starts again what has lost its workflow: ingests and migrations.
 
     Args:
         recovery: Rebuilds the index.
         versions: The versions.
         vectors: The points.
         starter: Starts ingests.
+        restart_migrations: Starts the workflow of each migration that has work left.
         report: Is told whether the index is complete.
         interval_seconds: Time between two rounds.
     """
@@ -37,6 +38,7 @@ class Upkeep:
         versions: VersionStore,
         vectors: VectorStore,
         starter: IngestStarter,
+        restart_migrations: Callable[[], Awaitable[None]],
         report: Report,
         interval_seconds: float,
     ) -> None:
@@ -44,6 +46,7 @@ class Upkeep:
         self._versions = versions
         self._vectors = vectors
         self._starter = starter
+        self._restart_migrations = restart_migrations
         self._report = report
         self._interval_seconds = interval_seconds
         self._checked = False
@@ -61,6 +64,7 @@ class Upkeep:
                     started = True
                 else:
                     await self.restart_unfinished(_UNFINISHED_AFTER_SECONDS)
+                await self._restart_migrations()
             except OloError as error:
                 logger(__name__).warning("upkeep_failed", reason=error.reason, message=error.message)
                 pause = min(pause, _FAST_RETRY_SECONDS)

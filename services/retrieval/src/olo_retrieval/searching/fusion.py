@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from olo_retrieval.types import Hit
@@ -25,4 +24,4 @@ def fuse(rankings: Sequence[Sequence[Hit]], k: int = RRF_K) -> list[Hit]:
             key = (hit.piece.document_id, hit.piece.version, hit.piece.index)
             scores[key] = scores.get(key, 0.0) + (k + 1) / (k + rank) / len(rankings)
             hits.setdefault(key, hit)
-    return [replace(hits[key], score=scores[key]) for key in sorted(scores, key=lambda key: -scores[key])]
+    return [hits[key].ranked(scores[key]) for key in sorted(scores, key=lambda key: -scores[key])]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from olo_retrieval.errors import SparseUnavailable
 from olo_retrieval.filters import Filter
 from olo_retrieval.ports import Embedder, VectorStore
-from olo_retrieval.types import Collection, Hit, InputSide, Selection, SparseVector, Vector
+from olo_retrieval.types import Collection, Hit, InputSide, SparseVector, Vector
 
 
 class CollectionIndex:
@@ -39,7 +39,7 @@ class CollectionIndex:
         self._vectors = vectors
         self._embedder = embedder
         self._model = collection.model
-        self._selection = Selection(collection.tenant, collection.uid, filter=condition)
+        self._selection = collection.points(filter=condition)
         self._has_sparse = sparse
         self._with_vectors = with_vectors
         self._dense: dict[str, asyncio.Future[list[list[float]]]] = {}
@@ -49,7 +49,7 @@ class CollectionIndex:
         """The nearest in meaning, best first."""
         probe = await self._embedded(text)
         found = await self._vectors.search(self._model, self._selection, probe, limit, with_vectors=self._with_vectors)
-        return [replace(hit, similarity=hit.score) for hit in found]
+        return [hit.compared(hit.score) for hit in found]
 
     async def sparse(self, text: str, limit: int) -> list[Hit]:
         """Those that share words, best first."""
@@ -78,5 +78,7 @@ def _compared(hits: Sequence[Hit], probe: Vector) -> list[Hit]:
     if not hits:
         return []
     unit = np.asarray(probe, np.float32)
-    cosines = np.asarray([hit.vector for hit in hits], np.float32) @ unit / (np.linalg.norm(unit) or 1.0)
-    return [replace(hit, similarity=float(cosine)) for hit, cosine in zip(hits, cosines, strict=True)]
+    # Lists of floats become an array several times faster by way of the buffers of `array` than by numpy itself.
+    rows = np.frombuffer(b"".join(array("f", hit.vector or ()).tobytes() for hit in hits), np.float32)
+    cosines = rows.reshape(len(hits), -1) @ unit / (np.linalg.norm(unit) or 1.0)
+    return [hit.compared(cosine) for hit, cosine in zip(hits, cosines.tolist(), strict=True)]

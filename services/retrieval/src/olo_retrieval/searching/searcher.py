@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from olo_common.errors import InvalidField, Unavailable
+from olo_common.errors import InvalidField, OloError, Unavailable
 from olo_retrieval.filters import Filter
 from olo_retrieval.ports import CollectionStore, Embedder, Index, Retriever, VectorStore, VersionStore
 from olo_retrieval.searching.diversity import diversified
@@ -16,6 +17,8 @@ _ROUNDS = 8
 _POOL = 4
 """Passages looked at, for each that is wanted, where the best are chosen anew."""
 _SMALLEST_POOL = 20
+_MOST_KNOWN = 1_000
+"""Collections that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +85,19 @@ class Searcher:
         self._retrievers = retrievers
         self._default = default
         self._sparse = sparse
+        self._known: OrderedDict[tuple[str, str], Collection] = OrderedDict()
+
+    def check_retriever(self, name: str) -> None:
+        """Raises InvalidField where there is no such retriever; empty is the default one."""
+        if name and name not in self._retrievers:
+            raise InvalidField("retriever", f"is none of {', '.join(sorted(self._retrievers))}")
 
     async def search(self, query: Query) -> Found:
         """The best passages.
+
+        A collection is looked up once and then remembered. The read that says which versions are served says too
+        whether it has changed since; then everything is done anew. So an answer is from one index, and the query was
+        embedded by the model of that.
 
         Raises:
             CollectionNotFound: There is no such collection.
@@ -92,10 +105,30 @@ class Searcher:
             SparseUnavailable: The retriever needs sparse vectors, and there are none.
             Unavailable: No embedding model answers, or the index is being rebuilt.
         """
-        name = query.retriever or self._default
-        if name not in self._retrievers:
-            raise InvalidField("retriever", f"is none of {', '.join(sorted(self._retrievers))}")
-        collection = await self._collections.find(query.tenant, query.collection)
+        self.check_retriever(query.retriever)
+        for _ in range(_ROUNDS):
+            collection = await self._look_up(query.tenant, query.collection)
+            try:
+                return await self._search(collection, query)
+            except _Changed:
+                self._known.pop((query.tenant, query.collection), None)
+            except OloError:
+                if await self._versions.served_now(collection, ()) is not None:
+                    raise
+                self._known.pop((query.tenant, query.collection), None)
+        raise Unavailable("the collection keeps changing", retry_after=1.0)
+
+    async def _look_up(self, tenant: str, name: str) -> Collection:
+        known = self._known.get((tenant, name)) or await self._collections.find(tenant, name)
+        self._known[tenant, name] = known
+        self._known.move_to_end((tenant, name))
+        if len(self._known) > _MOST_KNOWN:
+            self._known.popitem(last=False)
+        return known
+
+    async def _search(self, collection: Collection, query: Query) -> Found:
+        name = query.retriever or collection.retriever or self._default
+        self.check_retriever(name)
         if not self._complete(collection.uid):
             raise Unavailable("the index of this collection is being rebuilt", retry_after=1.0)
         index = CollectionIndex(
@@ -116,7 +149,9 @@ class Searcher:
         for _ in range(_ROUNDS):
             ranking = await retriever.retrieve(index, query.text, limit)
             documents = {hit.piece.document_id for hit in ranking.hits}
-            served = await self._versions.served_versions(collection, documents)
+            served = await self._versions.served_now(collection, documents)
+            if served is None:
+                raise _Changed
             kept = [
                 hit
                 for hit in ranking.hits
@@ -143,11 +178,15 @@ class Searcher:
         if query.rerank and hits:
             texts = [hit.piece.text for hit in hits]
             scores = await self._embedder.rerank(collection.model, query.text, texts)
-            scored = (replace(hit, score=score) for hit, score in zip(hits, scores, strict=True))
+            scored = (hit.ranked(score) for hit, score in zip(hits, scores, strict=True))
             hits = sorted(scored, key=lambda hit: -hit.score)
         if query.mmr_lambda is not None:
             return diversified(hits, query.top_k, query.mmr_lambda)
         return hits[: query.top_k]
+
+
+class _Changed(Exception):
+    """The collection is not what it was when the search began."""
 
 
 def _alike(hits: Sequence[Hit], min_score: float) -> int:

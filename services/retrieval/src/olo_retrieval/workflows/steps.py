@@ -1,4 +1,4 @@
-"""Names of the steps of an ingest and of a sync, shared by the workflows and their activities."""
+"""Names of the steps of ingests, syncs and migrations, shared by the workflows and their activities."""
 
 from __future__ import annotations
 
@@ -14,3 +14,6 @@ DELETE_MISSING = "delete_missing"
 END_SYNC = "end_sync"
 FAIL_SYNC = "fail_sync"
 REMOVE_SOURCE = "remove_source"
+
+MOVE_MIGRATION = "move_migration"
+FAIL_MIGRATION = "fail_migration"

@@ -66,7 +66,7 @@ FILTER_OPERATOR_GREATER: FilterOperator
 FILTER_OPERATOR_GREATER_OR_EQUAL: FilterOperator
 
 class Collection(_message.Message):
-    __slots__ = ("name", "embedding_model_id", "dimension", "document_count", "chunk_count", "create_time", "chunking")
+    __slots__ = ("name", "embedding_model_id", "dimension", "document_count", "chunk_count", "create_time", "chunking", "retriever")
     NAME_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     DIMENSION_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +74,7 @@ class Collection(_message.Message):
     CHUNK_COUNT_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     CHUNKING_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVER_FIELD_NUMBER: _ClassVar[int]
     name: str
     embedding_model_id: str
     dimension: int
@@ -81,7 +82,8 @@ class Collection(_message.Message):
     chunk_count: int
     create_time: _timestamp_pb2.Timestamp
     chunking: Chunking
-    def __init__(self, name: _Optional[str] = ..., embedding_model_id: _Optional[str] = ..., dimension: _Optional[int] = ..., document_count: _Optional[int] = ..., chunk_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ...) -> None: ...
+    retriever: str
+    def __init__(self, name: _Optional[str] = ..., embedding_model_id: _Optional[str] = ..., dimension: _Optional[int] = ..., document_count: _Optional[int] = ..., chunk_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chunking: _Optional[_Union[Chunking, _Mapping]] = ..., retriever: _Optional[str] = ...) -> None: ...
 
 class Chunking(_message.Message):
     __slots__ = ("strategy", "max_tokens", "overlap_tokens")
@@ -238,6 +240,22 @@ class ListCollectionsResponse(_message.Message):
     collections: _containers.RepeatedCompositeFieldContainer[Collection]
     next_page_token: str
     def __init__(self, collections: _Optional[_Iterable[_Union[Collection, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class UpdateCollectionRequest(_message.Message):
+    __slots__ = ("name", "tenant", "retriever")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    RETRIEVER_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    tenant: str
+    retriever: str
+    def __init__(self, name: _Optional[str] = ..., tenant: _Optional[str] = ..., retriever: _Optional[str] = ...) -> None: ...
+
+class UpdateCollectionResponse(_message.Message):
+    __slots__ = ("collection",)
+    COLLECTION_FIELD_NUMBER: _ClassVar[int]
+    collection: Collection
+    def __init__(self, collection: _Optional[_Union[Collection, _Mapping]] = ...) -> None: ...
 
 class DeleteCollectionRequest(_message.Message):
     __slots__ = ("name", "tenant")

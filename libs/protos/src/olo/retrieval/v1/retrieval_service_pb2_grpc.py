@@ -50,6 +50,11 @@ class RetrievalServiceStub:
                 request_serializer=olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.ListCollectionsRequest.SerializeToString,
                 response_deserializer=olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.ListCollectionsResponse.FromString,
                 _registered_method=True)
+        self.UpdateCollection = channel.unary_unary(
+                '/olo.retrieval.v1.RetrievalService/UpdateCollection',
+                request_serializer=olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpdateCollectionRequest.SerializeToString,
+                response_deserializer=olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpdateCollectionResponse.FromString,
+                _registered_method=True)
         self.DeleteCollection = channel.unary_unary(
                 '/olo.retrieval.v1.RetrievalService/DeleteCollection',
                 request_serializer=olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.DeleteCollectionRequest.SerializeToString,
@@ -107,6 +112,13 @@ class RetrievalServiceServicer:
 
     def ListCollections(self, request, context):
         """ListCollections lists the collections by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCollection(self, request, context):
+        """UpdateCollection sets how a collection is searched. Fails with NOT_FOUND, INVALID_ARGUMENT (retriever).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,6 +195,11 @@ def add_RetrievalServiceServicer_to_server(servicer, server):
                     servicer.ListCollections,
                     request_deserializer=olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.ListCollectionsRequest.FromString,
                     response_serializer=olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.ListCollectionsResponse.SerializeToString,
+            ),
+            'UpdateCollection': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCollection,
+                    request_deserializer=olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpdateCollectionRequest.FromString,
+                    response_serializer=olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpdateCollectionResponse.SerializeToString,
             ),
             'DeleteCollection': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteCollection,
@@ -302,6 +319,33 @@ class RetrievalService:
             '/olo.retrieval.v1.RetrievalService/ListCollections',
             olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.ListCollectionsRequest.SerializeToString,
             olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.ListCollectionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCollection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.retrieval.v1.RetrievalService/UpdateCollection',
+            olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpdateCollectionRequest.SerializeToString,
+            olo_dot_retrieval_dot_v1_dot_retrieval__service__pb2.UpdateCollectionResponse.FromString,
             options,
             channel_credentials,
             insecure,

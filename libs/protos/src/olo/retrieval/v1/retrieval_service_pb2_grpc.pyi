@@ -39,6 +39,8 @@ class RetrievalServiceStub:
     """GetCollection returns one collection. Fails with NOT_FOUND."""
     ListCollections: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.ListCollectionsRequest, _retrieval_service_pb2.ListCollectionsResponse]
     """ListCollections lists the collections by name."""
+    UpdateCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.UpdateCollectionRequest, _retrieval_service_pb2.UpdateCollectionResponse]
+    """UpdateCollection sets how a collection is searched. Fails with NOT_FOUND, INVALID_ARGUMENT (retriever)."""
     DeleteCollection: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.DeleteCollectionRequest, _retrieval_service_pb2.DeleteCollectionResponse]
     """DeleteCollection deletes a collection with its documents. Fails with NOT_FOUND."""
     IngestDocument: _grpc.UnaryUnaryMultiCallable[_retrieval_service_pb2.IngestDocumentRequest, _retrieval_service_pb2.IngestDocumentResponse]
@@ -72,6 +74,8 @@ class RetrievalServiceAsyncStub(RetrievalServiceStub):
     """GetCollection returns one collection. Fails with NOT_FOUND."""
     ListCollections: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.ListCollectionsRequest, _retrieval_service_pb2.ListCollectionsResponse]  # type: ignore[assignment]
     """ListCollections lists the collections by name."""
+    UpdateCollection: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.UpdateCollectionRequest, _retrieval_service_pb2.UpdateCollectionResponse]  # type: ignore[assignment]
+    """UpdateCollection sets how a collection is searched. Fails with NOT_FOUND, INVALID_ARGUMENT (retriever)."""
     DeleteCollection: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.DeleteCollectionRequest, _retrieval_service_pb2.DeleteCollectionResponse]  # type: ignore[assignment]
     """DeleteCollection deletes a collection with its documents. Fails with NOT_FOUND."""
     IngestDocument: _aio.UnaryUnaryMultiCallable[_retrieval_service_pb2.IngestDocumentRequest, _retrieval_service_pb2.IngestDocumentResponse]  # type: ignore[assignment]
@@ -120,6 +124,14 @@ class RetrievalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_retrieval_service_pb2.ListCollectionsResponse, _abc.Awaitable[_retrieval_service_pb2.ListCollectionsResponse]]:
         """ListCollections lists the collections by name."""
+
+    @_abc_1.abstractmethod
+    def UpdateCollection(
+        self,
+        request: _retrieval_service_pb2.UpdateCollectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_retrieval_service_pb2.UpdateCollectionResponse, _abc.Awaitable[_retrieval_service_pb2.UpdateCollectionResponse]]:
+        """UpdateCollection sets how a collection is searched. Fails with NOT_FOUND, INVALID_ARGUMENT (retriever)."""
 
     @_abc_1.abstractmethod
     def DeleteCollection(

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from olo_common.errors import Unavailable
 from olo_common.sql import Database
 from olo_retrieval.adapters.sql.clock import now_ms
-from olo_retrieval.adapters.sql.collections import removal_values
-from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
+from olo_retrieval.adapters.sql.mirrors import current, note_removals
+from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, VERSIONS
 from olo_retrieval.errors import CollectionNotFound, DocumentNotFound
 from olo_retrieval.ingestion.progress import progress_of
 from olo_retrieval.types import (
@@ -58,6 +58,7 @@ class SqlDocuments:
     async def delete(self, collection: Collection, document_id: str) -> None:
         """Deletes the row and notes the points for removal."""
         async with self._database.write() as connection:
+            collection = await current(connection, collection)
             row = await _row(connection, collection, document_id)
             if row is None or row.deleted:
                 raise DocumentNotFound(document_id)
@@ -68,8 +69,7 @@ class SqlDocuments:
                     VERSIONS.c.collection_uid == collection.uid, VERSIONS.c.document_id == document_id
                 )
             )
-            removal = {**removal_values(collection), "document_id": document_id, "up_to_version": row.version}
-            await connection.execute(insert(REMOVALS).values(removal))
+            await note_removals(connection, collection, document_id, row.version)
 
 
 async def _stage(connection: AsyncConnection, collection: Collection, draft: Draft) -> Staging:

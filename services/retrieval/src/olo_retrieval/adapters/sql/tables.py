@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy import text as sql_text
 
 METADATA = MetaData()
 
@@ -30,6 +31,10 @@ COLLECTIONS = Table(
     Column("dimension", Integer, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("chunking", JSON),
+    Column("index_uid", String(32), nullable=False, server_default=""),
+    Column("retriever", String(64), nullable=False, server_default=""),
+    # Grows with every change, so that what was read earlier can be told from what is.
+    Column("revision", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("tenant", "name", name="uq_collections_tenant_name"),
 )
 
@@ -82,11 +87,59 @@ REMOVALS = Table(
     METADATA,
     Column("removal_id", Integer, primary_key=True),
     Column("tenant", String(128), nullable=False),
+    # Of the index.
     Column("collection_uid", String(32), nullable=False),
     Column("document_id", String(128)),
     Column("up_to_version", BigInteger),
     Column("embedding_model_id", String(128), nullable=False),
     Column("dimension", Integer, nullable=False),
+    # Not before this time.
+    Column("due_ms", BigInteger, nullable=False, server_default="0"),
+)
+
+_OPEN = "ended_ms IS NULL"
+
+MIGRATIONS = Table(
+    "migrations",
+    METADATA,
+    # Begins with the time, so that the newest is the greatest.
+    Column("migration_id", String(32), primary_key=True),
+    Column("collection_uid", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("error_reason", String(64), nullable=False),
+    Column("source_index_uid", String(32), nullable=False),
+    Column("source_model_id", String(128), nullable=False),
+    Column("source_dimension", Integer, nullable=False),
+    Column("source_chunking", JSON, nullable=False),
+    Column("target_index_uid", String(32), nullable=False),
+    Column("target_model_id", String(128), nullable=False),
+    Column("target_dimension", Integer, nullable=False),
+    Column("target_chunking", JSON, nullable=False),
+    Column("min_overlap", Float, nullable=False),
+    Column("overlap", Float),
+    Column("sampled_queries", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Index("ix_migrations_collection", "collection_uid", "migration_id"),
+    Index(
+        "uq_migrations_open",
+        "collection_uid",
+        unique=True,
+        sqlite_where=sql_text(_OPEN),
+        postgresql_where=sql_text(_OPEN),
+    ),
+)
+
+# Versions that are wholly in the index of a collection that is not the served one.
+COPIES = Table(
+    "copies",
+    METADATA,
+    Column("index_uid", String(32), primary_key=True),
+    Column("document_id", String(128), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("chunk_count", Integer, nullable=False),
 )
 
 SOURCES = Table(

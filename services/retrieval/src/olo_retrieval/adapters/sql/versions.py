@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from olo_common.errors import OloError
 from olo_common.sql import Database
 from olo_retrieval.adapters.sql.clock import now_ms
+from olo_retrieval.adapters.sql.mirrors import is_served
 from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
 from olo_retrieval.chunking import title_of
+from olo_retrieval.errors import IndexIncomplete
 from olo_retrieval.parsing import Extracted
 from olo_retrieval.structure import Structure
 from olo_retrieval.types import (
@@ -27,6 +30,21 @@ from olo_retrieval.types import (
 
 _SAME_DOCUMENT = and_(
     VERSIONS.c.collection_uid == DOCUMENTS.c.collection_uid, VERSIONS.c.document_id == DOCUMENTS.c.document_id
+)
+
+# Every search reads this; made once, it is not put together and looked up anew each time.
+_SERVED_NOW = (
+    select(DOCUMENTS.c.document_id, DOCUMENTS.c.served_version)
+    .select_from(COLLECTIONS)
+    .outerjoin(
+        DOCUMENTS,
+        and_(
+            DOCUMENTS.c.collection_uid == COLLECTIONS.c.uid,
+            DOCUMENTS.c.document_id.in_(bindparam("ids", expanding=True)),
+            DOCUMENTS.c.served_version > 0,
+        ),
+    )
+    .where(COLLECTIONS.c.uid == bindparam("uid"), COLLECTIONS.c.revision == bindparam("revision"))
 )
 
 
@@ -87,6 +105,14 @@ class SqlVersions:
             rows = await connection.execute(query)
             return {row.document_id: row.served_version for row in rows}
 
+    async def served_now(self, collection: Collection, document_ids: Iterable[str]) -> Mapping[str, int] | None:
+        """The same, by the read that says whether the collection is still as it is given; None where it is not."""
+        asked = {"uid": collection.uid, "revision": collection.revision, "ids": list(document_ids)}
+        rows = await self._database.rows(_SERVED_NOW, asked)
+        if not rows:
+            return None
+        return {row.document_id: row.served_version for row in rows if row.document_id is not None}
+
     async def store_file(
         self, collection: Collection, document_id: str, version: int, file: RawFile, sha256: str
     ) -> None:
@@ -123,27 +149,36 @@ class SqlVersions:
             await connection.execute(update(VERSIONS).where(_version(collection, document_id, version)).values(values))
 
     async def mark_indexed(self, collection: Collection, document_id: str, version: int, chunks: int) -> None:
-        """Says how many points the version has."""
+        """Says how many points the version has, unless searches see another index by now."""
         values = {"chunk_count": chunks, "chunks_done": chunks, "chunks_total": chunks}
         async with self._database.write() as connection:
-            await connection.execute(update(VERSIONS).where(_version(collection, document_id, version)).values(values))
+            if await is_served(connection, collection):
+                statement = update(VERSIONS).where(_version(collection, document_id, version))
+                await connection.execute(statement.values(values))
 
     async def swap(self, collection: Collection, document_id: str, version: int) -> bool:
         """Makes the version the served one; false where it is not the newest any more."""
         changes = {"served_version": version, "state": DocumentState.READY.value, "error": "", "error_reason": ""}
-        return await self._change(collection, document_id, version, changes)
+        async with self._database.write() as connection:
+            if not await is_served(connection, collection):
+                raise IndexIncomplete
+            return await _change(connection, collection, document_id, version, changes)
 
     async def note_error(self, collection: Collection, document_id: str, version: int, error: OloError) -> None:
         """Says why indexing has not succeeded so far."""
         changes = {"error": error.message, "error_reason": error.reason}
-        await self._change(collection, document_id, version, changes, DOCUMENTS.c.served_version != version)
+        unserved = DOCUMENTS.c.served_version != version
+        async with self._database.write() as connection:
+            await _change(connection, collection, document_id, version, changes, unserved)
 
     async def mark_failed(self, collection: Collection, document_id: str, version: int, error: str) -> None:
         """Says that indexing has failed, and forgets the file. `error` counts where no attempt has noted one."""
         unserved = DOCUMENTS.c.served_version != version
-        await self._change(collection, document_id, version, {"error": error}, unserved, DOCUMENTS.c.error == "")
-        await self._change(collection, document_id, version, {"state": DocumentState.FAILED.value}, unserved)
+        failed = {"state": DocumentState.FAILED.value}
         async with self._database.write() as connection:
+            unsaid = DOCUMENTS.c.error == ""
+            await _change(connection, collection, document_id, version, {"error": error}, unserved, unsaid)
+            await _change(connection, collection, document_id, version, failed, unserved)
             await connection.execute(
                 update(VERSIONS).where(_version(collection, document_id, version)).values(file=None)
             )
@@ -178,9 +213,10 @@ class SqlVersions:
             return [VersionRef(*row) for row in rows]
 
     async def removals(self, limit: int) -> list[Removal]:
-        """Points that are to be removed."""
+        """Points that are to be removed now."""
         async with self._database.read() as connection:
-            rows = await connection.execute(select(REMOVALS).order_by(REMOVALS.c.removal_id).limit(limit))
+            query = select(REMOVALS).where(REMOVALS.c.due_ms <= now_ms()).order_by(REMOVALS.c.removal_id)
+            rows = await connection.execute(query.limit(limit))
             return [
                 Removal(
                     row.removal_id,
@@ -195,24 +231,23 @@ class SqlVersions:
         async with self._database.write() as connection:
             await connection.execute(delete(REMOVALS).where(REMOVALS.c.removal_id == removal_id))
 
-    async def _change(
-        self,
-        collection: Collection,
-        document_id: str,
-        version: int,
-        changes: dict[str, Any],
-        *conditions: ColumnElement[bool],
-    ) -> bool:
-        """Changes the document, if this version is its newest."""
-        statement = update(DOCUMENTS).where(
-            _document(collection, document_id),
-            DOCUMENTS.c.version == version,
-            DOCUMENTS.c.deleted.is_(False),
-            *conditions,
-        )
-        async with self._database.write() as connection:
-            result = await connection.execute(statement.values(updated_ms=now_ms(), **changes))
-            return bool(result.rowcount)
+
+async def _change(
+    connection: AsyncConnection,
+    collection: Collection,
+    document_id: str,
+    version: int,
+    changes: dict[str, Any],
+    *conditions: ColumnElement[bool],
+) -> bool:
+    """Changes the document, if this version is its newest."""
+    statement = update(DOCUMENTS).where(
+        _document(collection, document_id),
+        DOCUMENTS.c.version == version,
+        DOCUMENTS.c.deleted.is_(False),
+        *conditions,
+    )
+    return bool((await connection.execute(statement.values(updated_ms=now_ms(), **changes))).rowcount)
 
 
 def _version(collection: Collection, document_id: str, version: int) -> ColumnElement[bool]:

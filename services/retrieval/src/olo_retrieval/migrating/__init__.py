@@ -1,0 +1,1 @@
+"""Moves a collection from one index to another while it is searched and written to."""

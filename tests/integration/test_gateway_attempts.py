@@ -231,6 +231,7 @@ async def test_attempts_end_with_the_budget(world: World) -> None:
     assert {a.cause for a in run.details.attempts} == {run_pb2.ATTEMPT_CAUSE_UNAVAILABLE}
     # Each candidate has two tries; the budget is six.
     assert [a.model_id for a in run.details.attempts] == ["one", "two", "one"]
+    await world.record("tries_of_temporal", run.run_id)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -12,7 +12,6 @@ from tests.chaos.history import Asked, History, Outcome, Stored, Try
 TERMINAL = {"COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"}
 POISONED = "request_poisoned"
 MAX_KILLS = 2
-OTHERS_SUCCEED = 0.95
 MODEL_BITS = {"chaos-a": 0, "chaos-b": 1}
 
 
@@ -23,8 +22,8 @@ class Violation:
     Attributes:
         invariant: I1 each accepted request ends exactly once; I2 none is accepted before it is durable; I3 one id is
             one run with one answer; I4 it is completed once at most; I10 the stream is the stored answer; I11 no
-            superseded attempt is shown or stored; I13 a request that kills its worker kills two at most, and takes few
-            others with it.
+            superseded attempt is shown or stored; I13 a request that kills its worker kills two at most, and no
+            other is taken for it.
     """
 
     invariant: str
@@ -39,7 +38,7 @@ def check(history: History) -> list[Violation]:
 
 
 def bystanders(history: History) -> list[Asked]:
-    """Requests that were quarantined although they killed nobody: they were twice with one that did."""
+    """Requests that were quarantined although they killed nobody."""
     return [asked for asked in history.asked if not asked.poison and _reason(history, asked) == POISONED]
 
 
@@ -52,9 +51,8 @@ def _check_poison(history: History) -> Iterator[Violation]:
             yield Violation("I13", asked.request_id, f"it has killed {kills[asked.number]} workers")
         if (reason := _reason(history, asked)) != POISONED:
             yield Violation("I13", asked.request_id, f"it killed its workers and ended with {reason or 'an answer'}")
-    along = bystanders(history)
-    if len(along) > len(history.asked) * (1 - OTHERS_SUCCEED):
-        yield Violation("I13", along[0].request_id, f"{len(along)} requests were quarantined that killed nobody")
+    for asked in bystanders(history):
+        yield Violation("I13", asked.request_id, "it was quarantined and has killed nobody")
 
 
 def _reason(history: History, asked: Asked) -> str:

@@ -158,8 +158,9 @@ async def test_what_no_known_model_can_answer_is_not_waited_for(world: World, mo
     assert caught.value.reason == reason
 
 
-async def test_a_run_whose_only_worker_restarts_is_parked_and_not_failed(world: World) -> None:
-    """The worker says that it is stopping, and is gone; what comes back answers."""
+@pytest.mark.parametrize("reason", ["worker_stopping", "generation_stalled"])
+async def test_a_run_whose_only_worker_restarts_is_parked_and_not_failed(world: World, reason: str) -> None:
+    """The worker says that it is stopping, or hangs, and is gone; what comes back answers."""
     request_id = key()
     model_id = f"restarting-{request_id}"
     model = FakeModel(model_id, world.bus)
@@ -167,7 +168,7 @@ async def test_a_run_whose_only_worker_restarts_is_parked_and_not_failed(world: 
     @activity.defn(name=GENERATE_ACTIVITY)
     async def stop(request: GenerateRequest) -> GenerateResponse:
         world.router.absent.add(model_id)
-        raise to_application_error(RemoteError(ErrorCode.UNAVAILABLE, "worker_stopping", "it is stopping"))
+        raise to_application_error(RemoteError(ErrorCode.UNAVAILABLE, reason, "it is stopping"))
 
     chat = world.chat("hello", model=model_id, request_id=request_id, wait_for_model=Duration(seconds=30))
     answer = asyncio.create_task(chat)
@@ -226,12 +227,24 @@ async def test_attempts_end_with_the_budget(world: World) -> None:
     request_id = key()
     with pytest.raises(OloError) as caught:
         await world.chat("fail", request_id=request_id)
-    assert caught.value.reason == "generation_stalled"
+    assert caught.value.reason == "no_model_available", "engines that hang are as good as gone"
     run = await shown(world, request_id)
     assert {a.cause for a in run.details.attempts} == {run_pb2.ATTEMPT_CAUSE_UNAVAILABLE}
     # Each candidate has two tries; the budget is six.
-    assert [a.model_id for a in run.details.attempts] == ["one", "two", "one"]
-    await world.record("tries_of_temporal", run.run_id)
+    assert [a.model_id for a in run.details.attempts] == ["one", "one", "two", "two", "one", "one"]
+    assert (await world.steps(run.run_id)).count("generate") == 6
+    await world.record("budget", run.run_id)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_the_budget_counts_every_attempt_whatever_it_failed_of(world: World) -> None:
+    """A first try that fails in passing, and a second that loses its worker, are two."""
+    request_id = key()
+    with pytest.raises(OloError):
+        await world.chat("stop, then fall silent", request_id=request_id)
+    run = await shown(world, request_id)
+    reasons = [a.failure_reason for a in run.details.attempts]
+    assert reasons == ["worker_stopping", "heartbeat_timeout"] * 3
 
 
 @pytest.mark.usefixtures("impatient")
@@ -243,7 +256,7 @@ async def test_another_engine_goes_on_after_one_has_died(world: World) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("said", ["kill engines", "die"])
+@pytest.mark.parametrize("said", ["kill engines", "die", "kill engines alone", "die unheard"])
 async def test_what_two_engines_or_workers_die_of_is_quarantined_for_good(world: World, said: str) -> None:
     request_id = key()
     for _ in range(2):
@@ -253,7 +266,18 @@ async def test_what_two_engines_or_workers_die_of_is_quarantined_for_good(world:
     run = await shown(world, request_id)
     assert run.error.reason == "request_poisoned"
     assert len(run.details.attempts) == 2
-    await world.record("poison_confirmed" if said == "die" else "poison_engines", run.run_id)
+    names = {"die": "poison_confirmed", "kill engines": "poison_engines", "kill engines alone": "poison_alone"}
+    await world.record(names.get(said, "poison_unheard"), run.run_id)
+
+
+@pytest.mark.parametrize(("losses", "isolations"), [("once", [0, 1]), ("once again", [0, 1, 2])])
+async def test_what_others_kill_is_asked_again_alone_and_answers(
+    world: World, losses: str, isolations: list[int]
+) -> None:
+    answer = await world.chat(f"in company {losses}")
+    assert answer.message.content.endswith(str(isolations))
+    assert [a.cause for a in answer.attempts] == [run_pb2.ATTEMPT_CAUSE_ENGINE_LOST] * (len(isolations) - 1) + [0]
+    await world.record(f"bystander_{len(isolations) - 1}", answer.run_id)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -16,14 +16,17 @@ from tests.integration.test_gateway_runs import FakeModel, World, asked, body, k
 import olo_events
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1 import run_pb2
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse
 from olo.gateway.v1.run_pb2 import Run
 from olo.inference.v1.inference_service_pb2 import GenerateRequest, GenerateResponse
+from olo_client import AsyncOlo
 from olo_common.errors import ErrorCode, OloError, RemoteError
 from olo_common.failures import to_application_error
 from olo_common.grpc_client import call
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_contracts.subjects import subject_of
 from olo_gateway.workflows import generation, losses
+from olo_testing.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -112,6 +115,48 @@ async def test_a_parked_run_outlives_every_process_and_asks_again_without_a_hint
         await world.enter()
         response = await world.chat("hello", model=model_id, request_id=request_id)
     assert response.model == model_id
+
+
+async def test_whoever_streams_or_follows_a_parked_run_hears_its_end_from_the_next_gateway(world: World) -> None:
+    """The gateway ends under both of them, and comes back at its address while the run is still parked."""
+    await world.inner.aclose()
+    world.settings = world.settings.model_copy(update={"port": free_port()})
+    await world.enter()
+    request_id, target = key(), f"127.0.0.1:{world.settings.port}"
+    model_id = f"absent-{request_id}"
+    world.router.absent.add(model_id)
+    seen: dict[str, list[ChatStreamResponse]] = {"streams": [], "follows": []}
+
+    async def hear(who: str, events: AsyncIterator[ChatStreamResponse]) -> None:
+        async for event in events:
+            seen[who].append(event)
+
+    def parked(events: list[ChatStreamResponse]) -> int:
+        return sum(event.progress.phase == run_pb2.RUN_PHASE_PARKED for event in events)
+
+    async with AsyncOlo(target, attempts=30, timeout=60) as olo:
+        asking = olo.chat_stream("hello", model=model_id, request_id=request_id, wait_for_model=50, timeout=60)
+        callers = [asyncio.create_task(hear("streams", asking))]
+        await phase(world, request_id, run_pb2.RUN_PHASE_PARKED)
+        callers.append(asyncio.create_task(hear("follows", olo.follow(f"run-{request_id}", timeout=60))))
+
+        async def told(times: int) -> bool:
+            return all(parked(events) >= times for events in seen.values())
+
+        await until(lambda: told(1))
+        await world.inner.aclose()
+        await world.enter()
+        await until(lambda: told(2))
+        world.router.absent.remove(model_id)
+        model = FakeModel(model_id, world.bus)
+        async with Worker(world.client, task_queue=llm_queue(model_id), activities=[model.generate]):
+            await announce(world, model_id)
+            await asyncio.gather(*callers)
+    for events in seen.values():
+        kinds = [event.WhichOneof("event") for event in events]
+        assert (kinds[0], kinds.count("started"), kinds.count("reset"), kinds[-1]) == ("started", 1, 0, "completed")
+        text = "".join(event.delta.text for event in events)
+        assert text == events[-1].completed.message.content != ""
 
 
 @pytest.mark.parametrize(("wait", "timeout"), [(1.5, 30), (30, 3)], ids=["wait-over", "deadline"])

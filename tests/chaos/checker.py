@@ -73,7 +73,7 @@ def _check(asked: Asked, stored: Stored | None) -> Iterator[Violation]:
     if any(state not in TERMINAL for state in stored.states):
         yield broken("I1", f"the run has not ended: {stored.states}")
     if asked.accepted and asked.last is not None and asked.last.outcome is Outcome.INDETERMINATE:
-        yield broken("I1", "the client never learnt how its request ended")
+        yield broken("I1", f"the client never learnt how its request ended, at last {asked.last.reason or 'cut off'}")
     if stored.completions > 1:
         yield broken("I4", f"{stored.completions} generations were completed")
     completed = "COMPLETED" in stored.states

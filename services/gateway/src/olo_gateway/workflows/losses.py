@@ -2,7 +2,8 @@
 
 Whoever was in a dead engine is suspected, and suspects have the next engine for themselves: first until it has survived
 the prompt; one that was lost in company again after that, to the end of its answer. Only what an engine dies of twice,
-the last time alone, is poison. What others have killed goes on.
+the last time alone, is poison. What others have killed goes on. Workers are seldom killed by a request: one that had
+given tokens before its worker fell silent is suspected the second time.
 
 A worker that misses its heartbeats may be dead or merely starved. Work goes on elsewhere at once in either case; only
 before the run is called poisoned is it made sure: after the lease of a dead worker is over, the registry is asked who
@@ -68,6 +69,7 @@ class Losses:
     def take(self, model_id: str, failure: OloError, cause: BaseException | None) -> None:
         """Takes down what a failed attempt has cost."""
         told = _told(cause)
+        survived = told is not None and len(told.token_ids) > len(self.prefix(model_id))
         if told is not None and told.token_ids and hands_over(failure):
             self._prefix = model_id, list(told.token_ids)
         self._latest = loss = _loss(model_id, failure, cause, told)
@@ -75,7 +77,8 @@ class Losses:
             return
         self._lost.append(loss)
         if not self._isolation:
-            self._isolation = inference.ISOLATION_FIRST_TOKEN
+            suspected = failure.reason == ENGINE_LOST or not survived or len(self._lost) >= MAX_LOST
+            self._isolation = inference.ISOLATION_FIRST_TOKEN if suspected else self._isolation
         elif loss.company == inference.COMPANY_SHARED:
             self._isolation = inference.ISOLATION_WHOLE_ANSWER
 

@@ -60,7 +60,9 @@ async def test_only_the_request_that_kills_engines_is_refused(
     settings = make_settings(directory.path, world.settings.nats.url, world.settings.temporal.address)
 
     async def chat(said: str) -> ChatResponse:
-        request = asked(said, model=settings.model_id, timeout=Duration(seconds=80))
+        # On a busy machine engines take their time to come back.
+        wait, timeout = Duration(seconds=60), Duration(seconds=80)
+        request = asked(said, model=settings.model_id, timeout=timeout, wait_for_model=wait)
         response: ChatResponse = await call(world.gateway.Chat, request, peer="gateway", timeout=90)
         return response
 
@@ -74,5 +76,6 @@ async def test_only_the_request_that_kills_engines_is_refused(
         assert refused.value.reason == "request_poisoned"
         answers = await asyncio.gather(*bystanders)
         assert all(answer.message.content for answer in answers)
-        assert len(deaths.read_text()) == 2
+        # A third where the machine is so busy that the first try is given up before it has killed.
+        assert 2 <= len(deaths.read_text()) <= 3
         assert (await chat(asking(0))).message.content

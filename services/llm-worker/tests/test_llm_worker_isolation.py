@@ -132,6 +132,7 @@ async def test_a_suspect_of_which_nobody_can_be_told_harms_nobody(
         if ends == "refused":
             with pytest.raises(ModelUnavailable):
                 await suspect.result()
+            assert suspect.company is Company.OUTSIDE
         else:
             assert (await suspect.result()).text == "suspect"
             assert suspect.company is Company.ALONE

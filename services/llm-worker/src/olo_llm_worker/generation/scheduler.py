@@ -206,6 +206,8 @@ class Scheduler:
         await self._dispatcher.isolate(generation)
         generation.alone = True
         if not await generation.witness():
+            # It has not begun: what befalls the worker now is not its doing.
+            generation.alone = False
             raise ModelUnavailable("what a suspected request does cannot be told", retry_after=1.0)
 
     async def _let_others_in(self, generation: Generation) -> None:

@@ -23,7 +23,6 @@ PLACES = 1024
 PROCESSES = 1024
 POISON = 500_000
 """Requests with this number, or a higher one, kill the process that reads them."""
-_READING_SECONDS = 0.8
 _BEGIN = PLACES * PROCESSES
 """The control token that ends the prompt."""
 
@@ -87,9 +86,7 @@ class SlowEngine:
         rows = {row: self._places([*batch.static_prompt, *prompt]) for row, prompt in enumerate(batch.prompts)}
         for number, _ in rows.values():
             if number >= POISON:
-                # As when a prompt is read. A worker that dies before its first heartbeat was heard is blamed on nobody:
-                # the task may have gone to the open poll of one that was paused.
-                await asyncio.sleep(_READING_SECONDS)
+                # At once: before any heartbeat may have been heard.
                 os.write(self._journal, f"K {self._process} {number}\n".encode())
                 os.kill(os.getpid(), signal.SIGKILL)
         for step in range(max(batch.limits)):

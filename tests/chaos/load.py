@@ -23,6 +23,8 @@ from olo_client.streams import StreamPlace
 REQUEST_SECONDS = 60.0
 """The time of a run; a client asks after it for a little longer."""
 _PATIENCE_SECONDS = REQUEST_SECONDS + 10
+_POISON_PATIENCE_SECONDS = 600.0
+"""A fault has to happen, also where the machine is so busy that most are told to come back."""
 _PAUSE, _LONGEST_PAUSE = 0.2, 3.0
 _PASSING = {NOT_REACHABLE, "dependency_unavailable", "unavailable", "cancelled", "unknown", "overloaded"}
 """Failures after which a client tries again with the same id."""
@@ -57,11 +59,11 @@ class Load:
         self._asking = asyncio.create_task(self._ask_for_ever(), name="load")
 
     async def poison(self) -> None:
-        """Asks what kills the worker that takes it, and waits for the end of it."""
+        """Asks what kills the worker that takes it, until it is let in, and waits for the end of it."""
         number = POISON + len(self.asked)
         asked = Asked(number, f"{self._prefix}-{number}", stream=False, rag=False, model="auto", poison=True)
         self.asked.append(asked)
-        await self._settle(asked)
+        await self._settle(asked, _POISON_PATIENCE_SECONDS)
 
     async def settled(self, requests: int) -> None:
         """Waits until so many further requests have got an answer: a fault counts only under traffic."""
@@ -101,8 +103,8 @@ class Load:
         self.asked.append(asked)
         return asked
 
-    async def _settle(self, asked: Asked) -> None:
-        shown, pause, give_up = _Shown(_request(asked)), _PAUSE, time.monotonic() + _PATIENCE_SECONDS
+    async def _settle(self, asked: Asked, patience: float = _PATIENCE_SECONDS) -> None:
+        shown, pause, give_up = _Shown(_request(asked)), _PAUSE, time.monotonic() + patience
         while time.monotonic() < give_up:
             attempt = Try(began=time.time(), streamed="" if asked.stream else None)
             try:

@@ -135,6 +135,6 @@ def poisonous(kills: int, reason: str = "request_poisoned", others: int = 0) -> 
     return {v.invariant for v in check(History(1, asked, stored, kills=[900] * kills))}
 
 
-def test_a_poisonous_request_kills_two_at_most_and_takes_few_with_it() -> None:
-    assert poisonous(2) == poisonous(2, others=2) == set()
-    assert poisonous(0) == poisonous(3) == poisonous(2, "no_model_available") == poisonous(2, others=5) == {"I13"}
+def test_a_poisonous_request_kills_two_at_most_and_takes_next_to_nobody_with_it() -> None:
+    assert poisonous(2) == poisonous(2, others=1) == set()
+    assert poisonous(0) == poisonous(3) == poisonous(2, "no_model_available") == poisonous(2, others=2) == {"I13"}

@@ -24,7 +24,7 @@ MEANT: dict[str, tuple[Cause, str | Verdict]] = {
     "queue_full": (Cause.OVERLOADED, NEXT),
     "memory_short": (Cause.OVERLOADED, AGAIN),
     "upstream_busy": (Cause.OVERLOADED, NEXT),
-    "engine_lost": (Cause.ENGINE_LOST, NEXT),
+    "engine_lost": (Cause.ENGINE_LOST, AGAIN),
     "empty_output": (Cause.BAD_OUTPUT, NEXT),
     "output_invalid": (Cause.BAD_OUTPUT, NEXT),
     "worker_stopping": (Cause.UNAVAILABLE, AGAIN),

@@ -16,14 +16,17 @@ from tests.integration.test_gateway_runs import FakeModel, World, asked, body, k
 import olo_events
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1 import run_pb2
+from olo.gateway.v1.gateway_service_pb2 import ChatStreamResponse
 from olo.gateway.v1.run_pb2 import Run
 from olo.inference.v1.inference_service_pb2 import GenerateRequest, GenerateResponse
+from olo_client import AsyncOlo
 from olo_common.errors import ErrorCode, OloError, RemoteError
 from olo_common.failures import to_application_error
 from olo_common.grpc_client import call
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_contracts.subjects import subject_of
 from olo_gateway.workflows import generation, losses
+from olo_testing.ports import free_port
 
 pytestmark = pytest.mark.integration
 
@@ -114,6 +117,48 @@ async def test_a_parked_run_outlives_every_process_and_asks_again_without_a_hint
     assert response.model == model_id
 
 
+async def test_whoever_streams_or_follows_a_parked_run_hears_its_end_from_the_next_gateway(world: World) -> None:
+    """The gateway ends under both of them, and comes back at its address while the run is still parked."""
+    await world.inner.aclose()
+    world.settings = world.settings.model_copy(update={"port": free_port()})
+    await world.enter()
+    request_id, target = key(), f"127.0.0.1:{world.settings.port}"
+    model_id = f"absent-{request_id}"
+    world.router.absent.add(model_id)
+    seen: dict[str, list[ChatStreamResponse]] = {"streams": [], "follows": []}
+
+    async def hear(who: str, events: AsyncIterator[ChatStreamResponse]) -> None:
+        async for event in events:
+            seen[who].append(event)
+
+    def parked(events: list[ChatStreamResponse]) -> int:
+        return sum(event.progress.phase == run_pb2.RUN_PHASE_PARKED for event in events)
+
+    async with AsyncOlo(target, attempts=30, timeout=60) as olo:
+        asking = olo.chat_stream("hello", model=model_id, request_id=request_id, wait_for_model=50, timeout=60)
+        callers = [asyncio.create_task(hear("streams", asking))]
+        await phase(world, request_id, run_pb2.RUN_PHASE_PARKED)
+        callers.append(asyncio.create_task(hear("follows", olo.follow(f"run-{request_id}", timeout=60))))
+
+        async def told(times: int) -> bool:
+            return all(parked(events) >= times for events in seen.values())
+
+        await until(lambda: told(1))
+        await world.inner.aclose()
+        await world.enter()
+        await until(lambda: told(2))
+        world.router.absent.remove(model_id)
+        model = FakeModel(model_id, world.bus)
+        async with Worker(world.client, task_queue=llm_queue(model_id), activities=[model.generate]):
+            await announce(world, model_id)
+            await asyncio.gather(*callers)
+    for events in seen.values():
+        kinds = [event.WhichOneof("event") for event in events]
+        assert (kinds[0], kinds.count("started"), kinds.count("reset"), kinds[-1]) == ("started", 1, 0, "completed")
+        text = "".join(event.delta.text for event in events)
+        assert text == events[-1].completed.message.content != ""
+
+
 @pytest.mark.parametrize(("wait", "timeout"), [(1.5, 30), (30, 3)], ids=["wait-over", "deadline"])
 async def test_where_no_model_comes_the_run_ends_with_that(world: World, wait: float, timeout: int) -> None:
     request_id, _, answer = waiting_for(world, wait, timeout=Duration(seconds=timeout))
@@ -158,8 +203,9 @@ async def test_what_no_known_model_can_answer_is_not_waited_for(world: World, mo
     assert caught.value.reason == reason
 
 
-async def test_a_run_whose_only_worker_restarts_is_parked_and_not_failed(world: World) -> None:
-    """The worker says that it is stopping, and is gone; what comes back answers."""
+@pytest.mark.parametrize("reason", ["worker_stopping", "generation_stalled"])
+async def test_a_run_whose_only_worker_restarts_is_parked_and_not_failed(world: World, reason: str) -> None:
+    """The worker says that it is stopping, or hangs, and is gone; what comes back answers."""
     request_id = key()
     model_id = f"restarting-{request_id}"
     model = FakeModel(model_id, world.bus)
@@ -167,7 +213,7 @@ async def test_a_run_whose_only_worker_restarts_is_parked_and_not_failed(world: 
     @activity.defn(name=GENERATE_ACTIVITY)
     async def stop(request: GenerateRequest) -> GenerateResponse:
         world.router.absent.add(model_id)
-        raise to_application_error(RemoteError(ErrorCode.UNAVAILABLE, "worker_stopping", "it is stopping"))
+        raise to_application_error(RemoteError(ErrorCode.UNAVAILABLE, reason, "it is stopping"))
 
     chat = world.chat("hello", model=model_id, request_id=request_id, wait_for_model=Duration(seconds=30))
     answer = asyncio.create_task(chat)
@@ -226,11 +272,24 @@ async def test_attempts_end_with_the_budget(world: World) -> None:
     request_id = key()
     with pytest.raises(OloError) as caught:
         await world.chat("fail", request_id=request_id)
-    assert caught.value.reason == "generation_stalled"
+    assert caught.value.reason == "no_model_available", "engines that hang are as good as gone"
     run = await shown(world, request_id)
     assert {a.cause for a in run.details.attempts} == {run_pb2.ATTEMPT_CAUSE_UNAVAILABLE}
     # Each candidate has two tries; the budget is six.
-    assert [a.model_id for a in run.details.attempts] == ["one", "two", "one"]
+    assert [a.model_id for a in run.details.attempts] == ["one", "one", "two", "two", "one", "one"]
+    assert (await world.steps(run.run_id)).count("generate") == 6
+    await world.record("budget", run.run_id)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_the_budget_counts_every_attempt_whatever_it_failed_of(world: World) -> None:
+    """A first try that fails in passing, and a second that loses its worker, are two."""
+    request_id = key()
+    with pytest.raises(OloError):
+        await world.chat("stop, then fall silent", request_id=request_id)
+    run = await shown(world, request_id)
+    reasons = [a.failure_reason for a in run.details.attempts]
+    assert reasons == ["worker_stopping", "heartbeat_timeout"] * 3
 
 
 @pytest.mark.usefixtures("impatient")
@@ -242,7 +301,7 @@ async def test_another_engine_goes_on_after_one_has_died(world: World) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("said", ["kill engines", "die"])
+@pytest.mark.parametrize("said", ["kill engines", "die", "kill engines alone", "die unheard"])
 async def test_what_two_engines_or_workers_die_of_is_quarantined_for_good(world: World, said: str) -> None:
     request_id = key()
     for _ in range(2):
@@ -252,7 +311,18 @@ async def test_what_two_engines_or_workers_die_of_is_quarantined_for_good(world:
     run = await shown(world, request_id)
     assert run.error.reason == "request_poisoned"
     assert len(run.details.attempts) == 2
-    await world.record("poison_confirmed" if said == "die" else "poison_engines", run.run_id)
+    names = {"die": "poison_confirmed", "kill engines": "poison_engines", "kill engines alone": "poison_alone"}
+    await world.record(names.get(said, "poison_unheard"), run.run_id)
+
+
+@pytest.mark.parametrize(("losses", "isolations"), [("once", [0, 1]), ("once again", [0, 1, 2])])
+async def test_what_others_kill_is_asked_again_alone_and_answers(
+    world: World, losses: str, isolations: list[int]
+) -> None:
+    answer = await world.chat(f"in company {losses}")
+    assert answer.message.content.endswith(str(isolations))
+    assert [a.cause for a in answer.attempts] == [run_pb2.ATTEMPT_CAUSE_ENGINE_LOST] * (len(isolations) - 1) + [0]
+    await world.record(f"bystander_{len(isolations) - 1}", answer.run_id)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import grpc
 import httpx
@@ -28,6 +28,9 @@ from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, RagOptions
 from olo.inference.v1.inference_service_pb2 import (
+    COMPANY_ALONE,
+    COMPANY_SHARED,
+    COMPANY_UNSPECIFIED,
     FINISH_REASON_STOP,
     ROLE_USER,
     Alternative,
@@ -155,6 +158,9 @@ class FakeEmbedder(embedding_grpc.EmbeddingServiceServicer):
 class FakeModel:
     """Does what the question says."""
 
+    isolations: ClassVar[dict[str, list[int]]] = {}
+    """Of all attempts of a run, on any model."""
+
     def __init__(self, model_id: str, bus: NatsBus) -> None:
         self.model_id = model_id
         self.bus = bus
@@ -173,9 +179,14 @@ class FakeModel:
         if said.startswith("two: "):
             said = said.removeprefix("two: ") if self.model_id == "two" else ""
         try:
-            if said in ("fall silent once", "kill", "die", "starve twice"):
+            if said in ("fall silent once", "kill", "die", "starve twice", "die unheard"):
                 await self._fall_silent(request, said)
                 text += f" after {list(request.prefix_token_ids)}"
+            if said.startswith("in company"):
+                self._lose(request, len(said.split()) - 2)
+                text += f" {self.isolations.pop(request.request_id)}"
+            if said == "kill engines alone":
+                self._lose(request, 9)
             if said in ("lose an engine", "kill engines") and not (said == "lose an engine" and request.candidate > 1):
                 lost = RemoteError(ErrorCode.UNAVAILABLE, "engine_lost", "the engine has died")
                 raise to_application_error(lost, beside=[GenerateProgress(token_ids=[7])])
@@ -186,8 +197,10 @@ class FakeModel:
                 text = "long " * (int(said.split()[2]) // 5)
             if said == "fail":
                 raise RemoteError(ErrorCode.UNAVAILABLE, "generation_stalled", "no progress")
-            if said == "stop":
+            if said == "stop" or (said == "stop, then fall silent" and request.candidate % 2):
                 raise RemoteError(ErrorCode.UNAVAILABLE, "worker_stopping", "the worker is stopping")
+            if said == "stop, then fall silent":
+                await asyncio.sleep(60)
             if said == "talk nonsense":
                 raise RemoteError(ErrorCode.UNAVAILABLE, "output_invalid", "nonsense")
             if said.endswith("wait"):
@@ -201,7 +214,7 @@ class FakeModel:
                 raise InvalidField("messages", "does not fit", reason="context_too_long")
             if said == "full":
                 raise RemoteError(ErrorCode.RESOURCE_EXHAUSTED, "queue_full", "the queue is full", retry_after=1.5)
-            if said == "crash" and attempt == 1:
+            if said == "crash" and request.candidate == 1:
                 await self._say(request, text[:5])
                 raise RuntimeError("secret of the worker")
         except OloError as error:
@@ -226,9 +239,21 @@ class FakeModel:
             silent, instance_id = request.candidate <= 2, "starved"
         else:
             silent, instance_id = said != "fall silent once" or not request.prefix_token_ids, "dead"
+        company = COMPANY_ALONE if request.isolation and said == "die unheard" else COMPANY_UNSPECIFIED
+        if silent and (said != "die unheard" or request.isolation):
+            instance_id = "" if said == "kill" else instance_id
+            activity.heartbeat(GenerateProgress(token_ids=[7, 8], instance_id=instance_id, company=company))
         if silent:
-            activity.heartbeat(GenerateProgress(token_ids=[7, 8], instance_id="" if said == "kill" else instance_id))
             await asyncio.sleep(60)
+
+    def _lose(self, request: GenerateRequest, times: int) -> None:
+        """The engine dies with the request: in company, unless that is told to have it for itself."""
+        seen = self.isolations.setdefault(request.request_id, [])
+        seen.append(request.isolation)
+        if len(seen) <= times:
+            company = COMPANY_ALONE if request.isolation and times > 2 else COMPANY_SHARED
+            lost = RemoteError(ErrorCode.UNAVAILABLE, "engine_lost", "the engine has died")
+            raise to_application_error(lost, beside=[GenerateProgress(token_ids=[7], company=company)])
 
     async def _wait(self) -> None:
         try:

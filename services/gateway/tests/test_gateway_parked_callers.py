@@ -87,6 +87,22 @@ async def test_text_says_that_a_run_is_parked_no_more(house: House) -> None:
     assert house.admission.in_flight == 0
 
 
+async def test_a_run_that_is_parked_over_its_text_takes_no_place_either(house: House) -> None:
+    events = house.chats.stream(ORDER)
+    assert isinstance(await anext(events), Started)
+    house.tokens.say(RUN_ID, Chunk(1, 1, 0, "hel"))
+    assert isinstance(await anext(events), Delta)
+    following = asyncio.create_task(anext(events))
+    house.is_busy(RUN_PHASE_PARKED)
+    await house.in_flight(0)
+    house.tokens.say(RUN_ID, Chunk(2, 1, 0, "hell"))
+    assert isinstance(await following, Delta)
+    assert house.admission.in_flight == 1
+    house.end.set()
+    assert [type(event) async for event in events] == [Delta, Completed]
+    assert house.admission.in_flight == 0
+
+
 @pytest.mark.parametrize("point", [None, ResumePoint(3)])
 async def test_whoever_follows_a_parked_run_is_told_so(house: House, point: ResumePoint | None) -> None:
     await house.runs.start(RUN_ID, ChatRequest(), "")

@@ -57,12 +57,19 @@ class Bench:
     ) -> None:
         slot = ModelSlot(_never, scheduler._policy, _told)
         slot._scheduler = scheduler
-        self._activities = GenerateActivities(slot, identity, wire, stall_seconds=stall_seconds)
         self.beats: list[pb.GenerateProgress] = []
+        self.confirmed: list[pb.GenerateProgress] = []
+        self.reachable = True
+        self._activities = GenerateActivities(slot, identity, wire, self, stall_seconds=stall_seconds)
         self.environment = ActivityEnvironment()
         self.environment.on_heartbeat = self.beats.append
         start = {"scheduled_time": datetime.now(UTC), "start_to_close_timeout": timedelta(seconds=30)}
         self.environment.info = dataclasses.replace(self.environment.info, **{**start, **info})
+
+    async def told(self, task_token: bytes, progress: pb.GenerateProgress) -> bool:
+        assert task_token == self.environment.info.task_token
+        self.confirmed.append(progress)
+        return self.reachable
 
     async def run(self, **request: Any) -> pb.GenerateResponse:
         message = pb.GenerateRequest(request_id="r-1", messages=MESSAGES, **request)
@@ -205,6 +212,40 @@ async def test_an_engine_that_dies_hands_its_tokens_over_with_the_failure(
     assert (failed.value.type, failed.value.non_retryable) == ("engine_lost", False)
     _, progress = failed.value.details
     assert (list(progress.token_ids), progress.instance_id) == (list(b"o"), identity.instance_id)
+    assert progress.company == pb.COMPANY_SHARED
+
+
+async def test_what_a_suspect_does_is_known_before_the_engine_sees_it(schedule: Schedule, identity: Identity) -> None:
+    engine = FakeEngine("ok", stepwise=True)
+    bench = Bench(schedule(engine), identity, Wire())
+    running = asyncio.create_task(bench.run(isolation=pb.ISOLATION_FIRST_TOKEN))
+    await until(lambda: bool(engine.dispatched))
+    (alone,) = bench.confirmed
+    assert (alone.company, alone.instance_id, list(alone.token_ids)) == (pb.COMPANY_ALONE, identity.instance_id, [])
+    engine.permit()
+    await until(lambda: len(bench.confirmed) == 2)
+    shared = bench.confirmed[1]
+    assert (shared.company, list(shared.token_ids)) == (pb.COMPANY_SHARED, list(b"o"))
+    engine.permit(5)
+    assert (await running).text == "ok"
+
+
+async def test_a_suspect_of_which_temporal_cannot_be_told_does_not_begin(
+    schedule: Schedule, identity: Identity
+) -> None:
+    engine = FakeEngine("ok")
+    bench = Bench(schedule(engine), identity, Wire())
+    bench.reachable = False
+    with pytest.raises(ApplicationError) as failed:
+        await bench.run(isolation=pb.ISOLATION_WHOLE_ANSWER)
+    assert (failed.value.type, failed.value.non_retryable) == ("model_unavailable", False)
+    assert engine.dispatched == []
+
+
+async def test_an_isolation_that_is_not_known_is_refused(schedule: Schedule, identity: Identity) -> None:
+    with pytest.raises(ApplicationError) as failed:
+        await Bench(schedule(FakeEngine("ok")), identity, Wire()).run(isolation=7)
+    assert failed.value.type == "field_invalid"
 
 
 async def test_waiting_for_the_engine_is_no_stall(schedule: Schedule, identity: Identity) -> None:
@@ -276,9 +317,11 @@ async def test_a_stopping_worker_hands_the_run_to_another(schedule: Schedule, id
     scheduler = schedule(engine)
     bench = Bench(scheduler, identity, Wire())
     task = asyncio.create_task(bench.run())
-    await until(lambda: scheduler.running == 1)
+    engine.permit()
+    await until(lambda: bool(bench.beats) and list(bench.beats[-1].token_ids) == list(b"o"))
     bench.environment.worker_shutdown()
     bench.environment.cancel()
     with pytest.raises(ApplicationError) as failed:
         await task
     assert (failed.value.type, failed.value.non_retryable) == ("worker_stopping", False)
+    assert list(failed.value.details[1].token_ids) == list(b"o")

@@ -53,6 +53,8 @@ class Chats:
         self._limits = limits
         self._cancelling: set[asyncio.Task[None]] = set()
         self._background: set[asyncio.Task[None]] = set()
+        self._starting: dict[str, asyncio.Task[None]] = {}
+        """Starts of runs, which go on when their caller hangs up: only what has been started can be cancelled."""
 
     @property
     def places(self) -> tuple[int, int]:
@@ -186,7 +188,13 @@ class Chats:
         return tell
 
     async def _start(self, call: _Call, place: Place) -> Started:
-        await self._runs.start(call.run_id, call.request, call.fingerprint)
+        starting = asyncio.create_task(self._runs.start(call.run_id, call.request, call.fingerprint), name="start-run")
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            self._starting[call.run_id] = starting
+            starting.add_done_callback(lambda task: self._started(call.run_id, task))
+            raise
         place.accepted = True
         return Started(call.run_id, int(time.time()))
 
@@ -196,6 +204,12 @@ class Chats:
             return await self._result(call, place)
         async with watched(self._runs, call.run_id, self._parked_aside(place)):
             return await self._result(call, place)
+
+    def _started(self, run_id: str, task: asyncio.Task[None]) -> None:
+        self._starting.pop(run_id, None)
+        if not task.cancelled():
+            # Nobody is left who could be told why it has not started.
+            task.exception()
 
     async def _result(self, call: _Call, place: Place) -> ChatResponse:
         try:
@@ -218,6 +232,8 @@ class Chats:
 
     async def _cancel(self, run_id: str) -> None:
         try:
+            if (starting := self._starting.get(run_id)) is not None:
+                await starting
             await self._runs.cancel(run_id)
         except Exception as error:
             # Its deadline ends the run at the latest.

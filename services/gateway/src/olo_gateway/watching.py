@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Final, TypeAlias
 
 from olo.gateway.v1.run_pb2 import RUN_PHASE_GENERATING, RunProgress
@@ -35,7 +35,7 @@ async def watched(runs: Runs, run_id: str, tell: Tell) -> AsyncIterator[None]:
 
 
 async def with_progress(
-    events: AsyncGenerator[ChatEvent, None], runs: Runs, run_id: str, tell: Tell = lambda _: None
+    events: AsyncGenerator[ChatEvent, None], runs: Runs, run_id: str, tell: Tell | None = None
 ) -> AsyncGenerator[ChatEvent, None]:
     """The events, and between `Started` and the first text what the run is busy with, where it is silent.
 
@@ -43,31 +43,30 @@ async def with_progress(
         events: Of the run.
         runs: Where to ask.
         run_id: The run.
-        tell: Is told, too.
+        tell: Is told, too, to the end: a run that has lost its model over the text is parked again.
     """
-    begun, latest, told = False, RunProgress(), RunProgress()
+    begun, texted, latest, told = False, False, RunProgress(), RunProgress()
 
     def hear(progress: RunProgress) -> None:
         nonlocal latest
         latest = progress
-        tell(progress)
+        if tell is not None:
+            tell(progress)
 
-    async with aclosing(with_silences(events, PROGRESS_SECONDS)) as noticed:
-        async with watched(runs, run_id, hear):
-            async for event in noticed:
-                if event is not None:
-                    begun = begun or isinstance(event, Started)
-                    if isinstance(event, Delta):
-                        tell(RunProgress(phase=RUN_PHASE_GENERATING))
-                        yield event
-                        break
-                    yield event
-                elif begun and latest != told:
-                    told = latest
-                    yield Progress(told)
+    async with aclosing(with_silences(events, PROGRESS_SECONDS)) as noticed, AsyncExitStack() as watching:
+        await watching.enter_async_context(watched(runs, run_id, hear))
         async for event in noticed:
             if event is not None:
+                begun = begun or isinstance(event, Started)
+                if isinstance(event, Delta):
+                    texted = True
+                    hear(RunProgress(phase=RUN_PHASE_GENERATING))
+                    if tell is None:
+                        await watching.aclose()
                 yield event
+            elif begun and not texted and latest != told:
+                told = latest
+                yield Progress(told)
 
 
 async def _watch(runs: Runs, run_id: str, tell: Tell) -> None:

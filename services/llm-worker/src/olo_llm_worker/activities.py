@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Final
 
 from temporalio import activity
 
@@ -12,13 +13,20 @@ from olo.inference.v1 import inference_service_pb2 as pb
 from olo_contracts.queues import GENERATE_ACTIVITY
 from olo_llm_worker.attempts import HEARTBEAT_SECONDS, attempting, beside, published, time_left
 from olo_llm_worker.convert import Answering, to_job
-from olo_llm_worker.errors import EngineLost, GenerationStalled
+from olo_llm_worker.errors import GenerationStalled
 from olo_llm_worker.generation.answers import Answer, answering
 from olo_llm_worker.generation.engine import EngineInfo
 from olo_llm_worker.generation.slot import ModelSlot
+from olo_llm_worker.generation.types import Company
 from olo_llm_worker.outcomes import Outcome
-from olo_llm_worker.ports import Publisher
+from olo_llm_worker.ports import Heartbeats, Publisher
 from olo_llm_worker.responses import Identity
+
+_COMPANY: Final = {
+    Company.OUTSIDE: pb.COMPANY_OUTSIDE,
+    Company.SHARED: pb.COMPANY_SHARED,
+    Company.ALONE: pb.COMPANY_ALONE,
+}
 
 
 class GenerateActivities:
@@ -28,13 +36,23 @@ class GenerateActivities:
         slot: Where the scheduler is.
         identity: Who answers.
         publisher: Where token chunks go.
+        heartbeats: Where a request that may kill the engine is told of before it is there.
         stall_seconds: How long the engine may make no step before a generation is given up.
     """
 
-    def __init__(self, slot: ModelSlot, identity: Identity, publisher: Publisher, *, stall_seconds: float) -> None:
+    def __init__(
+        self,
+        slot: ModelSlot,
+        identity: Identity,
+        publisher: Publisher,
+        heartbeats: Heartbeats,
+        *,
+        stall_seconds: float,
+    ) -> None:
         self._slot = slot
         self._identity = identity
         self._publisher = publisher
+        self._heartbeats = heartbeats
         self._stall_seconds = stall_seconds
 
     @activity.defn(name=GENERATE_ACTIVITY)
@@ -47,7 +65,13 @@ class GenerateActivities:
             prefix = usable_prefix(told or request.prefix_token_ids, scheduler.info) if request.n <= 1 else []
             job = to_job(request, answer.request_id, timeout=time_left(request), prefix=prefix)
             said_by = pb.GenerateProgress(attempt=info.attempt, instance_id=self._identity.instance_id)
-            async with answering(scheduler, job) as generation, self._watched(generation, said_by, outcome):
+
+            async def witness() -> bool:
+                # What the SDK sends next must not be older.
+                _say(generation, said_by)
+                return await self._heartbeats.told(info.task_token, _progress_of(generation, said_by))
+
+            async with answering(scheduler, job, witness) as generation, self._watched(generation, said_by, outcome):
                 if not request.stream:
                     return outcome.succeeded(answer.response(await generation.result()))
                 chunks = (answer.chunk(chunk) async for chunk in generation.chunks())
@@ -66,10 +90,10 @@ class GenerateActivities:
                 async with beside(_heartbeat(generation, said_by, patience, self._stall_seconds)):
                     try:
                         yield
-                    except BaseException as error:
+                    except BaseException:
                         _say(generation, said_by)
-                        if isinstance(error, EngineLost):
-                            outcome.progress = _progress_of(generation, said_by)
+                        # It may be the last heartbeat, and not arrive.
+                        outcome.progress = _progress_of(generation, said_by)
                         raise
         except TimeoutError:
             raise GenerationStalled from None
@@ -99,7 +123,7 @@ def _say(generation: Answer, said_by: pb.GenerateProgress) -> None:
 
 def _progress_of(generation: Answer, said_by: pb.GenerateProgress) -> pb.GenerateProgress:
     token_ids: Sequence[int] = generation.token_ids or generation.job.prefix_token_ids
-    progress = pb.GenerateProgress(token_ids=token_ids)
+    progress = pb.GenerateProgress(token_ids=token_ids, company=_COMPANY[generation.company])
     progress.MergeFrom(said_by)
     return progress
 

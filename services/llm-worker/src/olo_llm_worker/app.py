@@ -24,6 +24,7 @@ from olo_contracts.streams import CHUNK_STREAM
 from olo_llm_worker.activities import GenerateActivities
 from olo_llm_worker.adapters.child_engine import Placement, start_engine
 from olo_llm_worker.adapters.cores import physical_cores
+from olo_llm_worker.adapters.heartbeats import TemporalHeartbeats
 from olo_llm_worker.errors import EngineLost, MemoryShort, ModelDirectoryError
 from olo_llm_worker.generation.batching import Limits
 from olo_llm_worker.generation.engine import Engine
@@ -61,7 +62,9 @@ async def running(settings: LlmWorkerSettings, lifetime: Lifetime) -> AsyncItera
         polling = _Polling()
         slot = ModelSlot(lambda: _load(settings), _policy(settings), polling.follow)
         show(slot, identity)
-        activities = GenerateActivities(slot, identity, bus, stall_seconds=settings.stall_seconds)
+        activities = GenerateActivities(
+            slot, identity, bus, TemporalHeartbeats(client), stall_seconds=settings.stall_seconds
+        )
         polling.begin(
             health,
             lambda: temporal_worker(

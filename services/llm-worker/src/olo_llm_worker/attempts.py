@@ -46,12 +46,11 @@ async def attempting(request: pb.GenerateRequest, identity: Identity, publisher:
                     seen(outcome.response)
         except OloError as error:
             outcome.failed(error)
-            beside = [] if outcome.progress is None else [outcome.progress]
-            raise to_application_error(error, beside=beside) from error
+            raise to_application_error(error, beside=outcome.handed_over) from error
         except asyncio.CancelledError:
             outcome.cancelled()
             if activity.is_worker_shutdown():
-                raise to_application_error(WorkerStopping()) from None
+                raise to_application_error(WorkerStopping(), beside=outcome.handed_over) from None
             raise
         finally:
             event = attempt_finished(identity, run_id, request.candidate, time.monotonic() - began, outcome)

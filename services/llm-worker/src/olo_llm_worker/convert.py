@@ -10,6 +10,7 @@ from olo_common.errors import InvalidField
 from olo_llm_worker.generation.types import (
     Choice,
     Chunk,
+    Isolation,
     Job,
     Message,
     ResponseFormat,
@@ -34,6 +35,12 @@ _ROLES = {
     pb.ROLE_USER: "user",
     pb.ROLE_ASSISTANT: "assistant",
     pb.ROLE_TOOL: "tool",
+}
+
+_ISOLATION = {
+    pb.ISOLATION_UNSPECIFIED: Isolation.NONE,
+    pb.ISOLATION_FIRST_TOKEN: Isolation.FIRST_TOKEN,
+    pb.ISOLATION_WHOLE_ANSWER: Isolation.WHOLE_ANSWER,
 }
 
 
@@ -100,6 +107,7 @@ def to_job(
         tools=to_tools(request.tools),
         tool_choice=_tool_choice(request.tool_choice),
         response_format=_response_format(request.response_format),
+        isolation=_isolation(request.isolation),
     )
 
 
@@ -158,6 +166,12 @@ def _response_format(form: pb.ResponseFormat) -> ResponseFormat:
     if form.constrained and not json:
         raise InvalidField("response_format.constrained", "goes with JSON alone")
     return ResponseFormat(json=json, schema=form.schema_json, constrained=form.constrained)
+
+
+def _isolation(number: pb.Isolation) -> Isolation:
+    if number not in _ISOLATION:
+        raise InvalidField("isolation", "is not known")
+    return _ISOLATION[number]
 
 
 def _alternative(choice: Choice) -> pb.Alternative:

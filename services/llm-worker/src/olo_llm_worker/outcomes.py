@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from google.protobuf.duration_pb2 import Duration
@@ -20,7 +21,12 @@ class Outcome:
     code: ErrorCode | None = ErrorCode.INTERNAL
     response: pb.GenerateResponse | None = None
     progress: pb.GenerateProgress | None = None
-    """What a later attempt can resume from, where the failure has to say it: a last heartbeat may not arrive."""
+    """What a later attempt can resume from."""
+
+    @property
+    def handed_over(self) -> Sequence[pb.GenerateProgress]:
+        """What a failure carries for the next attempt."""
+        return [] if self.progress is None else [self.progress]
 
     def succeeded(self, response: pb.GenerateResponse) -> pb.GenerateResponse:
         """It gave an answer, which is returned."""

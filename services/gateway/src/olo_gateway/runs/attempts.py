@@ -15,36 +15,28 @@ CONTEXT_TOO_LONG: Final = "context_too_long"
 NOT_TAKEN: Final = "schedule_to_start_timeout"
 WORKER_LOST: Final = "heartbeat_timeout"
 WORKER_STOPPING: Final = "worker_stopping"
+STALLED: Final = "generation_stalled"
 ENGINE_LOST: Final = "engine_lost"
 BAD_OUTPUT: Final = ("empty_output", "output_invalid")
 PAYLOAD_REASONS: Final = ("payload_missing", "payload_corrupt", "payload_not_stored")
 
 RESUMABLE: Final = (WORKER_LOST, ENGINE_LOST)
 """Reasons after which another instance of the model can go on with what was begun."""
-LOSSES: Final = frozenset({*RESUMABLE, WORKER_STOPPING})
-"""Reasons that tell of a process that ended, and not of a busy one."""
+LOSSES: Final = frozenset({*RESUMABLE, WORKER_STOPPING, STALLED})
+"""Reasons that tell of a process that ended or hangs, and not of a busy one."""
 NOBODY_THERE: Final = (NoModelAvailable.reason, ModelUnavailable.reason)
 """Reasons that end when a model becomes available."""
 OF_THIS_MODEL: Final = frozenset({CONTEXT_TOO_LONG, "unsupported_parameter", "upstream_rejected"})
 """Wrong requests that may be right for another model."""
 
-NOT_AGAIN_ON_THE_SAME_MODEL: Final = (
-    *BAD_OUTPUT,
-    "queue_full",
-    "upstream_busy",
-    "TemporalTimeout:Heartbeat",
-    "PayloadsTooLarge",
-    ENGINE_LOST,
-    *PAYLOAD_REASONS,
-)
-"""Reasons of failures that could pass, after which the same model's queue does not get the task again. A lost worker or
-engine is the run's own business: Temporal would wait for another instance as long as for the first, and would not count
-what a request kills. A payload that could not be stored is no reason to generate it again."""
+NOT_AGAIN_ON_THE_SAME_MODEL: Final = (*BAD_OUTPUT, "queue_full", "upstream_busy", *PAYLOAD_REASONS)
+"""Reasons of failures that could pass, after which the same model's queue does not get the task again at once. A
+payload that could not be stored is no reason to generate it again."""
 
 MAX_ATTEMPTS: Final = 6
 """Attempts of one run, of all its candidates together, unless the settings say otherwise."""
 MAX_LOST: Final = 2
-"""A request that has cost so many workers or engines is taken for their death and gets no further one."""
+"""A request that has cost so many workers or engines, the last one alone, is taken for their death."""
 
 
 class Cause(Enum):
@@ -110,6 +102,11 @@ _VERDICTS: Final = {
 def cause_of(failure: OloError) -> Cause:
     """Classifies the failure of one attempt: by its reason where that says more, else by its code."""
     return _BY_REASON.get(failure.reason) or _BY_CODE.get(failure.code, Cause.INTERNAL)
+
+
+def hands_over(failure: OloError) -> bool:
+    """Whether the next attempt can go on with the tokens of one that has failed so."""
+    return cause_of(failure) in (Cause.HEARTBEAT, Cause.ENGINE_LOST, Cause.UNAVAILABLE)
 
 
 def verdict(failure: OloError, *, other_models: bool) -> Verdict:

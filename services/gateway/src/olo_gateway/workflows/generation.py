@@ -7,7 +7,7 @@ from typing import Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, RetryState, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState, is_cancelled_exception
 
 from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.run_pb2 import ChatRequest
@@ -41,8 +41,12 @@ RESUME_TIMEOUT: Final = timedelta(seconds=1)
 """How long another instance may take to resume what a lost one has begun; about the least that Temporal can measure."""
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=4)
 TRIES: Final = 2
-"""Tries of one candidate: the second resumes what an instance that stops hands over, on another one or on itself after
-a restart."""
+"""Tries of one candidate: the second resumes what the first hands over, on another instance or on the same one after a
+restart."""
+PAUSE: Final = timedelta(milliseconds=100)
+"""Before the second try, where the instance of the first is still there: what it has failed of may pass."""
+TRIES_BY_THE_RUN: Final = "4-tries-by-the-run"
+"""Before this patch Temporal repeated tasks itself, unseen by the run, but for those that had lost their worker."""
 REFITS: Final = 2
 """How often a model that finds the prompt too long is asked again with fewer passages."""
 REFIT_PATCH: Final = "issue-6-refit"
@@ -62,6 +66,8 @@ class Generation:
         self._losses = Losses(deadline)
         self._candidate = 0
         self._used = 0
+        self._again = False
+        """Whether the model of the failed attempt gets the task once more."""
         self._failures: list[OloError] = []
 
     async def answer(self) -> GenerateResponse:
@@ -127,17 +133,23 @@ class Generation:
         return outcome
 
     async def _perhaps_resumed(self, candidate: Candidate, used: int, *, patient: bool) -> GenerateResponse | OloError:
-        """Lets a candidate try; where it loses its worker, another instance of the model goes on with what was begun.
+        """Lets a candidate try, and once more where its model may do better: that goes on with what was begun.
 
-        There may be no other, so that one is not waited for long.
+        Where the first try has lost its worker there may be no other instance, so that one is not waited for long.
         """
         busy = patient or candidate.at_capacity or not candidate.free_slots
         wait = self._deadline.left() if busy else FREE_SLOT_TIMEOUT
         outcome = await self._try(candidate, used, wait)
-        if isinstance(outcome, OloError) and outcome.reason in RESUMABLE:
-            self._list_again(candidate)
-            outcome = await self._try(candidate, used, RESUME_TIMEOUT)
-        return outcome
+        if not isinstance(outcome, OloError) or not self._again:
+            return outcome
+        if outcome.reason in RESUMABLE:
+            wait = RESUME_TIMEOUT
+        elif self._left() < 1:
+            return outcome
+        else:
+            await workflow.sleep(min(PAUSE, self._deadline.left()))
+        self._list_again(candidate)
+        return await self._try(candidate, used, wait)
 
     def _list_again(self, candidate: Candidate) -> None:
         """Makes another try of a model a candidate of its own, so that its chunks supersede those of the one before."""
@@ -154,7 +166,6 @@ class Generation:
             raise self._conclusion()
         number, began, left = self._candidate, workflow.now(), self._deadline.left()
         asked = self._request
-        tries = min(TRIES, self._left())
         task = GenerateRequest(
             request_id=self._record.response.run_id,
             model_id=candidate.model_id,
@@ -168,6 +179,7 @@ class Generation:
             tools=asked.tools,
             tool_choice=asked.tool_choice if asked.HasField("tool_choice") else None,
             n=asked.n,
+            isolation=self._losses.isolation,
         )
         self._record.fitted(used)
         self._record.enter(run_pb2.RUN_PHASE_QUEUED, candidate.model_id)
@@ -182,23 +194,30 @@ class Generation:
                 start_to_close_timeout=left,
                 schedule_to_close_timeout=left,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
-                retry_policy=RetryPolicy(
-                    initial_interval=timedelta(milliseconds=100),
-                    maximum_attempts=tries,
-                    non_retryable_error_types=NOT_AGAIN_ON_THE_SAME_MODEL,
-                ),
+                retry_policy=RetryPolicy(maximum_attempts=1),
             )
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
             outcome = from_failure(error)
             self._losses.take(candidate.model_id, outcome, error.cause)
-            self._used += tries if error.retry_state is RetryState.MAXIMUM_ATTEMPTS_REACHED else 1
+            self._count(error, outcome)
         self._record.attempted(number, candidate, outcome, workflow.now() - began)
         if isinstance(outcome, OloError):
             self._failures.append(outcome)
             await self._losses.quarantine()
         return outcome
+
+    def _count(self, error: ActivityError, outcome: OloError) -> None:
+        """Counts an attempt, and decides whether its model gets the task again."""
+        may_pass = isinstance(error.cause, ApplicationError) and not error.cause.non_retryable
+        self._again = outcome.reason in RESUMABLE
+        if workflow.patched(TRIES_BY_THE_RUN):
+            self._used += 1
+            self._again |= may_pass and outcome.reason not in NOT_AGAIN_ON_THE_SAME_MODEL
+        else:
+            by_temporal = error.retry_state is RetryState.MAXIMUM_ATTEMPTS_REACHED
+            self._used += min(TRIES, self._left()) if by_temporal else 1
 
     def _left(self) -> int:
         """Attempts that are left; runs that began before there was a limit have none."""

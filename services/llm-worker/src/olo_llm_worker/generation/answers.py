@@ -18,9 +18,9 @@ from olo_llm_worker.errors import DeadlineExceeded, OutputInvalid
 from olo_llm_worker.generation.formats import instructions, tool_calls
 from olo_llm_worker.generation.formats.json_text import find
 from olo_llm_worker.generation.formats.request import Form, form_of
-from olo_llm_worker.generation.generation import Generation
+from olo_llm_worker.generation.generation import Generation, Witness, nobody
 from olo_llm_worker.generation.scheduler import Scheduler
-from olo_llm_worker.generation.types import Choice, Chunk, Finish, Job, Message, Result, ToolCall
+from olo_llm_worker.generation.types import Choice, Chunk, Company, Finish, Job, Message, Result, ToolCall
 
 
 class Answer(Protocol):
@@ -42,6 +42,10 @@ class Answer(Protocol):
     def waiting(self) -> bool:
         """Whether it waits for the engine."""
 
+    @property
+    def company(self) -> Company:
+        """Who is with it in the engine."""
+
     async def result(self) -> Result:
         """Waits for the outcome."""
 
@@ -50,18 +54,23 @@ class Answer(Protocol):
 
 
 @asynccontextmanager
-async def answering(scheduler: Scheduler, job: Job) -> AsyncIterator[Answer]:
+async def answering(scheduler: Scheduler, job: Job, witness: Witness = nobody) -> AsyncIterator[Answer]:
     """Admits a job and runs it beside the body; leaving the body ends it.
+
+    Args:
+        scheduler: What runs it.
+        job: What is asked for.
+        witness: See `Scheduler.generation`.
 
     Raises:
         OloError: It is refused at once: a field is wrong, or the queue is full.
     """
     form = form_of(job, scheduler.info)
     if form is None:
-        async with scheduler.generation(job) as generation:
+        async with scheduler.generation(job, witness) as generation:
             yield generation
         return
-    async with scheduler.generation(form.job) as generation:
+    async with scheduler.generation(form.job, witness) as generation:
         formed = _Formed(scheduler, generation, form)
         try:
             yield formed
@@ -108,6 +117,11 @@ class _Formed:
         """Whether the present turn waits."""
         return self._current.waiting
 
+    @property
+    def company(self) -> Company:
+        """Who is with the present turn in the engine."""
+        return self._current.company
+
     async def result(self) -> Result:
         """Waits for the outcome."""
         return await asyncio.shield(self._task)
@@ -145,7 +159,7 @@ class _Formed:
             if timeout <= 0:
                 raise DeadlineExceeded
         job = replace(self.job, messages=turns, prefix_token_ids=(), n=1, timeout=timeout)
-        async with self._scheduler.generation(job) as again:
+        async with self._scheduler.generation(job, self._first.witness) as again:
             self._before, self._current = self.progress, again
             second = await again.result()
         read, problem = self._read(second.choices[0])

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, TypeAlias
 
 from olo_llm_worker.generation.row import Row
-from olo_llm_worker.generation.types import Chunk, Job, Result
+from olo_llm_worker.generation.types import Chunk, Company, Job, Result
 
 COALESCE_SECONDS: Final = 0.025
 """At most one chunk is given in this time, after the first."""
+
+Witness: TypeAlias = Callable[[], Awaitable[bool]]
+"""Sees to it that the company of a generation is known outside, should this process die; False: nobody can be told."""
+
+
+async def nobody() -> bool:
+    """The witness of who is not asked afterwards."""
+    return True
 
 
 class Generation:
@@ -19,10 +27,15 @@ class Generation:
     Text that nobody has read yet waits here: it is never more than the answer, and never holds up the engine.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, witness: Witness = nobody) -> None:
         self.job = job
+        self.witness = witness
         self.rows: list[Row] = []
         self.aborted = False
+        self.alone = False
+        """Whether it has the engine for itself."""
+        self.checking = False
+        """Whether the engine looks at its schema."""
         self._news = asyncio.Event()
         self._task: asyncio.Task[Result] | None = None
 
@@ -40,6 +53,13 @@ class Generation:
     def dispatched(self) -> bool:
         """Whether the engine has begun with it."""
         return any(row.began is not None for row in self.rows)
+
+    @property
+    def company(self) -> Company:
+        """Who is with it in the engine."""
+        if self.alone:
+            return Company.ALONE
+        return Company.SHARED if self.dispatched or self.checking else Company.OUTSIDE
 
     @property
     def waiting(self) -> bool:
@@ -62,6 +82,12 @@ class Generation:
     def changed(self) -> None:
         """There are more tokens."""
         self._news.set()
+
+    async def spoken(self) -> bool:
+        """Waits until each answer has a token of the engine, or has ended; False where all have ended."""
+        for row in self.rows:
+            await row.spoken.wait()
+        return not all(row.ended for row in self.rows)
 
     def abort(self) -> None:
         """Ends it with `GenerationAborted`."""

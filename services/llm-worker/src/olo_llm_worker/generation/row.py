@@ -20,6 +20,7 @@ class Row:
         stops: Stop strings.
         detokenize: The text of tokens.
         changed: Called when there is more text, or the end.
+        party: What it belongs to: rows of one party may be in the engine where others may not.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Row:
         stops: Sequence[str],
         detokenize: Callable[[Sequence[int]], str],
         changed: Callable[[], None],
+        party: object = None,
     ) -> None:
         # Where tokens are masked an engine has one row in a batch.
         self.key = (static, decoding, id(self) if decoding.schema else None)
@@ -49,6 +51,9 @@ class Row:
         self.waiting = True
         self.ended = False
         """True ends the row at its next step in the engine."""
+        self.spoken = asyncio.Event()
+        """The engine has given it a token, or it has ended."""
+        self.party = party
         self.outcome: asyncio.Future[Finish] = asyncio.get_running_loop().create_future()
         self._rest = tuple(prompt[len(static) :])
         self._transcript = Transcript(detokenize, stops)
@@ -87,13 +92,22 @@ class Row:
         """What the engine has to read in behind the static prompt."""
         return (*self._rest, *self.token_ids)
 
+    def resume(self, token_ids: Sequence[int], now: float) -> None:
+        """Takes tokens of an earlier attempt; ends the answer where it is complete."""
+        if token_ids:
+            self._take(token_ids, now)
+
     def accept(self, token_ids: Sequence[int], logprobs: Sequence[float], now: float) -> None:
         """Takes generated tokens; ends the answer where it is complete."""
         if self.outcome.done() or not token_ids:
             return
         if self.first_token is None:
             self.first_token = now
+        self.spoken.set()
         self._logprobs += logprobs
+        self._take(token_ids, now)
+
+    def _take(self, token_ids: Sequence[int], now: float) -> None:
         self._transcript.feed(token_ids)
         if self.stopped:
             self.end(Finish.STOP, now)
@@ -108,18 +122,21 @@ class Row:
             return
         self._transcript.finish()
         self.ended, self.waiting, self.ended_at = True, False, now
+        self.spoken.set()
         self.outcome.set_result(Finish.STOP if self.stopped else finish)
         self._changed()
 
     def fail(self, error: BaseException) -> None:
         """Ends the answer with an error."""
         self.ended, self.waiting = True, False
+        self.spoken.set()
         if not self.outcome.done():
             self.outcome.set_exception(error)
 
     def abandon(self) -> None:
         """Nobody wants the answer any more."""
         self.ended, self.waiting = True, False
+        self.spoken.set()
         self.outcome.cancel()
 
     def unread(self) -> tuple[str, tuple[TokenLogprob, ...]]:

@@ -19,6 +19,7 @@ class Run:
         rows: The rows; they share options and static prompt.
         quantum: Tokens after which a row makes place for others that wait; 0: never.
         contended: Whether others wait.
+        asked_to_go: Whether a row is to make place now, however few tokens it has had.
         left: Hears of each row that leaves the engine.
         clock: Monotonic seconds.
     """
@@ -29,6 +30,7 @@ class Run:
         *,
         quantum: int,
         contended: Callable[[], bool],
+        asked_to_go: Callable[[Row], bool],
         left: Left,
         clock: Callable[[], float],
     ) -> None:
@@ -41,8 +43,10 @@ class Run:
             static_prompt=head.static,
             answered=len(head.token_ids) if head.decoding.schema else 0,
         )
-        self._quantum = 0 if head.decoding.positional else quantum
+        self._stays = head.decoding.positional
+        self._quantum = quantum
         self._contended = contended
+        self._asked_to_go = asked_to_go
         self._left = left
         self._clock = clock
         self._counts = [0] * len(rows)
@@ -93,7 +97,11 @@ class Run:
         return early
 
     def _makes_place(self, number: int) -> bool:
-        return 0 < self._quantum <= self._counts[number] and self._contended()
+        if self._stays:
+            return False
+        return self._asked_to_go(self._rows[number]) or (
+            0 < self._quantum <= self._counts[number] and self._contended()
+        )
 
     def _settle(self, error: Exception | None) -> None:
         for number in sorted(self._inside):

@@ -23,12 +23,12 @@ from olo_llm_worker.errors import (
 )
 from olo_llm_worker.generation.dispatcher import Dispatcher
 from olo_llm_worker.generation.engine import Engine, EngineInfo
-from olo_llm_worker.generation.generation import Generation
+from olo_llm_worker.generation.generation import Generation, Witness, nobody
 from olo_llm_worker.generation.options import resolve, validate
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.reading import Reader
 from olo_llm_worker.generation.row import Row
-from olo_llm_worker.generation.types import Job, Message, Result, Timings, Tool
+from olo_llm_worker.generation.types import Isolation, Job, Message, Result, Timings, Tool
 
 
 class Scheduler:
@@ -92,8 +92,12 @@ class Scheduler:
         return await asyncio.to_thread(self._engine.detokenize, token_ids)
 
     @asynccontextmanager
-    async def generation(self, job: Job) -> AsyncIterator[Generation]:
+    async def generation(self, job: Job, witness: Witness = nobody) -> AsyncIterator[Generation]:
         """Admits a job and runs it beside the body; leaving the body ends it.
+
+        Args:
+            job: What to generate.
+            witness: Asked before the engine sees a job that has it for itself, and again before others go in.
 
         Raises:
             OloError: It is refused at once: a field is wrong, or the queue is full.
@@ -106,7 +110,7 @@ class Scheduler:
         if self.running + waiting + job.n > policy.max_concurrency + policy.max_queue:
             turns = (waiting + 1) / policy.max_concurrency
             raise QueueFull(waiting, retry_after=max(0.1, round(self._usual_seconds * turns, 1)))
-        generation = Generation(job)
+        generation = Generation(job, witness)
         generation.follow(asyncio.create_task(self._guarded(generation), name="generation"))
         self._open.add(generation)
         self._at_rest.clear()
@@ -171,6 +175,7 @@ class Scheduler:
         finally:
             for row in generation.rows:
                 self._dispatcher.withdraw(row)
+            self._dispatcher.leave(generation)
 
     async def _run(self, generation: Generation) -> Result:
         job, arrived, limit = generation.job, self._clock(), self.info.context_limit
@@ -185,7 +190,10 @@ class Scheduler:
             max_tokens_default=self._policy.max_tokens_default,
             form=job.response_format,
         )
+        if job.isolation is not Isolation.NONE:
+            await self._isolate(generation)
         if decoding.schema:
+            generation.checking = True
             await self._engine.check_schema(decoding.schema, job.prefix_token_ids[:max_tokens])
         for _ in range(job.n):
             row = Row(
@@ -196,16 +204,36 @@ class Scheduler:
                 stops=job.sampling.stop,
                 detokenize=self._engine.detokenize,
                 changed=generation.changed,
+                party=generation,
             )
             generation.rows.append(row)
-            row.accept(job.prefix_token_ids[:max_tokens], (), arrived)
-            row.first_token = None
+            row.resume(job.prefix_token_ids[:max_tokens], arrived)
             if not row.outcome.done():
                 self._dispatcher.add(row)
+        if job.isolation is Isolation.FIRST_TOKEN:
+            await self._let_others_in(generation)
         await asyncio.gather(*(row.outcome for row in generation.rows))
         result = _result(generation.rows, len(prompt), arrived, self._clock())
         self._usual_seconds += 0.2 * (result.timings.total - self._usual_seconds)
         return result
+
+    async def _isolate(self, generation: Generation) -> None:
+        await self._dispatcher.isolate(generation)
+        generation.alone = True
+        if not await generation.witness():
+            # It has not begun: what befalls the worker now is not its doing.
+            generation.alone = False
+            raise ModelUnavailable("what a suspected request does cannot be told", retry_after=1.0)
+
+    async def _let_others_in(self, generation: Generation) -> None:
+        """Waits until the engine has survived the prompt. Where nobody can be told of it, others wait for the end."""
+        if not await generation.spoken():
+            return
+        generation.alone = False
+        if await generation.witness():
+            self._dispatcher.let_in(generation)
+        else:
+            generation.alone = True
 
 
 def _waiting_rows(generation: Generation) -> int:

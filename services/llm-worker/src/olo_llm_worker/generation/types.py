@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, auto
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,31 @@ class Decoding:
         return self.repetition_penalty != 1.0 or self.min_tokens > 0
 
 
+class Isolation(Enum):
+    """How long a job has the engine for itself."""
+
+    NONE = auto()
+    FIRST_TOKEN = auto()
+    """Until each of its answers has a token."""
+    WHOLE_ANSWER = auto()
+
+
+class Company(Enum):
+    """Who is with a job in the engine."""
+
+    OUTSIDE = "outside"
+    """The engine has not had the job yet."""
+    SHARED = "shared"
+    """Others may be there."""
+    ALONE = "alone"
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What is to be generated.
 
     `timeout` is in seconds from now; `prefix_token_ids` is the beginning of the answer, from an earlier attempt;
-    `n` is the number of answers.
+    `n` is the number of answers; `isolation` keeps others out of the engine.
     """
 
     request_id: str
@@ -113,6 +132,7 @@ class Job:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = field(default_factory=ToolChoice)
     response_format: ResponseFormat = field(default_factory=ResponseFormat)
+    isolation: Isolation = Isolation.NONE
 
 
 class Finish(Enum):

@@ -26,6 +26,19 @@ class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FINISH_REASON_LENGTH: _ClassVar[FinishReason]
     FINISH_REASON_CANCELLED: _ClassVar[FinishReason]
     FINISH_REASON_TOOL_CALLS: _ClassVar[FinishReason]
+
+class Isolation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ISOLATION_UNSPECIFIED: _ClassVar[Isolation]
+    ISOLATION_FIRST_TOKEN: _ClassVar[Isolation]
+    ISOLATION_WHOLE_ANSWER: _ClassVar[Isolation]
+
+class Company(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    COMPANY_UNSPECIFIED: _ClassVar[Company]
+    COMPANY_OUTSIDE: _ClassVar[Company]
+    COMPANY_SHARED: _ClassVar[Company]
+    COMPANY_ALONE: _ClassVar[Company]
 ROLE_UNSPECIFIED: Role
 ROLE_SYSTEM: Role
 ROLE_USER: Role
@@ -36,6 +49,13 @@ FINISH_REASON_STOP: FinishReason
 FINISH_REASON_LENGTH: FinishReason
 FINISH_REASON_CANCELLED: FinishReason
 FINISH_REASON_TOOL_CALLS: FinishReason
+ISOLATION_UNSPECIFIED: Isolation
+ISOLATION_FIRST_TOKEN: Isolation
+ISOLATION_WHOLE_ANSWER: Isolation
+COMPANY_UNSPECIFIED: Company
+COMPANY_OUTSIDE: Company
+COMPANY_SHARED: Company
+COMPANY_ALONE: Company
 
 class ChatMessage(_message.Message):
     __slots__ = ("role", "content", "name", "tool_calls", "tool_call_id")
@@ -146,7 +166,7 @@ class SamplingOptions(_message.Message):
     def __init__(self, max_tokens: _Optional[int] = ..., temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., top_k: _Optional[int] = ..., repetition_penalty: _Optional[float] = ..., seed: _Optional[int] = ..., stop: _Optional[_Iterable[str]] = ..., min_tokens: _Optional[int] = ..., presence_penalty: _Optional[float] = ..., frequency_penalty: _Optional[float] = ..., logprobs: _Optional[bool] = ...) -> None: ...
 
 class GenerateRequest(_message.Message):
-    __slots__ = ("request_id", "model_id", "messages", "sampling", "candidate", "stream", "timeout", "prefix_token_ids", "response_format", "tools", "tool_choice", "n")
+    __slots__ = ("request_id", "model_id", "messages", "sampling", "candidate", "stream", "timeout", "prefix_token_ids", "response_format", "tools", "tool_choice", "n", "isolation")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +179,7 @@ class GenerateRequest(_message.Message):
     TOOLS_FIELD_NUMBER: _ClassVar[int]
     TOOL_CHOICE_FIELD_NUMBER: _ClassVar[int]
     N_FIELD_NUMBER: _ClassVar[int]
+    ISOLATION_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model_id: str
     messages: _containers.RepeatedCompositeFieldContainer[ChatMessage]
@@ -171,7 +192,8 @@ class GenerateRequest(_message.Message):
     tools: _containers.RepeatedCompositeFieldContainer[Tool]
     tool_choice: ToolChoice
     n: int
-    def __init__(self, request_id: _Optional[str] = ..., model_id: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., candidate: _Optional[int] = ..., stream: _Optional[bool] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., prefix_token_ids: _Optional[_Iterable[int]] = ..., response_format: _Optional[_Union[ResponseFormat, _Mapping]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[_Union[ToolChoice, _Mapping]] = ..., n: _Optional[int] = ...) -> None: ...
+    isolation: Isolation
+    def __init__(self, request_id: _Optional[str] = ..., model_id: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., sampling: _Optional[_Union[SamplingOptions, _Mapping]] = ..., candidate: _Optional[int] = ..., stream: _Optional[bool] = ..., timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., prefix_token_ids: _Optional[_Iterable[int]] = ..., response_format: _Optional[_Union[ResponseFormat, _Mapping]] = ..., tools: _Optional[_Iterable[_Union[Tool, _Mapping]]] = ..., tool_choice: _Optional[_Union[ToolChoice, _Mapping]] = ..., n: _Optional[int] = ..., isolation: _Optional[_Union[Isolation, str]] = ...) -> None: ...
 
 class GenerateResponse(_message.Message):
     __slots__ = ("request_id", "model_id", "instance_id", "text", "finish_reason", "usage", "timings", "candidate", "attempt", "tool_calls", "logprobs", "alternatives")
@@ -390,11 +412,13 @@ class AbortResponse(_message.Message):
     def __init__(self, aborted: _Optional[bool] = ...) -> None: ...
 
 class GenerateProgress(_message.Message):
-    __slots__ = ("token_ids", "attempt", "instance_id")
+    __slots__ = ("token_ids", "attempt", "instance_id", "company")
     TOKEN_IDS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    COMPANY_FIELD_NUMBER: _ClassVar[int]
     token_ids: _containers.RepeatedScalarFieldContainer[int]
     attempt: int
     instance_id: str
-    def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., attempt: _Optional[int] = ..., instance_id: _Optional[str] = ...) -> None: ...
+    company: Company
+    def __init__(self, token_ids: _Optional[_Iterable[int]] = ..., attempt: _Optional[int] = ..., instance_id: _Optional[str] = ..., company: _Optional[_Union[Company, str]] = ...) -> None: ...

@@ -1,5 +1,6 @@
 /** The client of one gateway. */
 
+import { Collections, Documents } from "./documents.ts";
 import { asRunFailure, type OloError } from "./errors.ts";
 import { AnswerStream } from "./stream.ts";
 import { type CallOptions, type ClientOptions, type Outgoing, Transport } from "./transport.ts";
@@ -7,6 +8,7 @@ import type {
   ChatCompletion,
   ChatEvent,
   ChatRequest,
+  Embeddings,
   Model,
   Rankings,
   RoutingStatus,
@@ -35,6 +37,10 @@ export class Olo {
   readonly runs: Runs;
   /** Which model would answer, and who is out of order. */
   readonly routing: Routing;
+  /** Sets of documents that are searched together. */
+  readonly collections: Collections;
+  /** Texts and files with their sources. */
+  readonly documents: Documents;
   readonly #transport: Transport;
 
   constructor(options: ClientOptions = {}) {
@@ -42,6 +48,8 @@ export class Olo {
     this.models = new Models(this.#transport);
     this.runs = new Runs(this.#transport);
     this.routing = new Routing(this.#transport);
+    this.collections = new Collections(this.#transport);
+    this.documents = new Documents(this.#transport);
   }
 
   /** Runs a request and waits for its answer. Where the signal ends it, the run is cancelled, unless it is kept. */
@@ -81,6 +89,18 @@ export class Olo {
     const path = `/v1/chat/completions/chatcmpl-${encodeURIComponent(runId)}`;
     const first: Outgoing = { path, query: { stream: "true" } };
     yield* new AnswerStream(this.#transport, this.#transport.retries(options), first).events();
+  }
+
+  /** One vector for each text. */
+  async embed(texts: string[], options: CallOptions & { model?: string } = {}): Promise<Embeddings> {
+    const body = { input: texts, encoding_format: "float", ...(options.model ? { model: options.model } : {}) };
+    const told = await this.#transport.json<{
+      model: string;
+      data: { index: number; embedding: number[] }[];
+      usage: { prompt_tokens: number };
+    }>({ path: "/v1/embeddings", body }, options);
+    const vectors = told.data.toSorted((a, b) => a.index - b.index).map((each) => each.embedding);
+    return { model: told.model, vectors, promptTokens: told.usage.prompt_tokens };
   }
 
   #outgoing(request: ChatRequest, key: string, options: ChatCallOptions, stream: boolean): Outgoing {

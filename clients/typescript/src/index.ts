@@ -1,6 +1,7 @@
 /** The TypeScript client of Open LLM Orchestrator. */
 
 export { type ChatCallOptions, Models, Olo, Routing, Runs } from "./client.ts";
+export { Collections, Documents, type UploadOptions } from "./documents.ts";
 export {
   ConflictError,
   ExhaustedError,

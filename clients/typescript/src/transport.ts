@@ -34,6 +34,8 @@ export interface Outgoing {
   query?: Record<string, string | number | undefined>;
   body?: unknown;
   headers?: Record<string, string>;
+  /** Whether a second try might do something else than the first. */
+  once?: boolean;
 }
 
 /** Makes calls: URL, headers, retries, errors. */
@@ -68,7 +70,7 @@ export class Transport {
     options: CallOptions = {},
     settled?: (error: OloError) => Promise<OloError>,
   ): Promise<T> {
-    const retries = this.retries(options);
+    const retries = this.retries(options, !outgoing.once);
     for (;;) {
       let failure: OloError;
       try {

@@ -20,6 +20,21 @@ export type RunSummary = Schemas["RunSummary"];
 export type Rankings = Schemas["Rankings"];
 export type RoutingStatus = Schemas["RoutingStatus"];
 
+export type Collection = Schemas["Collection"];
+export type CollectionRequest = Pick<Schemas["CollectionRequest"], "name"> & Partial<Schemas["CollectionRequest"]>;
+export type Document = Schemas["Document"];
+export type DocumentInput = Partial<Schemas["DocumentInput"]>;
+export type IngestResult = Schemas["IngestResult"];
+export type Passage = Schemas["Passage"];
+export type SearchRequest = Pick<Schemas["SearchRequest"], "collection" | "query"> & Partial<Schemas["SearchRequest"]>;
+
+/** One vector for each text, in the order of the texts. */
+export interface Embeddings {
+  model: string;
+  vectors: number[][];
+  promptTokens: number;
+}
+
 /** One event of a streamed answer. */
 export type ChatEvent =
   /** The run is durable from now on. */

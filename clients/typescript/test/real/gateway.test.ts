@@ -91,3 +91,23 @@ test("errors are named", async () => {
   });
   await assert.rejects(olo.runs.get("run-that-never-was"), NotFoundError);
 });
+
+test("a document goes in, and a search finds it", async () => {
+  await olo.collections.create({ name: "typescript" });
+  const [result] = await olo.documents.ingest("typescript", [
+    { document_id: "ferry", title: "The ferry", source: "ferry.md", content: "The ferry of Saltmere sails at noon." },
+  ]);
+  assert.equal(result?.error ?? null, null);
+  assert.equal((await olo.documents.settled("typescript", "ferry")).state, "ready");
+  const [passage] = await olo.collections.search({ collection: "typescript", query: "When does the ferry sail?" });
+  assert.match(passage?.text ?? "", /noon/);
+  await olo.documents.delete("typescript", "ferry");
+  await olo.collections.delete("typescript");
+});
+
+test("texts that mean the same have vectors that are near", async () => {
+  const { vectors } = await olo.embed(["a harbour tram", "a tram at the harbour", "income tax"]);
+  const dot = (a = 0, b = 0): number =>
+    (vectors[a] ?? []).reduce((sum, value, index) => sum + value * (vectors[b]?.[index] ?? 0), 0);
+  assert.ok(dot(0, 1) > dot(0, 2));
+});

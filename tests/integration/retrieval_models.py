@@ -39,10 +39,13 @@ def hashed_words(text: str) -> embedding_pb.SparseVector:
 class Models(router_grpc.RouterServiceServicer, embedding_grpc.EmbeddingServiceServicer):
     """A router that knows two embedding models, and those."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self, seconds: float = 0.0, texts_before_wait: int = 1_000_000) -> None:
         self.address = ""
         self.seconds = seconds
         """What embedding a passage takes, as if there was a model."""
+        self.go_on = asyncio.Event()
+        """Lets go on what waits after so many texts."""
+        self._texts_before_wait = texts_before_wait
 
     async def SelectModels(self, request: Any, context: Any) -> router_pb.SelectModelsResponse:
         model_id = request.model or "hashing"
@@ -52,6 +55,9 @@ class Models(router_grpc.RouterServiceServicer, embedding_grpc.EmbeddingServiceS
         return router_pb.SelectModelsResponse(candidates=[candidate])
 
     async def Embed(self, request: embedding_pb.EmbedRequest, context: Any) -> embedding_pb.EmbedResponse:
+        if self._texts_before_wait <= 0:
+            await self.go_on.wait()
+        self._texts_before_wait -= len(request.texts)
         if request.input_type == embedding_pb.INPUT_TYPE_PASSAGE:
             await asyncio.sleep(self.seconds * len(request.texts))
         rows = [hashed(text, DIMENSIONS[request.model_id]) for text in request.texts]
@@ -64,15 +70,17 @@ class Models(router_grpc.RouterServiceServicer, embedding_grpc.EmbeddingServiceS
 
 
 @asynccontextmanager
-async def served_models(port: int = 0, seconds: float = 0.0) -> AsyncIterator[str]:
-    """Serves both on one port while it is entered; gives the address."""
-    server, servicer = grpc.aio.server(), Models(seconds)
+async def served_models(
+    port: int = 0, seconds: float = 0.0, texts_before_wait: int = 1_000_000
+) -> AsyncIterator[Models]:
+    """Serves both on one port while it is entered."""
+    server, servicer = grpc.aio.server(), Models(seconds, texts_before_wait)
     router_grpc.add_RouterServiceServicer_to_server(servicer, server)
     embedding_grpc.add_EmbeddingServiceServicer_to_server(servicer, server)
     servicer.address = f"127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
     await server.start()
     try:
-        yield servicer.address
+        yield servicer
     finally:
         await server.stop(None)
 

@@ -16,6 +16,7 @@ from olo.retrieval.v1 import migration_service_pb2 as migration_pb
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo.retrieval.v1.migration_service_pb2_grpc import MigrationServiceStub
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo.retrieval.v1.source_service_pb2_grpc import SourceServiceStub
 from olo_common.errors import ErrorCode, OloError
 from olo_common.grpc_client import call, channel
 from olo_common.lifecycle import Lifetime
@@ -28,11 +29,14 @@ from olo_retrieval.settings import RetrievalSettings
 class Client:
     stub: Any
     migrations: Any
+    sources: Any
     collection: str
     """Its own for each directory: workflow ids name it, and all tests share one Temporal server."""
+    address: str
 
     async def ask(self, method: str, request: Any) -> Any:
-        stub = self.migrations if "Migration" in method else self.stub
+        """Calls a method of any of the services."""
+        stub = next(stub for stub in (self.stub, self.migrations, self.sources) if hasattr(stub, method))
         return await call(getattr(stub, method), request, peer="retrieval", timeout=10.0)
 
     async def stage(self, content: str, document_id: str = "guide") -> pb.Document:
@@ -67,7 +71,9 @@ class Client:
 
 
 @asynccontextmanager
-async def retrieval(directory: Path, models: str, temporal: str, vectors: str = "memory") -> AsyncIterator[Client]:
+async def retrieval(
+    directory: Path, models: str, temporal: str, vectors: str = "memory", **more: Any
+) -> AsyncIterator[Client]:
     """The service, with its files in a directory, while it is entered."""
     settings = RetrievalSettings(
         port=0,
@@ -77,13 +83,17 @@ async def retrieval(directory: Path, models: str, temporal: str, vectors: str = 
         router_target=models,
         upkeep_seconds=0.2,
         temporal=TemporalSettings(address=temporal),
+        **more,
     )
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(running(settings, Lifetime()))
-        yield client_of(await stack.enter_async_context(channel(address)), directory)
+        yield client_of(await stack.enter_async_context(channel(address)), directory, address)
 
 
-def client_of(opened: grpc.aio.Channel, directory: Path) -> Client:
+def client_of(opened: grpc.aio.Channel, directory: Path, address: str) -> Client:
     """A client of the retrieval service behind a channel."""
     name = f"c{hashlib.sha256(str(directory).encode()).hexdigest()[:16]}"
-    return Client(RetrievalServiceStub(opened), MigrationServiceStub(opened), name)
+    documents, migrations, sources = (
+        stub(opened) for stub in (RetrievalServiceStub, MigrationServiceStub, SourceServiceStub)
+    )
+    return Client(documents, migrations, sources, name, address)

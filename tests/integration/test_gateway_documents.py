@@ -7,15 +7,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import grpc
 import httpx
 import openai
 import pytest
+from tests.integration.retrieval_models import served_models
 from tests.integration.test_gateway_runs import until
-from tests.integration.test_retrieval_ingest import Models
 
-from olo.embedding.v1 import embedding_service_pb2_grpc as embedding_grpc
-from olo.router.v1 import router_service_pb2_grpc as router_grpc
 from olo_common.lifecycle import Lifetime
 from olo_common.settings import NatsSettings, TemporalSettings
 from olo_gateway.app import running as gateway_running
@@ -34,12 +31,7 @@ BEES = b"# Bees\n\nA hive of bees makes forty kilograms of honey in a good year.
 async def base(nats_url: str, temporal_address: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     directory: Path = tmp_path_factory.mktemp("documents")
     async with AsyncExitStack() as stack:
-        server, models = grpc.aio.server(), Models()
-        router_grpc.add_RouterServiceServicer_to_server(models, server)
-        embedding_grpc.add_EmbeddingServiceServicer_to_server(models, server)
-        models.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-        await server.start()
-        stack.push_async_callback(server.stop, None)
+        models = await stack.enter_async_context(served_models())
         temporal = TemporalSettings(address=temporal_address)
         documents = RetrievalSettings(
             port=0,

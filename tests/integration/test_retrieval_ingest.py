@@ -26,8 +26,8 @@ OTHER = "# Bees\n\nA hive of bees makes forty kilograms of honey in a good year.
 
 @pytest.fixture
 async def models() -> AsyncIterator[str]:
-    async with served_models() as address:
-        yield address
+    async with served_models() as served:
+        yield served.address
 
 
 def text_of(document: str) -> str:

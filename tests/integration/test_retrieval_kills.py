@@ -74,7 +74,7 @@ def process(directory: Path, module: str, port: int, *arguments: str, **env: str
 async def connected(address: str, directory: Path) -> AsyncIterator[Client]:
     """A client, once the service answers."""
     async with channel(address) as opened:
-        client = client_of(opened, directory)
+        client = client_of(opened, directory, address)
         while True:
             try:
                 await client.ask("ListCollections", pb.ListCollectionsRequest())

@@ -29,8 +29,8 @@ RECORD = os.environ.get("OLO_RECORD_HISTORIES") == "1"
 
 @pytest.fixture
 async def models() -> AsyncIterator[str]:
-    async with served_models() as address:
-        yield address
+    async with served_models() as served:
+        yield served.address
 
 
 async def record(name: str, temporal: str, workflow_id: str) -> None:

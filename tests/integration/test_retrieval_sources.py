@@ -17,8 +17,9 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from nats.aio.client import Client as Nats
 from pydantic import SecretStr
-from retrieval_service import Client, client_of, retrieval, serving_models
 from temporalio.client import Client as Temporal
+from tests.integration.retrieval_models import served_models
+from tests.integration.retrieval_parts import Client, client_of, retrieval
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo.retrieval.v1 import source_service_pb2 as sources_pb
@@ -48,7 +49,7 @@ ENDED = (sources_pb.SOURCE_SYNC_STATE_SUCCEEDED, sources_pb.SOURCE_SYNC_STATE_FA
 
 @pytest.fixture
 async def models() -> AsyncIterator[str]:
-    async with serving_models() as served:
+    async with served_models() as served:
         yield served.address
 
 
@@ -303,7 +304,7 @@ async def test_a_process_that_is_killed_in_mid_sync_loses_and_doubles_nothing(
         "OLO_RETRIEVAL_UPKEEP_SECONDS": "0.5",
         "TEMPORAL_ADDRESS": temporal_address,
     }
-    async with serving_models(texts_before_wait=6) as served:
+    async with served_models(texts_before_wait=6) as served:
         environment["OLO_RETRIEVAL_ROUTER_TARGET"] = served.address
         async with process(tmp_path, environment) as (synced, killed):
             await synced.client.ask("CreateCollection", pb.CreateCollectionRequest(name=synced.client.collection))

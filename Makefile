@@ -59,9 +59,17 @@ status: setup ## Show the parts of the local stack
 ##@ Quality
 
 .PHONY: test
+# Tests of one part run side by side; those that start whole stacks want the machine for themselves.
 test: setup ## Run the tests (ARGS="services/router -k order")
 	@$(MAKE) --no-print-directory node-modules || echo "npm packages cannot be installed: build and types of clients/typescript are not tested"
+ifeq ($(strip $(ARGS)),)
+	@status=0; \
+	$(BIN)/pytest -n 2 libs services clients deploy/local models || status=$$?; \
+	$(BIN)/pytest tests || status=$$?; \
+	exit $$status
+else
 	@$(BIN)/pytest $(ARGS)
+endif
 
 EXAMPLES ?= 200
 

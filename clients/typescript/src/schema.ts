@@ -1509,7 +1509,7 @@ export interface components {
             input_file_id: string;
             /**
              * Endpoint
-             * @description `/v1/chat/completions`.
+             * @description `/v1/chat/completions`, `/v1/completions` or `/v1/embeddings`.
              */
             endpoint: string;
             /**

@@ -120,7 +120,9 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         runs = TemporalRuns(client, eager=settings.role == "all")
         chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
         stack.push_async_callback(chats.close)
-        answering = endpoints(chats, runs, limits)
+        instances = RoutedInstances(RouterServiceStub(router))
+        stack.push_async_callback(instances.close)
+        answering = endpoints(chats, runs, limits, RoutedEmbedding(instances))
         if settings.role == "edge":
             await stack.enter_async_context(background(_watch(client, health), "temporal-watch", lifetime))
         else:
@@ -170,6 +172,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 shelf=shelf,
                 objects=objects,
                 client=client,
+                instances=instances,
                 batches=Batches(TemporalBatches(client), objects, shelf, answering, window=settings.batch_window),
                 registry=registry,
                 router=router,
@@ -191,6 +194,7 @@ async def _edge(
     shelf: Shelf,
     objects: ObjectStore,
     client: Client,
+    instances: RoutedInstances,
     batches: Batches,
     registry: grpc.aio.Channel,
     router: grpc.aio.Channel,
@@ -201,8 +205,6 @@ async def _edge(
     """Builds what callers see, and serves its HTTP side; gives its gRPC side."""
     show(admission)
     catalogue = RegistryCatalogue(RegistryServiceStub(registry))
-    instances = RoutedInstances(RouterServiceStub(router))
-    stack.push_async_callback(instances.close)
     embedding, tokenizing = RoutedEmbedding(instances), RoutedTokenizing(instances)
     routing = RoutingViews(RouterServiceStub(router), BenchmarkServiceStub(registry))
     documents = RetrievalDocuments(RetrievalServiceStub(retrieval))

@@ -3,53 +3,78 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from olo.gateway.v1.run_pb2 import ChatResponse
 from olo_gateway.batches.results import Answered, Endpoint
 from olo_gateway.chats import Chats
 from olo_gateway.errors import RunNotFound
-from olo_gateway.http.answers import completion_of
+from olo_gateway.http.answers import completion_of as chat_completion_of
+from olo_gateway.http.completion_routes import completion_of, order_of, prompts_of
+from olo_gateway.http.completion_schemas import CompletionRequest
+from olo_gateway.http.embedding_routes import embedded, model_named, texts_of
+from olo_gateway.http.embedding_schemas import EmbeddingRequest
 from olo_gateway.http.errors import invalid_field
-from olo_gateway.http.orders import order_of
+from olo_gateway.http.forms import unsupported
+from olo_gateway.http.orders import order_of as chat_order_of
 from olo_gateway.http.schemas import ChatCompletionRequest
-from olo_gateway.ports import Runs
+from olo_gateway.ports import Embedding, Runs
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.identity import run_id_of
 from olo_gateway.runs.order import ChatOrder
 from olo_gateway.runs.validation import RunLimits, accepted
 
 CHAT_COMPLETIONS: Final = "/v1/chat/completions"
+COMPLETIONS: Final = "/v1/completions"
+EMBEDDINGS: Final = "/v1/embeddings"
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def endpoints(chats: Chats, runs: Runs, limits: RunLimits) -> dict[str, Endpoint]:
+def endpoints(chats: Chats, runs: Runs, limits: RunLimits, embedding: Embedding) -> dict[str, Endpoint]:
     """Every endpoint that takes batches, by its path."""
-    return {CHAT_COMPLETIONS: ChatLines(chats, runs, limits)}
+    return {
+        CHAT_COMPLETIONS: ChatLines(chats, runs, limits),
+        COMPLETIONS: CompletionLines(chats, runs, limits),
+        EMBEDDINGS: EmbeddingLines(embedding),
+    }
 
 
-class ChatLines:
-    """Chat completions: each line is a run."""
+class RunLines(ABC):
+    """An endpoint whose lines are runs."""
 
     def __init__(self, chats: Chats, runs: Runs, limits: RunLimits) -> None:
         self._chats = chats
         self._runs = runs
         self._limits = limits
 
+    @abstractmethod
+    def order(self, body: Mapping[str, Any]) -> ChatOrder:
+        """What a line asks for.
+
+        Raises:
+            InvalidField: Naming the field that is wrong.
+        """
+
+    @abstractmethod
+    def told(self, body: Mapping[str, Any], response: ChatResponse) -> BaseModel:
+        """The answer as the endpoint tells it."""
+
     def check(self, body: Mapping[str, Any]) -> None:
         """See `batches.results.Endpoint`."""
-        accepted(self._order(body, ""), self._limits)
+        accepted(self._patient(body, ""), self._limits)
 
     async def answer(self, body: Mapping[str, Any], request_id: str) -> Answered:
         """See `batches.results.Endpoint`."""
-        response = await self._chats.answer(self._order(body, request_id))
-        completion = completion_of(response, int(time.time())).model_dump()
+        response = await self._chats.answer(self._patient(body, request_id))
         usage = response.usage
-        return Answered(response.run_id, completion, usage.prompt_tokens, usage.completion_tokens)
+        told = self.told(body, response).model_dump()
+        return Answered(response.run_id, told, usage.prompt_tokens, usage.completion_tokens)
 
     async def cancel(self, request_id: str) -> None:
         """See `batches.results.Endpoint`."""
@@ -58,9 +83,9 @@ class ChatLines:
         except RunNotFound:
             return
 
-    def _order(self, body: Mapping[str, Any], request_id: str) -> ChatOrder:
+    def _patient(self, body: Mapping[str, Any], request_id: str) -> ChatOrder:
         """The order of a line: the least urgent, and with all the time and patience that a run may have."""
-        order = order_of(parsed(ChatCompletionRequest, body))
+        order = self.order(body)
         return replace(
             order,
             request_id=request_id,
@@ -68,6 +93,56 @@ class ChatLines:
             timeout=self._limits.maximum if order.timeout is None else order.timeout,
             wait_for_model=self._limits.maximum if order.wait_for_model is None else order.wait_for_model,
         )
+
+
+class ChatLines(RunLines):
+    """Chat completions."""
+
+    def order(self, body: Mapping[str, Any]) -> ChatOrder:
+        """See `RunLines`."""
+        return chat_order_of(parsed(ChatCompletionRequest, body))
+
+    def told(self, body: Mapping[str, Any], response: ChatResponse) -> BaseModel:
+        """See `RunLines`."""
+        return chat_completion_of(response, int(time.time()))
+
+
+class CompletionLines(RunLines):
+    """Legacy completions, one prompt on a line."""
+
+    def order(self, body: Mapping[str, Any]) -> ChatOrder:
+        """See `RunLines`."""
+        request = parsed(CompletionRequest, body)
+        prompts = prompts_of(request)
+        if len(prompts) > 1:
+            raise unsupported("prompt", "a line of a batch has one prompt")
+        return order_of(request, prompts[0])
+
+    def told(self, body: Mapping[str, Any], response: ChatResponse) -> BaseModel:
+        """See `RunLines`."""
+        request = parsed(CompletionRequest, body)
+        return completion_of(request, prompts_of(request), [response])
+
+
+class EmbeddingLines:
+    """Embeddings: no run, since the same texts give the same vectors however often they are asked for."""
+
+    def __init__(self, embedding: Embedding) -> None:
+        self._embedding = embedding
+
+    def check(self, body: Mapping[str, Any]) -> None:
+        """See `batches.results.Endpoint`."""
+        request = parsed(EmbeddingRequest, body)
+        model_named(request.model)
+        texts_of(request)
+
+    async def answer(self, body: Mapping[str, Any], request_id: str) -> Answered:
+        """See `batches.results.Endpoint`."""
+        told = await embedded(self._embedding, parsed(EmbeddingRequest, body))
+        return Answered(request_id, told.model_dump(), told.usage.prompt_tokens)
+
+    async def cancel(self, request_id: str) -> None:
+        """See `batches.results.Endpoint`. There is nothing that goes on."""
 
 
 def parsed(model: type[M], body: Mapping[str, Any]) -> M:

@@ -42,8 +42,8 @@ def completion_routes(chats: Chats, pace: StreamPace) -> APIRouter:
         responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **ANSWER_ERRORS},
     )
     async def create(body: CompletionRequest, request: Request, headers: CallHeaders) -> Response:
-        prompts = _prompts(body)
-        orders = [with_headers(_order(body, prompt), headers) for prompt in prompts]
+        prompts = prompts_of(body)
+        orders = [with_headers(order_of(body, prompt), headers) for prompt in prompts]
         if body.stream:
             if len(prompts) > 1:
                 raise unsupported("stream", "goes with one prompt")
@@ -51,7 +51,7 @@ def completion_routes(chats: Chats, pace: StreamPace) -> APIRouter:
             encoder = TextEncoder(body.model or "auto", usage, prompts[0] if body.echo else "")
             return await until_hang_up(request, streamed(chats.stream(orders[0]), encoder, pace))
         answers = await until_hang_up(request, _all(chats, orders))
-        return JSONResponse(_completion(body, prompts, answers).model_dump(), headers=run_headers(answers[0]))
+        return JSONResponse(completion_of(body, prompts, answers).model_dump(), headers=run_headers(answers[0]))
 
     return router
 
@@ -72,7 +72,12 @@ async def _all(chats: Chats, orders: Sequence[ChatOrder]) -> list[ChatResponse]:
             task.cancel()
 
 
-def _prompts(body: CompletionRequest) -> list[str]:
+def prompts_of(body: CompletionRequest) -> list[str]:
+    """The prompts of a body.
+
+    Raises:
+        InvalidField: Naming the one that is wrong.
+    """
     prompts = [body.prompt] if isinstance(body.prompt, str) else list[Any](body.prompt)
     if not 1 <= len(prompts) <= MAX_PROMPTS:
         raise InvalidField("prompt", f"must be 1 to {MAX_PROMPTS} texts")
@@ -84,7 +89,12 @@ def _prompts(body: CompletionRequest) -> list[str]:
     return prompts
 
 
-def _order(body: CompletionRequest, prompt: str) -> ChatOrder:
+def order_of(body: CompletionRequest, prompt: str) -> ChatOrder:
+    """The run of one prompt.
+
+    Raises:
+        InvalidField: A parameter whose meaning cannot be kept.
+    """
     meant = {
         "suffix": bool(body.suffix),
         "best_of": body.best_of not in (None, 1),
@@ -119,7 +129,8 @@ def _order(body: CompletionRequest, prompt: str) -> ChatOrder:
     )
 
 
-def _completion(body: CompletionRequest, prompts: Sequence[str], answers: Sequence[ChatResponse]) -> TextCompletion:
+def completion_of(body: CompletionRequest, prompts: Sequence[str], answers: Sequence[ChatResponse]) -> TextCompletion:
+    """The answers to all prompts of a body."""
     choices: list[TextChoice] = []
     usage = TokenUsage()
     for prompt, response in zip(prompts, answers, strict=True):

@@ -43,24 +43,7 @@ def embedding_routes(embedding: Embedding) -> APIRouter:
         responses=DIRECT_ERRORS,
     )
     async def embed(body: schemas.EmbeddingRequest) -> Response:
-        texts = _texts(body)
-        found = await _asked(embedding.embed(gateway.EmbedRequest(model=model_named(body.model), texts=texts)))
-        rows = unpack(found.vectors)
-        if body.dimensions is not None and body.dimensions != found.vectors.dimension:
-            if body.dimensions > found.vectors.dimension:
-                raise InvalidField("dimensions", f"the vectors of this model have {found.vectors.dimension}")
-            rows = [_shortened(row, body.dimensions) for row in rows]
-        encoded = body.encoding_format == "base64"
-        tokens = found.usage.prompt_tokens
-        told = schemas.EmbeddingList(
-            data=[
-                schemas.Embedding(index=number, embedding=_base64(row) if encoded else row)
-                for number, row in enumerate(rows)
-            ],
-            model=found.model,
-            usage=schemas.EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens),
-        )
-        return JSONResponse(told.model_dump())
+        return JSONResponse((await embedded(embedding, body)).model_dump())
 
     @router.post(
         "/v1/rerank",
@@ -95,6 +78,31 @@ def embedding_routes(embedding: Embedding) -> APIRouter:
     return router
 
 
+async def embedded(embedding: Embedding, body: schemas.EmbeddingRequest) -> schemas.EmbeddingList:
+    """The vectors that a body asks for.
+
+    Raises:
+        OloError: A field is wrong, or no model answers.
+    """
+    texts = texts_of(body)
+    found = await _asked(embedding.embed(gateway.EmbedRequest(model=model_named(body.model), texts=texts)))
+    rows = unpack(found.vectors)
+    if body.dimensions is not None and body.dimensions != found.vectors.dimension:
+        if body.dimensions > found.vectors.dimension:
+            raise InvalidField("dimensions", f"the vectors of this model have {found.vectors.dimension}")
+        rows = [_shortened(row, body.dimensions) for row in rows]
+    encoded = body.encoding_format == "base64"
+    tokens = found.usage.prompt_tokens
+    return schemas.EmbeddingList(
+        data=[
+            schemas.Embedding(index=number, embedding=_base64(row) if encoded else row)
+            for number, row in enumerate(rows)
+        ],
+        model=found.model,
+        usage=schemas.EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens),
+    )
+
+
 def model_named(model: str | None) -> str:
     """The model that is meant; empty: the router's choice.
 
@@ -108,7 +116,12 @@ def model_named(model: str | None) -> str:
     return model
 
 
-def _texts(body: schemas.EmbeddingRequest) -> list[str]:
+def texts_of(body: schemas.EmbeddingRequest) -> list[str]:
+    """The texts of a body.
+
+    Raises:
+        InvalidField: Naming the one that is wrong.
+    """
     texts = [body.input] if isinstance(body.input, str) else list[Any](body.input)
     if not 1 <= len(texts) <= MAX_TEXTS:
         raise InvalidField("input", f"must be 1 to {MAX_TEXTS} texts")

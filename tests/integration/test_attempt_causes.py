@@ -35,6 +35,7 @@ MEANT: dict[str, tuple[Cause, str | Verdict]] = {
     "model_not_found": (Cause.INTERNAL, NEXT),
     "model_damaged": (Cause.INTERNAL, NEXT),
     "served_elsewhere": (Cause.INTERNAL, NEXT),
+    "tokenizer_elsewhere": (Cause.INTERNAL, NEXT),
     "upstream_denied": (Cause.INTERNAL, NEXT),
     "upstream_model_missing": (Cause.INTERNAL, NEXT),
     "upstream_withheld": (Cause.INTERNAL, NEXT),

@@ -14,10 +14,10 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from olo_common.errors import StartupError
-from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor
+from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor, TraceInterceptor
 from olo_common.health import Health
 from olo_common.settings import ServiceSettings
-from olo_common.tracing import server_interceptors
+from olo_common.tracing import tracing
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -61,7 +61,7 @@ async def grpc_server(
     Raises:
         StartupError: The port is taken.
     """
-    interceptors = [*server_interceptors(), RequestIdInterceptor(), ErrorInterceptor()]
+    interceptors = [*([TraceInterceptor()] if tracing() else []), RequestIdInterceptor(), ErrorInterceptor()]
     server = grpc.aio.server(interceptors=interceptors, options=[*_OPTIONS, *_age(settings.connection_age)])
     for registration in registrations:
         registration.add(registration.servicer, server)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from temporalio.contrib.opentelemetry import TracingInterceptor
 
 _SCOPE = "olo"
-_STREAMS_WITHOUT_END = ("WatchModels", "Watch", "ServerReflectionInfo")
+ENDLESS_STREAMS = ("WatchModels",)
+"""Calls that end with their caller: a span of them would be told at the end of the process, if at all."""
 
 
 def configure_tracing(service: str, settings: TracingSettings) -> Callable[[], None]:
@@ -84,18 +85,6 @@ def span(name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: dict[str, An
 def error_type(error: Exception) -> str:
     """What kind of error it is, for spans and labels: its reason, or the name of its class."""
     return error.reason if isinstance(error, OloError) else type(error).__name__
-
-
-def server_interceptors() -> Sequence[grpc.aio.ServerInterceptor]:
-    """What a gRPC server needs so that its calls are spans of the callers' traces."""
-    if not tracing():
-        return []
-    from opentelemetry.instrumentation.grpc import aio_server_interceptor, filters
-
-    endless = [filters.method_name(name) for name in _STREAMS_WITHOUT_END]
-    untraced = filters.any_of(filters.service_prefix("grpc."), *endless)
-    interceptor: grpc.aio.ServerInterceptor = aio_server_interceptor(filter_=filters.negate(untraced))  # type: ignore[no-untyped-call]
-    return [interceptor]
 
 
 def client_interceptors() -> Sequence[grpc.aio.ClientInterceptor]:

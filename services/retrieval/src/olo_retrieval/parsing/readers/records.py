@@ -44,11 +44,14 @@ def read_jsonl(data: bytes, writer: TextWriter) -> Extracted:
 
 
 def _table(text: str, delimiter: str, writer: TextWriter) -> Extracted:
-    csv.field_size_limit(min(len(text) + 1, sys.maxsize))
+    # The limit is one for the whole process: whoever else reads CSV there keeps their own.
+    before = csv.field_size_limit(min(len(text) + 1, sys.maxsize))
     try:
         writer.table(csv.reader(io.StringIO(text), delimiter=delimiter))
     except csv.Error:
         raise DocumentMalformed from None
+    finally:
+        csv.field_size_limit(before)
     return writer.extracted(Structure.MARKDOWN)
 
 

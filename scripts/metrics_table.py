@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
+from olo_common import nats_bus
 from olo_common.metrics import Counter, Histogram, Instrument
 
-SERVICES = ("gateway", "router", "llm-worker")
+SERVICES = ("gateway", "registry", "router", "retrieval", "llm-worker", "embed-worker")
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 _HEAD = """# Metrics
 
@@ -17,7 +19,10 @@ stack sets all of them from `OLO_LOCAL_METRICS_PORT` on.
 
 This table is made from the declarations by `python scripts/metrics_table.py`. Beside these each process serves those of
 [Temporal's SDK](https://docs.temporal.io/references/sdk-metrics) (`temporal_...`), and of Python and its process
-(`python_...`, `process_...`); the gateway also those of its HTTP calls (`http_server_...`).
+(`python_...`, `process_...`); the gateway also those of its HTTP calls (`http_server_...`). The gateway shows all of
+its own at `/metrics` and `/admin/metrics/prometheus` of its HTTP port, too.
+
+[Dashboards and alerts](guides/observe.md) are made of these.
 
 | service | metric | kind | labels | what |
 |---|---|---|---|---|
@@ -26,7 +31,7 @@ This table is made from the declarations by `python scripts/metrics_table.py`. B
 
 def main() -> int:
     """Writes or compares."""
-    text = _HEAD + "".join(_row(service, each) for service in SERVICES for each in instruments(service))
+    text = _HEAD + "".join(_row(service, each) for service, each in declared())
     if "--check" not in sys.argv:
         PAGE.write_text(text)
         return 0
@@ -34,6 +39,13 @@ def main() -> int:
         return 0
     sys.stderr.write("docs/metrics.md is not what the services declare; run python scripts/metrics_table.py\n")
     return 1
+
+
+def declared() -> Iterator[tuple[str, Instrument]]:
+    """What every service declares, and who."""
+    for service in SERVICES:
+        yield from ((service, each) for each in instruments(service))
+    yield from (("every service", each) for each in nats_bus.INSTRUMENTS)
 
 
 def instruments(service: str) -> tuple[Instrument, ...]:

@@ -135,6 +135,10 @@ async def test_the_process_tells_of_itself(http: httpx.AsyncClient) -> None:
     text = await http.get("/admin/metrics/prometheus")
     assert text.headers["content-type"].startswith("text/plain")
     assert "# TYPE python_info gauge" in text.text
+    usual = await http.get("/metrics")
+    assert usual.headers["content-type"] == text.headers["content-type"]
+    types = [[line for line in page.text.splitlines() if line.startswith("# TYPE")] for page in (usual, text)]
+    assert types[0] == types[1]
 
 
 async def test_where_some_look_for_the_description(http: httpx.AsyncClient) -> None:

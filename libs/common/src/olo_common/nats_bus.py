@@ -16,9 +16,14 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
 from olo_common.logs import logger
-from olo_common.metrics import meter
+from olo_common.metrics import Counter
 from olo_common.settings import NatsSettings
 from olo_common.tracing import continued, trace_headers
+
+DROPPED = Counter(
+    "olo_nats_messages_dropped", "Messages that could not be published or used; all goes on without.", ("cause",)
+)
+INSTRUMENTS = (DROPPED,)
 
 Handler = Callable[[str, bytes], Awaitable[None]]
 
@@ -54,7 +59,6 @@ class NatsBus:
         self._connected = asyncio.Event()
         self._on_connect: list[Callable[[], Awaitable[None]]] = []
         self._log = logger(__name__)
-        self._dropped = meter().create_counter("olo_nats_messages_dropped", description="Messages dropped, by cause.")
 
     @property
     def connected(self) -> bool:
@@ -77,12 +81,12 @@ class NatsBus:
     async def publish(self, subject: str, payload: bytes) -> bool:
         """Publishes; False, and counted, where the server is away."""
         if not self._client.is_connected:
-            self._dropped.add(1, {"cause": "disconnected"})
+            DROPPED.add(cause="disconnected")
             return False
         try:
             await self._client.publish(subject, payload, headers=trace_headers() or None)
         except Exception as error:
-            self._dropped.add(1, {"cause": "publish_failed"})
+            DROPPED.add(cause="publish_failed")
             self._log.warning("nats_publish_failed", error=str(error))
             return False
         return True
@@ -104,7 +108,7 @@ class NatsBus:
 
     def dropped(self, cause: str) -> None:
         """Counts a message that the owner could not use."""
-        self._dropped.add(1, {"cause": cause})
+        DROPPED.add(cause=cause)
 
     async def _attach(self, subscription: Subscription) -> None:
         # Said before the first await: whoever subscribes while the connection comes up is attached here or there, once.
@@ -117,7 +121,7 @@ class NatsBus:
                 with continued(message.headers):
                     await subscription.handler(message.subject, message.data)
             except Exception as error:
-                self._dropped.add(1, {"cause": "handler_failed"})
+                DROPPED.add(cause="handler_failed")
                 self._log.warning("nats_message_dropped", subject=message.subject, error=repr(error))
 
         subscription.inner = await self._client.subscribe(
@@ -143,7 +147,7 @@ class NatsBus:
             self._log.warning("nats_disconnected")
 
         async def error(problem: Exception) -> None:
-            self._dropped.add(1, {"cause": "client_error"})
+            DROPPED.add(cause="client_error")
             self._log.debug("nats_error", error=repr(problem))
 
         self._attaching = False

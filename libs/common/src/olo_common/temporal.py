@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cache
 from importlib.metadata import version
+from typing import TypeAlias
 
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
@@ -27,25 +28,38 @@ from olo_common.tracing import temporal_interceptors
 TEMPORAL_CONDITION = "temporal"
 """The health condition that `temporal_worker` keeps."""
 
+Buckets: TypeAlias = tuple[tuple[str, tuple[float, ...]], ...]
+"""Names of histograms, and the upper bounds of their buckets."""
+
 _CHECK_SECONDS = 2.0
 
 
 @cache
-def _runtime() -> Runtime:
+def _runtime(buckets: Buckets) -> Runtime:
     """The SDK's threads, which measure what they do where somebody can read it."""
     if not serving_metrics():
         return Runtime.default()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    shown = PrometheusConfig(bind_address=f"127.0.0.1:{port}", durations_as_seconds=True, counters_total_suffix=True)
+    shown = PrometheusConfig(
+        bind_address=f"127.0.0.1:{port}",
+        durations_as_seconds=True,
+        counters_total_suffix=True,
+        histogram_bucket_overrides={name: list(bounds) for name, bounds in buckets},
+    )
     runtime = Runtime(telemetry=TelemetryConfig(metrics=shown))
     show_temporal(port)
     return runtime
 
 
-async def temporal_client(settings: TemporalSettings, identity: str) -> Client:
+async def temporal_client(settings: TemporalSettings, identity: str, buckets: Buckets = ()) -> Client:
     """A client that connects when it is first used.
+
+    Args:
+        settings: Where Temporal is.
+        identity: Who the client is, in histories.
+        buckets: Of the histograms that the workflows of this process measure; those of its first client hold.
 
     Raises:
         StartupError: The payload store cannot be used.
@@ -58,7 +72,7 @@ async def temporal_client(settings: TemporalSettings, identity: str) -> Client:
         tls=settings.tls,
         data_converter=data_converter(settings.payloads),
         interceptors=temporal_interceptors(),
-        runtime=_runtime(),
+        runtime=_runtime(buckets),
         lazy=True,
     )
 

@@ -27,6 +27,7 @@ from olo_embed_worker.embedding import Embedding
 from olo_embed_worker.ports import EmbeddingEngine
 from olo_embed_worker.servicer import EmbeddingServicer
 from olo_embed_worker.settings import EmbedWorkerSettings
+from olo_embed_worker.telemetry import BATCHES, show
 from olo_embed_worker.types import EngineInfo
 from olo_worker.presence import Advertisement, Presence, present
 
@@ -67,8 +68,10 @@ async def serving(settings: EmbedWorkerSettings, engine: EmbeddingEngine, lifeti
             max_tokens=settings.max_batch_tokens,
             max_queue=settings.max_queue,
             window_seconds=settings.batch_window_seconds,
+            batched=BATCHES.record,
         )
         await stack.enter_async_context(background(batcher.run(), "batcher", lifetime))
+        show(batcher, settings.model_id)
         embedding = Embedding(batcher, settings.model_id, info)
 
         bus = await stack.enter_async_context(nats_bus(settings.nats, settings.instance_id))

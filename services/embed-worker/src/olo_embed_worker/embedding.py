@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
@@ -10,10 +12,11 @@ import numpy as np
 from olo.embedding.v1 import embedding_service_pb2 as pb
 from olo_common import genai
 from olo_common.tracing import span
-from olo_embed_worker import convert
+from olo_embed_worker import convert, telemetry
 from olo_embed_worker.batching.batcher import MicroBatcher
 from olo_embed_worker.batching.tickets import Embedded
 from olo_embed_worker.errors import ModelNotServed, QueueFull
+from olo_embed_worker.telemetry import Seen
 from olo_embed_worker.types import EngineInfo, InputKind
 
 MANY_TEXTS: Final = 1024
@@ -45,9 +48,9 @@ class Embedding:
         """
         self._refuse_another_model(request)
         texts = convert.texts_of(request.texts)
-        with span(f"{genai.EMBEDDINGS} {self._model_id}", attributes=self._asked(len(texts))) as current:
+        with self._measured(len(texts)) as counted:
             embedded = await self._batcher.embed(texts, convert.kind_of(request.input_type))
-            current.set_attribute(genai.USAGE_INPUT_TOKENS, sum(embedded.tokens))
+            counted(sum(embedded.tokens))
         return convert.embed_response(self._model_id, embedded, self._context_limit)
 
     async def embed_many(self, request: pb.EmbedRequest) -> pb.EmbedResponse:
@@ -60,13 +63,27 @@ class Embedding:
         # A payload of Temporal may have 2 MiB.
         most = min(MANY_TEXTS, _PAYLOAD_BYTES // (4 * self._dimension))
         texts, kind = convert.texts_of(request.texts, most=most), convert.kind_of(request.input_type)
-        with span(f"{genai.EMBEDDINGS} {self._model_id}", attributes=self._asked(len(texts))) as current:
+        with self._measured(len(texts)) as counted:
             slices = [texts[start : start + _SLICE] for start in range(0, len(texts), _SLICE)]
             parts = [await self._patiently(piece, kind) for piece in slices]
-            current.set_attribute(genai.USAGE_INPUT_TOKENS, sum(sum(part.tokens) for part in parts))
+            counted(sum(sum(part.tokens) for part in parts))
         rows = np.concatenate([part.rows for part in parts])
         embedded = Embedded(rows, [tokens for part in parts for tokens in part.tokens])
         return convert.embed_response(self._model_id, embedded, self._context_limit)
+
+    @contextmanager
+    def _measured(self, texts: int) -> Iterator[Seen]:
+        """A span around the body, which is measured, too, and tells the tokens of its texts."""
+        with (
+            telemetry.embedding(self._model_id) as seen,
+            span(f"{genai.EMBEDDINGS} {self._model_id}", attributes=self._asked(texts)) as current,
+        ):
+
+            def counted(tokens: int) -> None:
+                seen(tokens)
+                current.set_attribute(genai.USAGE_INPUT_TOKENS, tokens)
+
+            yield counted
 
     async def _patiently(self, texts: list[str], kind: InputKind) -> Embedded:
         while True:

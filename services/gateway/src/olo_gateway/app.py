@@ -76,7 +76,7 @@ from olo_gateway.runs.validation import RunLimits
 from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.shadow_activities import ShadowActivities
-from olo_gateway.telemetry import show
+from olo_gateway.telemetry import SDK_BUCKETS, count_refusal, show
 from olo_gateway.vector_stores import VectorStores
 from olo_gateway.workers import chat_worker
 
@@ -106,8 +106,9 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
     async with AsyncExitStack() as stack:
         health = Health([TEMPORAL_CONDITION])
         most = settings.max_runs_in_flight
-        admission = Admission(Bounds(min(settings.min_runs_in_flight, most), most, settings.tolerated_slowdown))
-        client = await temporal_client(settings.temporal, f"gateway-{socket.gethostname()}-{os.getpid()}")
+        bounds = Bounds(min(settings.min_runs_in_flight, most), most, settings.tolerated_slowdown)
+        admission = Admission(bounds, refuse=count_refusal)
+        client = await temporal_client(settings.temporal, f"gateway-{socket.gethostname()}-{os.getpid()}", SDK_BUCKETS)
         router = await stack.enter_async_context(channel(settings.router_target))
         retrieval = await stack.enter_async_context(channel(settings.retrieval_target))
         registry = await stack.enter_async_context(channel(settings.registry_target))

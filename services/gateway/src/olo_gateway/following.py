@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -11,8 +12,9 @@ from typing import Any, Final, TypeAlias
 from olo.gateway.v1.run_pb2 import ChatResponse, RunProgress
 from olo_gateway.ports import TokenStreams
 from olo_gateway.streaming.assembler import Assembler
-from olo_gateway.streaming.events import Chunk, Delta, Reset, ResumePoint
+from olo_gateway.streaming.events import Chunk, Delta, Reset, ResumePoint, StreamEvent
 from olo_gateway.streaming.reader import Reader
+from olo_gateway.telemetry import FIRST_CHUNKS, REPLAYS, RESETS, RETURNS
 
 PACE_SECONDS: Final = 0.02
 """After the first, at most one delta is given in this time. Workers send less often: it is for bursts."""
@@ -81,7 +83,10 @@ class Following:
             OloError: Why the run has failed, or cannot be followed from there.
         """
         async with self._tokens.listen(self._run_id, self._hear):
+            began = time.monotonic() if point is None else None
             yield await start()
+            if point is not None and point.offset:
+                RETURNS.add()
             async with self._ending(result()) as ended:
                 if point is not None:
                     await asyncio.wait([self._replay(), ended], return_when=asyncio.FIRST_COMPLETED)
@@ -89,6 +94,7 @@ class Following:
                 reader = Reader(self._answer, point)
                 while not ended.done():
                     events = reader.take()
+                    began = _measured(events, began)
                     for event in events:
                         yield event
                     if events:
@@ -98,7 +104,9 @@ class Following:
                     self._close_gap()
                 response = ended.result()
                 self._answer.finish(response.message.content, several_attempts=len(response.attempts) > 1)
-                for event in reader.take():
+                events = reader.take()
+                _measured(events, began)
+                for event in events:
                     yield event
                 yield Completed(response)
 
@@ -125,6 +133,7 @@ class Following:
         gap = self._answer.gap
         if gap is not None and gap != self._replayed_at and (self._replaying is None or self._replaying.done()):
             self._replayed_at = gap
+            REPLAYS.add()
             self._replay()
 
     def _replay(self) -> asyncio.Task[None]:
@@ -135,3 +144,14 @@ class Following:
         async with aclosing(self._tokens.history(self._run_id)) as chunks:
             async for chunk in chunks:
                 self._hear(chunk)
+
+
+def _measured(events: Sequence[StreamEvent], began: float | None) -> float | None:
+    """Measures what a caller is about to get; gives `began` back until the first text has been measured."""
+    for event in events:
+        if isinstance(event, Reset):
+            RESETS.add(reason=event.reason)
+        elif began is not None:
+            FIRST_CHUNKS.record(time.monotonic() - began)
+            began = None
+    return began

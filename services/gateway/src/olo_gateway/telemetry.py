@@ -1,20 +1,77 @@
-"""What the gateway measures of itself."""
+"""What the gateway measures: how full it is, what it tells its callers, and the runs that its workflows have ended.
+
+Figures of runs are measured by the workflow, since a run in the background has no caller. They go through Temporal's
+meter, which counts nothing again in a replay; `workflows.measuring` does so.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from olo_common.metrics import Gauge
+from olo_common.metrics import FIRST_TOKEN_SECONDS, REQUEST_SECONDS, SECONDS, Counter, Gauge, Histogram
 from olo_gateway.runs.admission.admission import Admission
 
 RUNS_LIMIT: Final = Gauge("olo_gateway_runs_limit", "Runs that may be in flight now; the limit adapts to the load.")
 RUNS_IN_FLIGHT: Final = Gauge("olo_gateway_runs_in_flight", "Runs in flight; parked ones are not counted.")
-RUNS_REFUSED: Final = Gauge("olo_gateway_runs_refused", "Calls that were refused for overload since the start.")
-INSTRUMENTS: Final = (RUNS_LIMIT, RUNS_IN_FLIGHT, RUNS_REFUSED)
+REFUSALS: Final = Counter(
+    "olo_gateway_refusals",
+    "Calls that were refused: `full`, `deadline` (the answer would come too late), `budget`, `visitors` (too many "
+    "follow runs of others), `stopping`.",
+    ("reason",),
+)
+FIRST_CHUNKS: Final = Histogram(
+    "olo_gateway_time_to_first_chunk",
+    "From the start of a streamed run to the first text that its caller gets.",
+    unit=SECONDS,
+    buckets=(*FIRST_TOKEN_SECONDS, 20.0, 40.0, 80.0),
+)
+RESETS: Final = Counter(
+    "olo_gateway_stream_resets",
+    "Streams that took text back: `next_attempt`, `next_model`, `repaired` from the stored answer, or `replaced`.",
+    ("reason",),
+)
+REPLAYS: Final = Counter("olo_gateway_stream_repairs", "Gaps in streams that were filled from what NATS has kept.")
+RETURNS: Final = Counter("olo_gateway_stream_resumes", "Streams that callers went on with where they had been.")
+
+RUNS: Final = Counter(
+    "olo_runs",
+    "Runs that have ended: `completed`, `failed`, `rejected` (the request was wrong) or `cancelled`; `reason` is that "
+    "of the error, or empty.",
+    ("outcome", "reason"),
+)
+RUN_TIMES: Final = Histogram(
+    "olo_run_duration",
+    "From the start of a run to its end, parked times included.",
+    ("outcome",),
+    SECONDS,
+    (*REQUEST_SECONDS, 163.84, 327.68, 655.36, 1310.72, 2621.44),
+)
+ATTEMPTS: Final = Counter(
+    "olo_run_attempts",
+    "Attempts of ended runs by model, and why they have failed; an empty cause: they gave the answer.",
+    ("model", "cause"),
+)
+RESUMED: Final = Counter(
+    "olo_run_resumes", "Attempts that went on where a lost instance of the model had stopped.", ("model",)
+)
+FALLBACKS: Final = Counter(
+    "olo_run_fallbacks", "Attempts of another model, after the named one had failed.", ("model",)
+)
+PARKED: Final = Counter("olo_runs_parked", "Ended runs that were parked meanwhile, waiting for a model.")
+INSTRUMENTS: Final = (
+    *(RUNS_LIMIT, RUNS_IN_FLIGHT, REFUSALS, FIRST_CHUNKS, RESETS, REPLAYS, RETURNS),
+    *(RUNS, RUN_TIMES, ATTEMPTS, RESUMED, FALLBACKS, PARKED),
+)
+SDK_BUCKETS: Final = ((RUN_TIMES.prometheus_name, RUN_TIMES.buckets),)
+"""Buckets of what goes through Temporal's meter, which has to be told of them at the start."""
 
 
 def show(admission: Admission) -> None:
     """Shows how full the gateway is, whenever somebody looks."""
     RUNS_LIMIT.watch(lambda: admission.limit)
     RUNS_IN_FLIGHT.watch(lambda: admission.in_flight)
-    RUNS_REFUSED.watch(admission.refused.total)
+
+
+def count_refusal(reason: str) -> None:
+    """Counts a caller who was not let in."""
+    REFUSALS.add(reason=reason)

@@ -37,6 +37,7 @@ from olo_registry.measuring import Measuring
 from olo_registry.registry import Registry
 from olo_registry.servicer import RegistryServicer
 from olo_registry.settings import RegistrySettings
+from olo_registry.telemetry import LOST, show
 from olo_registry.telling import publish_changes
 from olo_registry.views import Standing, Views
 
@@ -83,6 +84,7 @@ async def running(settings: RegistrySettings, lifetime: Lifetime) -> AsyncIterat
             links=await benchmark_store.load_links(),
         )
         await health.set(CATALOGUE_CONDITION, True)
+        show(views)
         await NatsListener(bus, registry).subscribe()
         bus.on_connect(announcer.request_announcements)
         await stack.enter_async_context(background(_sweep(registry, bus), "lease-sweep", lifetime))
@@ -115,5 +117,6 @@ async def _sweep(registry: Registry, bus: NatsBus) -> None:
     log = logger(__name__)
     while True:
         for instance in registry.sweep(connected=bus.connected):
+            LOST.add()
             log.warning("lease_expired", instance_id=instance.instance_id, model=instance.model_id)
         await asyncio.sleep(registry.lease_seconds / 20)

@@ -114,6 +114,10 @@ class Views:
         entries, more = self._catalogue.page(after, size, model_type)
         return [self.model(entry.model_id) for entry in entries], more
 
+    def all(self) -> list[ModelView]:
+        """All models."""
+        return [self.model(model_id) for model_id in self._catalogue.ids()]
+
     def aliases(self) -> list[Alias]:
         """All aliases by name."""
         return self._aliases.all()
@@ -142,8 +146,7 @@ class Views:
         self._changes.close()
 
     def _everything(self) -> Update:
-        models = [self.model(model_id) for model_id in self._catalogue.ids()]
-        return Update(self._changes.version, self._changes.epoch, True, models, self._aliases.all())
+        return Update(self._changes.version, self._changes.epoch, True, self.all(), self._aliases.all())
 
     def _update(self, changed: Changed) -> Update:
         found = {name: self._aliases.find(name) for name in changed.aliases}

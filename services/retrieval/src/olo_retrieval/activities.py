@@ -13,6 +13,7 @@ from olo_common.errors import OloError
 from olo_common.failures import to_application_error
 from olo_retrieval.errors import IndexIncomplete
 from olo_retrieval.ingestion.indexing import Indexer
+from olo_retrieval.telemetry import CHUNKS, DOCUMENTS
 from olo_retrieval.types import VersionRef
 from olo_retrieval.workflows import steps
 
@@ -32,6 +33,7 @@ class IngestActivities:
         progress = _Progress(int(details[0]) if details else 0)
         async with _failures(), progress.told():
             chunks = await self._indexer.index(_ref(request), progress, progress.done)
+        CHUNKS.add(chunks)
         return IngestWorkflowResult(chunk_count=chunks)
 
     @activity.defn(name=steps.SWAP)
@@ -39,6 +41,7 @@ class IngestActivities:
         """Makes the version the served one."""
         async with _failures():
             await self._indexer.swap(_ref(request))
+        DOCUMENTS.add(outcome="served")
         return IngestWorkflowResult()
 
     @activity.defn(name=steps.REMOVE_STALE)
@@ -53,6 +56,7 @@ class IngestActivities:
         """Says in the row that indexing has failed."""
         async with _failures():
             await self._indexer.fail(_ref(request))
+        DOCUMENTS.add(outcome="failed")
         return IngestWorkflowResult()
 
 

@@ -14,7 +14,7 @@ from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceServicer
 from olo_common import genai
 from olo_common.errors import InvalidField, OloError
 from olo_common.tracing import span
-from olo_retrieval import convert
+from olo_retrieval import convert, telemetry
 from olo_retrieval.curation import Curation
 from olo_retrieval.ingestion.intake import Intake
 from olo_retrieval.ports import CollectionStore, DocumentStore
@@ -138,8 +138,10 @@ class RetrievalServicer(RetrievalServiceServicer):
         return pb.DeleteDocumentResponse()
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
-        with span(f"{genai.RETRIEVAL} {request.collection}", attributes=_asked(request)) as current:
+        name = f"{genai.RETRIEVAL} {request.collection}"
+        with telemetry.search() as seen, span(name, attributes=_asked(request)) as current:
             found = await self._searcher.search(convert.query_of(request))
+            seen(found)
             current.set_attributes({"olo.retriever": found.retriever, "olo.passages": len(found.hits)})
         return pb.SearchResponse(
             passages=map(convert.to_passage, found.hits),

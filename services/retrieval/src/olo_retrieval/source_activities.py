@@ -13,6 +13,7 @@ from olo_common.errors import OloError
 from olo_common.failures import to_application_error
 from olo_retrieval.sources.model import SyncState
 from olo_retrieval.sources.syncing import Syncer
+from olo_retrieval.telemetry import SYNCS
 from olo_retrieval.workflows import steps
 
 _HEARTBEAT_SECONDS = 2.0
@@ -60,6 +61,7 @@ class SyncActivities:
         """Ends a sync that got through."""
         async with _failures():
             await self._syncer.end(step.source.source_uid, step.number, SyncState.SUCCEEDED)
+        SYNCS.add(outcome="succeeded")
         return SyncWorkflowResult()
 
     @activity.defn(name=steps.FAIL_SYNC)
@@ -67,6 +69,7 @@ class SyncActivities:
         """Ends a sync that did not."""
         async with _failures():
             await self._syncer.end(step.source.source_uid, step.number, SyncState.FAILED)
+        SYNCS.add(outcome="failed")
         return SyncWorkflowResult()
 
     @activity.defn(name=steps.REMOVE_SOURCE)

@@ -34,6 +34,7 @@ class MicroBatcher:
         max_tokens: Tokens of one batch: what a query may have to wait for.
         max_queue: Texts that may wait; at least what one request may hold.
         window_seconds: How long the first text of a batch waits for company.
+        batched: Is told the texts of each batch.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class MicroBatcher:
         max_tokens: int,
         max_queue: int,
         window_seconds: float,
+        batched: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._tokenize = tokenize
         self._embed = embed
@@ -56,6 +58,7 @@ class MicroBatcher:
         self._max_tokens = max_tokens
         self._max_queue = max_queue
         self._window_seconds = window_seconds
+        self._batched = batched
         self._waiting = Waiting()
         self._arriving = 0
         self._open: set[Ticket] = set()
@@ -69,6 +72,11 @@ class MicroBatcher:
     def in_flight(self) -> int:
         """Requests that wait or run."""
         return self._requests
+
+    @property
+    def waiting(self) -> int:
+        """Texts that wait for a batch."""
+        return self._arriving + len(self._waiting)
 
     async def embed(self, texts: Sequence[str], kind: InputKind) -> Embedded:
         """The vectors of the texts, in their order. Cancelling gives up what has not begun, and its place.
@@ -100,7 +108,7 @@ class MicroBatcher:
     def _refuse_unless_room(self, texts: int) -> None:
         if self._stopped:
             raise _stopping()
-        waiting = self._arriving + len(self._waiting)
+        waiting = self.waiting
         if waiting + texts > self._max_queue:
             wait = waiting * self._seconds_per_text
             raise QueueFull(
@@ -152,6 +160,7 @@ class MicroBatcher:
 
     async def _compute(self, batch: list[Entry]) -> None:
         began = time.monotonic()
+        self._batched(len(batch))
         try:
             done = await self._computing.run(len(batch), lambda: outcomes(self._embed, batch))
         except Exception as error:

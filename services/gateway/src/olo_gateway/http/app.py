@@ -25,6 +25,7 @@ from olo_gateway.http.streaming import StreamPace
 from olo_gateway.http.token_routes import token_routes
 from olo_gateway.ports import Catalogue, Embedding, Routing, Runs, Tokenizing
 
+_UNTRACED = ("/healthz", "/metrics")
 _DESCRIPTION = "Durable answers from self-hosted models, for the clients that you already use."
 
 
@@ -62,7 +63,7 @@ def http_app(
         docs_url=None,
         redoc_url=None,
         # Spans and metrics of calls, where traces and metrics are wanted. Its logs would repeat what callers have sent.
-        telemetry={"logs": False, "operation_spans": False, "exclude": lambda scope: scope["path"] == "/healthz"},
+        telemetry={"logs": False, "operation_spans": False, "exclude": lambda scope: scope["path"] in _UNTRACED},
     )
     errors.install(app)
     docs.install(app)

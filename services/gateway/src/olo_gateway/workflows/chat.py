@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from olo_common.failures import to_application_error
     from olo_contracts.queues import CHAT_WORKFLOW, MODEL_HINT_SIGNAL, RUN_QUERY
     from olo_gateway.workflows.generation import Generation
+    from olo_gateway.workflows.measuring import CANCELLED, COMPLETED, measure, outcome_of
     from olo_gateway.workflows.parking import Parking
     from olo_gateway.workflows.record import Record
     from olo_gateway.workflows.retrieving import prompt_of
@@ -35,8 +36,16 @@ class ChatWorkflow:
             generation = Generation(request, prompt, self._record, self._parking, self._deadline)
             generated = await generation.answer()
         except OloError as error:
+            measure(self._record.response, outcome_of(error), error.reason)
             raise to_application_error(error, retryable=False, beside=[self._record.post_mortem()]) from error
-        return self._record.complete(generated)
+        except BaseException:
+            # A run that leaves the cache of its worker is torn down like a cancelled one, and goes on elsewhere.
+            if workflow.cancellation_reason() is not None:
+                measure(self._record.response, CANCELLED)
+            raise
+        answer = self._record.complete(generated)
+        measure(answer, COMPLETED)
+        return answer
 
     @workflow.signal(name=MODEL_HINT_SIGNAL)
     def model_may_be_there(self) -> None:

@@ -56,8 +56,15 @@ def cluster_routes(cluster: Cluster, process: Process) -> APIRouter:
     async def queues() -> schemas.QueueStatus:
         return await cluster.queues()
 
+    # Where Prometheus looks unless told otherwise; the description tells of the other address.
+    router.add_api_route("/metrics", _prometheus, response_class=Response, include_in_schema=False)
     router.include_router(_admin_routes(cluster, process))
     return router
+
+
+async def _prometheus() -> Response:
+    # It waits for figures that are read on this loop.
+    return Response(await asyncio.to_thread(page), media_type=PAGE_TYPE)
 
 
 def _admin_routes(cluster: Cluster, process: Process) -> APIRouter:
@@ -77,16 +84,15 @@ def _admin_routes(cluster: Cluster, process: Process) -> APIRouter:
     async def metrics() -> schemas.SystemMetrics:
         return process.metrics(cluster.admitted())
 
-    @router.get(
+    router.add_api_route(
         "/metrics/prometheus",
+        _prometheus,
+        name="prometheus",
         response_class=Response,
         summary="Show the metrics of this process in Prometheus' format",
         description="The gateway's own are among them where OLO_GATEWAY_METRICS_PORT is set.",
         responses=_TEXT,
     )
-    async def prometheus() -> Response:
-        # It waits for figures that are read on this loop.
-        return Response(await asyncio.to_thread(page), media_type=PAGE_TYPE)
 
     @router.get("/system", summary="Show what this gateway is, and what it runs on")
     async def system() -> schemas.System:

@@ -87,6 +87,7 @@ class Admission:
         budget: Seconds until the tenant's own budget allows a further request; 0: now. The place of token buckets.
         clock: Monotonic seconds.
         jitter: Gives numbers from 0 to 1, which spread the retries of refused callers.
+        refuse: Is told why a caller is not let in: `full`, `deadline`, `budget`, `visitors` or `stopping`.
     """
 
     def __init__(
@@ -96,11 +97,13 @@ class Admission:
         budget: Callable[[str], float] = lambda _: 0.0,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
+        refuse: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._bounds = bounds
         self._limit = AdaptiveLimit(bounds)
         self._budget = budget
         self._clock = clock
+        self._refuse = refuse
         self._tenants = Tenants()
         self._appointments = {priority: Appointments(jitter) for priority in Priority}
         self._accepted: OrderedDict[str, None] = OrderedDict()
@@ -180,8 +183,10 @@ class Admission:
             Overloaded: There are too many.
         """
         if self._closed:
+            self._refuse("stopping")
             raise GatewayStopping
         if self._returned >= self._bounds.highest:
+            self._refuse("visitors")
             raise Overloaded("too many callers follow runs; try again later", retry_after=_UNKNOWN_SECONDS)
         self._returned += 1
         try:
@@ -200,17 +205,21 @@ class Admission:
 
     def _admit(self, applicant: Applicant) -> None:
         if self._closed:
+            self._refuse("stopping")
             raise GatewayStopping
         now = self._clock()
         self._tenants.asked(applicant.tenant, now)
         if (wait := self._budget(applicant.tenant)) > 0:
+            self._refuse("budget")
             raise Overloaded("the budget of the tenant is used up for now", retry_after=wait)
         places = max(1, int(self._limit.now * applicant.priority.share))
         places -= self._tenants.kept_from(applicant.tenant, places)
         if self.in_flight >= places:
+            self._refuse("full")
             raise self._refusal("too many requests are in flight; try again later", applicant, now)
         calm, expected = self._limit.expected(applicant.kind)
         if self.in_flight >= self._bounds.lowest and calm <= applicant.timeout < expected:
+            self._refuse("deadline")
             raise self._refusal("the answer would come after the deadline; try again later", applicant, now)
 
     def _remember(self, run_id: str) -> None:

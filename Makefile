@@ -47,8 +47,8 @@ demo: setup ## Start everything, feed it samples, ask two questions (ARGS="--onc
 ##@ Local stack
 
 .PHONY: up down status
-up: setup ## Start the local stack in the background
-	@$(BIN)/olo up $(ARGS)
+up: setup ## Start the local stack in the background (OBS=1: with Prometheus, where it is installed)
+	@$(if $(OBS),OLO_LOCAL_OBSERVE=true) $(BIN)/olo up $(ARGS)
 
 down: setup ## Stop the local stack
 	@$(BIN)/olo down

@@ -22,8 +22,12 @@ def traces() -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory, traces: Collector) -> Iterator[Stack]:
-    """One stack for the session. It traces everything; those of the chaos runs trace nothing."""
-    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url, "OTEL_BSP_SCHEDULE_DELAY": "500"}
+    """One stack for the session. It traces and measures everything; those of the chaos runs do neither."""
+    variables = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": traces.url,
+        "OTEL_BSP_SCHEDULE_DELAY": "500",
+        "OLO_LOCAL_OBSERVE": "true",
+    }
     with local_stack(tmp_path_factory.mktemp("stack"), ROOT / ".olo" / "models", variables) as running:
         running.olo("ingest", str(ROOT / "samples" / "documents"), "--collection", "demo", timeout=300)
         yield running

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from olo_common.settings import load_settings
-from olo_local import daemon
+from olo_local import daemon, observing
 from olo_local.demo import run_demo
 from olo_local.errors import StackError
 from olo_local.logs import follow, log_names, tail
@@ -50,6 +50,8 @@ def up(ports: PortChoice = None, as_json: AsJson = False) -> None:
                 print(_as_json(state))
                 return
             print(f"the stack is {state.phase} already (pid {state.pid}, {state.mode})")
+            if settings.observe and observing.NAME not in state.ports:
+                print("it is not observed: stop it with `make down` first, then start it again")
             return
         with Progress(Console(stderr=True)) as progress:
             state = daemon.start(settings, progress.told)
@@ -58,6 +60,14 @@ def up(ports: PortChoice = None, as_json: AsJson = False) -> None:
             return
         print(f"gateway: http://127.0.0.1:{state.ports['gateway_http']} and gRPC 127.0.0.1:{state.ports['gateway']}")
         print(f"runs:    http://127.0.0.1:{state.ports['temporal_ui']}")
+        if settings.observe:
+            print(f"metrics: {_metrics(state)}")
+
+
+def _metrics(state: StackState) -> str:
+    if not any(child.name == observing.NAME for child in state.children):
+        return observing.MISSING
+    return "http://127.0.0.1:{0} (alerts: http://127.0.0.1:{0}/alerts)".format(state.ports[observing.NAME])
 
 
 def _as_json(state: StackState | None) -> str:

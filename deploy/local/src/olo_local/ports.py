@@ -23,7 +23,9 @@ _USERS: Mapping[str, str] = {
     "llm_worker": "the first llm-worker",
     "llm_worker_mini": "the second llm-worker",
     "embed_worker": "the embed-worker",
+    "prometheus": "Prometheus",
 }
+_OBSERVER = "prometheus"
 _MEASURED = ("gateway", "registry", "router", "retrieval", "llm_worker", "llm_worker_mini", "embed_worker")
 """Who offers metrics, in the order of the metrics ports."""
 
@@ -56,7 +58,7 @@ def choose_ports(settings: LocalSettings) -> Ports:
         PortTaken: Naming the port, who needs it and the variable that moves it.
     """
     if settings.ports == "free":
-        return _free_ports()
+        return _free_ports(settings)
     for use in uses_of(settings):
         if not is_free(use.port):
             raise PortTaken(
@@ -88,7 +90,11 @@ def is_free(port: int) -> bool:
 
 
 def _serving(settings: LocalSettings) -> dict[str, int]:
-    return {part: int(getattr(settings, f"{part}_port")) for part in _USERS}
+    return {part: int(getattr(settings, f"{part}_port")) for part in _parts(settings)}
+
+
+def _parts(settings: LocalSettings) -> list[str]:
+    return [part for part in _USERS if part != _OBSERVER or settings.observe]
 
 
 def _metrics(settings: LocalSettings) -> dict[str, int]:
@@ -96,8 +102,10 @@ def _metrics(settings: LocalSettings) -> dict[str, int]:
     return {part: first + index if first else 0 for index, part in enumerate(_MEASURED)}
 
 
-def _free_ports() -> Ports:
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in _USERS]
+def _free_ports(settings: LocalSettings) -> Ports:
+    serving = _parts(settings)
+    measured = _MEASURED if settings.observe else ()
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in (*serving, *measured)]
     try:
         for probe in sockets:
             probe.bind((HOST, 0))
@@ -105,4 +113,5 @@ def _free_ports() -> Ports:
     finally:
         for probe in sockets:
             probe.close()
-    return Ports(dict(zip(_USERS, numbers, strict=True)), dict.fromkeys(_MEASURED, 0))
+    metrics = dict.fromkeys(_MEASURED, 0) | dict(zip(measured, numbers[len(serving) :], strict=True))
+    return Ports(dict(zip(serving, numbers[: len(serving)], strict=True)), metrics)

@@ -46,6 +46,24 @@ def greeting(host: str, port: int, expected: bytes) -> Probe:
     return probe
 
 
+def http_ready(host: str, port: int, path: str) -> Probe:
+    """A probe that asks for a path over HTTP, and expects the status 200."""
+
+    async def probe() -> bool:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                reader, writer = await asyncio.open_connection(host, port)
+                try:
+                    writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+                    return b" 200 " in await reader.readline()
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError):
+            return False
+
+    return probe
+
+
 async def until(probe: Probe, *, first_pause: float = 0.05, longest_pause: float = 0.25) -> None:
     """Waits until a probe succeeds."""
     pause = first_pause

@@ -13,6 +13,7 @@ from pathlib import Path
 from olo_client import AsyncOlo, OloError
 from olo_local.errors import StackError, Unwritable
 from olo_local.lock import directory_lock
+from olo_local.observing import prometheus
 from olo_local.ports import Ports, choose_ports
 from olo_local.preparation import preparations, prepare
 from olo_local.settings import LocalSettings
@@ -79,6 +80,8 @@ async def _started(
     ports = choose_ports(settings)
     state.ports = dict(ports.serving)
     specs = children(ports, place)
+    if settings.observe:
+        specs += prometheus(ports, place.data, settings.rules)
     async for model in prepare(preparations(settings)):
         tell(step=f"preparing the model {model}")
 

@@ -56,6 +56,10 @@ class LocalSettings(BaseSettings):
     """gRPC port of the embed-worker."""
     metrics_port: Port = 9102
     """First of the consecutive ports on which the services offer their metrics; 0 turns metrics off."""
+    observe: bool = False
+    """Whether Prometheus runs beside the stack, where it is installed, and collects the metrics of all services."""
+    prometheus_port: Port = 9090
+    """Port of Prometheus, where the stack is observed."""
     ready_seconds: Seconds = 120.0
     """How long the stack may take to become ready before it is stopped again."""
     grace_seconds: Seconds = 15.0
@@ -80,6 +84,11 @@ class LocalSettings(BaseSettings):
     def mini_checkpoint_home(self) -> Path:
         """The checkpoint that the second text model is made from."""
         return (self.mini_checkpoint or self.root / "models" / "demo" / "mini").resolve()
+
+    @property
+    def rules(self) -> Path:
+        """The alerts of Prometheus."""
+        return self.root / "deploy" / "observability" / "rules.yaml"
 
     @property
     def state_file(self) -> Path:

@@ -117,7 +117,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         limits = RunLimits(
             settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes
         )
-        runs = TemporalRuns(client, eager=settings.role == "all")
+        runs = TemporalRuns(client, eager=settings.role == "all", ui=settings.temporal_ui)
         chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
         stack.push_async_callback(chats.close)
         instances = RoutedInstances(RouterServiceStub(router))

@@ -61,6 +61,15 @@ class Runs(Protocol):
         """
         ...
 
+    async def trace(self, run_id: str) -> gateway.TraceRunResponse:
+        """Where the time of a run went.
+
+        Raises:
+            RunNotFound: There is no such run.
+            Unavailable: Nobody can say.
+        """
+        ...
+
     async def delete(self, run_id: str) -> None:
         """Forgets a run; one that runs is ended. Returns once nobody can see it any more.
 

@@ -64,7 +64,7 @@ def write_trace(told: TraceRunResponse, now: datetime) -> None:
 
 
 def bar_of(start: float, end: float) -> str:
-    """A bar for a stretch of the whole, both from 0 to 1; however short, it can be seen, and it never leaves the whole."""
+    """A bar for a stretch of the whole, both from 0 to 1; it can always be seen, and never leaves the whole."""
     first = min(max(round(start * BAR), 0), BAR - 1)
     last = min(max(round(end * BAR), first + 1), BAR)
     return " " * first + "█" * (last - first) + " " * (BAR - last)

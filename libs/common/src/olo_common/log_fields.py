@@ -94,3 +94,13 @@ def _plain(name: str, value: Any) -> Any:
         return value
     text = value if isinstance(value, str) else type(value).__name__
     return _CREDENTIALS.sub("****", text)[: LONGEST_EXCEPTION if name == "exception" else LONGEST]
+
+
+def shareable(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line that was written, for people outside: its listed fields, and no texts even where they were written."""
+    told = {name: _plain(name, value) for name, value in line.items() if name in FIELDS}
+    if "place" in told:
+        told["event"] = "library_message"
+    if str(told.get("exception", "")).count("\n"):
+        del told["exception"]
+    return told

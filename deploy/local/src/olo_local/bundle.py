@@ -14,6 +14,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import distributions
 from itertools import islice
 from pathlib import Path
@@ -85,7 +86,7 @@ def _parts(settings: LocalSettings, target: str, url: str, findings: Sequence[Fi
         "versions.json": _versions(),
         "stack.json": asdict(state) if state is not None else None,
     }
-    parts |= {f"gateway/{name}.json": _or_problem(lambda path=path: get(url, path)) for name, path in _CALLS.items()}
+    parts |= {f"gateway/{name}.json": _or_problem(partial(get, url, path)) for name, path in _CALLS.items()}
     with Olo(target, timeout=_SECONDS, attempts=1) as olo:
         parts["gateway/routing.json"] = _or_problem(lambda: MessageToDict(olo.routing.status()))
         parts["gateway/rankings.json"] = _or_problem(lambda: MessageToDict(olo.routing.rankings()))

@@ -59,7 +59,7 @@ def without_texts(*, texts: bool) -> Processor:
 
 def places_of(error: BaseException) -> str:
     """The types of an exception and of its causes, each with the places that it passed, the innermost last."""
-    told = []
+    told: list[str] = []
     seen: BaseException | None = error
     while seen is not None and len(told) < _FRAMES:
         frames = traceback.extract_tb(seen.__traceback__)[-_FRAMES:]

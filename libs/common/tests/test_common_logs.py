@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import json
 import logging
@@ -14,11 +15,13 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from temporalio.testing import ActivityEnvironment
 
 from olo_common import journal as journals
 from olo_common.journal import KEPT, WAITING, Journal, journal
 from olo_common.log_fields import FIELDS, LONGEST, listed, places_of
 from olo_common.logs import configure_logs, logger
+from olo_common.run_ids import RunIds
 from olo_common.settings import LogSettings
 
 CANARY = "canary-4711"
@@ -182,6 +185,23 @@ async def test_lines_are_sent_in_order_those_before_the_bus_first(monkeypatch: p
     await asyncio.gather(sending, other, return_exceptions=True)
 
 
+async def test_whoever_asks_is_told_what_was_written_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journals, "_PAUSE_SECONDS", 0.001)
+    kept, bus = Journal("tested"), Bus()
+    await kept.asked("", b"")
+    for event in ("first", "last"):
+        kept.keep(None, "", {"event": event})
+    sending = asyncio.create_task(kept.send(bus))
+    await bus.has("last")
+    bus.lines.clear()
+    await kept.asked("", b"")
+    await bus.has("last")
+    assert bus.lines == ["first", "last"]
+    assert [each["number"] for each in kept.lines] == [1, 2]
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+
+
 async def test_what_cannot_be_sent_is_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journals, "_PAUSE_SECONDS", 0.001)
     kept, bus = Journal("tested"), Bus()
@@ -199,3 +219,20 @@ async def test_what_cannot_be_sent_is_bounded_and_counted(monkeypatch: pytest.Mo
     assert bus.dropped == written + 1 - WAITING
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_an_activity_names_its_run_in_each_line() -> None:
+    seen: list[Any] = []
+
+    class Inner:
+        def init(self, _: object) -> None: ...
+
+        async def execute_activity(self, _: object) -> None:
+            seen.append(structlog.contextvars.get_contextvars()["run_id"])
+
+    bound = RunIds().intercept_activity(Inner())  # type: ignore[arg-type]
+    environment = ActivityEnvironment()
+    environment.info = dataclasses.replace(environment.info, workflow_id="run-7")
+    await environment.run(bound.execute_activity, object())
+    assert seen == ["run-7"]
+    assert "run_id" not in structlog.contextvars.get_contextvars()

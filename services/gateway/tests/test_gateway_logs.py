@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -21,9 +22,14 @@ from olo_gateway.ports import LogQuestion
 Get = Callable[..., Any]
 
 
+NUMBERS = itertools.count(1)
+
+
 def line(second: int, service: str = "router", level: str = "info", **fields: Any) -> dict[str, Any]:
     moment = f"2026-11-21T10:00:{second:02}.000000Z"
-    return {"timestamp": moment, "level": level, "service": service, "event": f"event_{second}", **fields}
+    number = next(NUMBERS)
+    told = {"timestamp": moment, "level": level, "service": service, "event": f"event_{second}", "number": number}
+    return told | fields
 
 
 def batch(*lines: object, dropped: object = 0) -> bytes:
@@ -94,12 +100,20 @@ async def test_the_gateway_s_own_lines_are_shown_once(logs: NatsLogs, own: Journ
     assert len(logs.lines(LogQuestion())) == 1
 
 
+async def test_lines_that_are_sent_again_are_shown_once(logs: NatsLogs) -> None:
+    first, second, third = (line(each, process="a:1") for each in (1, 2, 3))
+    other = {**first, "process": "b:2"}
+    for sent in (batch(second), batch(first, second, third), batch(other)):
+        await logs.heard("", sent)
+    assert len(logs.lines(LogQuestion())) == 4
+
+
 async def test_what_is_kept_is_bounded(logs: NatsLogs) -> None:
     for number in range(100):
         await logs.heard("", batch(line(number % 60, f"service-{number}")))
     assert len(logs.services) == 32
     for _ in range(KEPT // 50):
-        await logs.heard("", batch(*[line(1, "service-99")] * 100))
+        await logs.heard("", batch(*[line(1, "service-99") for _ in range(100)]))
     assert len(logs.lines(LogQuestion(service="service-99", limit=KEPT * 2))) == KEPT
 
 

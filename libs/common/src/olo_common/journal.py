@@ -14,12 +14,15 @@ import os
 import socket
 from collections import deque
 from collections.abc import Mapping
+from itertools import count
 from typing import Any, Final, Protocol
 
 from structlog.typing import EventDict
 
 LOGS_SUBJECT: Final = "olo.logs.v1"
 """Batches of lines are published below it, under the name of the service."""
+LOGS_ASKED_SUBJECT: Final = "olo.logs.asked"
+"""Whoever has just begun to show logs asks on it for the lines that were written before."""
 KEPT: Final = 1000
 """Lines that a process keeps."""
 WAITING: Final = 500
@@ -51,6 +54,7 @@ class Journal:
         self.lines: deque[Line] = deque(maxlen=KEPT)
         self._service = service
         self._waiting: deque[Line] = deque()
+        self._numbers = count(1)
         self._dropped = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._more = asyncio.Event()
@@ -59,6 +63,7 @@ class Journal:
         """A processor of structlog: keeps the line, in whatever thread it is written."""
         event["service"], event["process"] = self._service, self.process
         line = {name: value for name, value in event.items() if not name.startswith("_")}
+        line["number"] = next(self._numbers)
         self.lines.append(line)
         if self._loop is not None:
             while len(self._waiting) >= WAITING:
@@ -70,6 +75,12 @@ class Journal:
                     # The loop may be closed while the process ends.
                     self._loop.call_soon_threadsafe(self._more.set)
         return event
+
+    async def asked(self, _: str, __: bytes) -> None:
+        """Sends again what is kept; the numbers of the lines tell who has them already."""
+        if self._loop is not None:
+            self._waiting = deque(list(self.lines)[-WAITING:])
+            self._more.set()
 
     async def send(self, bus: Publishing) -> None:
         """Sends lines for ever, those first that are kept already. One bus of a process does; for others this waits."""

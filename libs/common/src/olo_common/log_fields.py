@@ -16,7 +16,7 @@ from typing import Any, Final
 from structlog.typing import EventDict, Processor
 
 IDS: Final = frozenset({"trace_id", "span_id", "request_id", "run_id"})
-HEAD: Final = frozenset({"timestamp", "level", "event", "service", "process"})
+HEAD: Final = frozenset({"timestamp", "level", "event", "service", "process", "number"})
 _FACTS: Final = (
     "logger place template exception rpc path code reason error field times address url service_name task stream "
     "subject pid exit_code exit_status command status kind problem removed format name version batch_id line "

@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
-from olo_common.journal import journal
+from olo_common.journal import LOGS_ASKED_SUBJECT, journal
 from olo_common.logs import logger
 from olo_common.metrics import meter
 from olo_common.settings import NatsSettings
@@ -203,6 +203,7 @@ async def nats_bus(settings: NatsSettings, name: str) -> AsyncIterator[NatsBus]:
 
     tasks = [asyncio.create_task(connect(), name="nats-connect")]
     if (kept := journal()) is not None:
+        await bus.subscribe(LOGS_ASKED_SUBJECT, kept.asked)
         tasks.append(asyncio.create_task(kept.send(bus), name="logs-send"))
     try:
         yield bus

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any, Final
 
-from olo_common.journal import BATCH, LOGS_SUBJECT, Journal, journal
+from olo_common.journal import BATCH, LOGS_ASKED_SUBJECT, LOGS_SUBJECT, Journal, journal
 from olo_common.log_fields import FIELDS, LONGEST, LONGEST_EXCEPTION
 from olo_common.nats_bus import NatsBus
 from olo_gateway.ports import LogQuestion
@@ -33,7 +32,7 @@ class NatsLogs:
 
     def __init__(self, own: Journal | None) -> None:
         self._own = own
-        self._rings: dict[str, deque[Line]] = {}
+        self._rings: dict[str, dict[object, Line]] = {}
         self._dropped = 0
 
     async def heard(self, _: str, payload: bytes) -> None:
@@ -47,13 +46,17 @@ class NatsLogs:
             line = _checked(each)
             if line is None or (self._own is not None and line.get("process") == self._own.process):
                 continue
-            self._ring(line["service"]).append(line)
+            ring = self._ring(line["service"])
+            # Lines are sent again where another gateway asks for them.
+            ring.setdefault((line.get("process"), line.get("number")), line)
+            if len(ring) > KEPT:
+                del ring[next(iter(ring))]
 
-    def _ring(self, service: str) -> deque[Line]:
+    def _ring(self, service: str) -> dict[object, Line]:
         if service not in self._rings and len(self._rings) >= _SERVICES:
             # Whoever was silent longest makes room.
-            del self._rings[min(self._rings, key=lambda name: _moment(self._rings[name][-1]))]
-        return self._rings.setdefault(service, deque(maxlen=KEPT))
+            del self._rings[min(self._rings, key=lambda name: max(map(_moment, self._rings[name].values())))]
+        return self._rings.setdefault(service, {})
 
     def lines(self, question: LogQuestion) -> Sequence[Line]:
         """See `ports.RecentLogs`."""
@@ -79,7 +82,7 @@ class NatsLogs:
 
     def _all(self) -> Iterable[Line]:
         own = list(self._own.lines) if self._own is not None else []
-        return chain(filter(None, map(_checked, own)), *(list(ring) for ring in self._rings.values()))
+        return chain(filter(None, map(_checked, own)), *(list(ring.values()) for ring in self._rings.values()))
 
 
 @asynccontextmanager
@@ -87,6 +90,13 @@ async def nats_logs(bus: NatsBus) -> AsyncIterator[NatsLogs]:
     """Hears lines while entered."""
     logs = NatsLogs(journal())
     subscription = await bus.subscribe(f"{LOGS_SUBJECT}.*", logs.heard)
+
+    async def ask() -> None:
+        await bus.publish_quietly(LOGS_ASKED_SUBJECT, b"")
+
+    bus.on_connect(ask)
+    if bus.connected:
+        await ask()
     try:
         yield logs
     finally:

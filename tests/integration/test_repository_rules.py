@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from olo_common.log_fields import FIELDS
+
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = (ROOT / "libs/protos/src/olo", ROOT / "libs/protos/src/olo_events")
 SOURCES = sorted(
@@ -41,6 +43,24 @@ def test_only_settings_read_the_environment(path: Path) -> None:
 def test_no_file_is_a_drawer_or_a_tome(path: Path) -> None:
     assert path.name not in FORBIDDEN_NAMES
     assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_lines_of_the_log_have_listed_fields_alone(path: Path) -> None:
+    """Another field would be left out when the line is written."""
+    told = {
+        keyword.arg
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and _is_log_call(node)
+        for keyword in node.keywords
+    }
+    assert told <= FIELDS | {"exc_info", None}, relative(path)
+
+
+def _is_log_call(node: ast.Call) -> bool:
+    if not isinstance(node.func, ast.Attribute) or node.func.attr not in ("info", "warning", "error", "exception"):
+        return False
+    return "log" in ast.unparse(node.func.value)
 
 
 def test_decisions_have_their_header() -> None:

@@ -117,6 +117,24 @@ class FakeGateway(
         )
         return gw.GetRunResponse(run=run)
 
+    def TraceRun(self, request, context):
+        self._take(request, context)
+        trace = gw.TraceRunResponse(run_id=request.run_id, state=run_pb2.RUN_STATE_COMPLETED, trace_id="0af7")
+        trace.temporal_url = "http://127.0.0.1:8233/namespaces/default/workflows/run-1/r/history"
+        trace.start_time.FromMilliseconds(1_000_000)
+        trace.end_time.FromMilliseconds(1_002_000)
+        for name, start, end, reason in (
+            ("select", 0, 20, ""),
+            ("queue", 20, 1000, ""),
+            ("generate", 1000, 1500, "engine_lost"),
+            ("generate", 1500, 2000, ""),
+        ):
+            step = trace.steps.add(name=name, model_id="" if name == "select" else "large", failure_reason=reason)
+            step.start_time.FromMilliseconds(1_000_000 + start)
+            step.end_time.FromMilliseconds(1_000_000 + end)
+        trace.steps[-1].first_token_time.FromMilliseconds(1_001_750)
+        return trace
+
     def ReplayRun(self, request, context):
         self._take(request, context)
         replay = response("43 or\nso", "run-2")

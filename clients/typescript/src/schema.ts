@@ -735,6 +735,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/logviewer/api/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the last lines of the services' logs */
+        get: operations["lines_logviewer_api_logs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -3426,6 +3443,67 @@ export interface components {
             /** Context Length */
             context_length: number;
             details: components["schemas"]["Details"];
+        };
+        /** LogLine */
+        LogLine: {
+            /**
+             * Time
+             * @description ISO 8601, UTC, by the clock of the machine that wrote it.
+             */
+            time: string;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "debug" | "info" | "warning" | "error" | "critical";
+            /** Service */
+            service: string;
+            /**
+             * Process
+             * @description Host and process id.
+             */
+            process: string | null;
+            /**
+             * Event
+             * @description What happened; always the same words for the same thing.
+             */
+            event: string;
+            /** Run Id */
+            run_id: string | null;
+            /**
+             * Request Id
+             * @description Services that a run asks are given its id as that of the request.
+             */
+            request_id: string | null;
+            /** Trace Id */
+            trace_id: string | null;
+            /** Span Id */
+            span_id: string | null;
+            /**
+             * Fields
+             * @description What else is told. Never a prompt, an answer or a passage.
+             */
+            fields: {
+                [key: string]: string | number | boolean | null;
+            };
+        };
+        /** LogLines */
+        LogLines: {
+            /**
+             * Lines
+             * @description The newest that fit, oldest first.
+             */
+            lines: components["schemas"]["LogLine"][];
+            /**
+             * Services
+             * @description Whose lines this gateway has.
+             */
+            services: string[];
+            /**
+             * Dropped
+             * @description Lines that were not told, because there were too many at once; the logs themselves have them.
+             */
+            dropped: number;
         };
         /** LogprobsAnswer */
         LogprobsAnswer: {
@@ -9261,6 +9339,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    lines_logviewer_api_logs_get: {
+        parameters: {
+            query?: {
+                /** @description Of one service: `gateway`, `llm-worker` ... */
+                service?: string;
+                /** @description Of this level and above. */
+                level?: ("debug" | "info" | "warning" | "error" | "critical") | null;
+                /** @description Of one run, and of the calls that it made. */
+                run_id?: string;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogLines"];
+                };
+            };
+            /** @description A parameter is wrong; `param` names it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

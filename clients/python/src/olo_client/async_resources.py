@@ -15,6 +15,8 @@ from olo.gateway.v1.gateway_service_pb2 import (
     ModelSummary,
     ReplayRunRequest,
     ReplayRunResponse,
+    TraceRunRequest,
+    TraceRunResponse,
 )
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import Run
@@ -51,6 +53,10 @@ class AsyncRuns:
         """Runs the request of an earlier run anew, with the passages that were found then; gives both answers."""
         request = ReplayRunRequest(run_id=run_id, model=model, profile=profile)
         return await self._calls.call(self._stub.ReplayRun, request, repeatable=False)
+
+    async def trace(self, run_id: str) -> TraceRunResponse:
+        """Where the time of a run went: its steps, with their starts and ends."""
+        return await self._calls.call(self._stub.TraceRun, TraceRunRequest(run_id=run_id))
 
     async def cancel(self, run_id: str) -> Run:
         """Asks a run to stop; one that has ended is left as it is."""

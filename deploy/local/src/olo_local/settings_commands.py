@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from olo_client.cli.options import TARGET, AsJson, Target
+from olo_client.cli.options import TARGET, AsJson, Target, Url
 from olo_client.cli.output import write_json, write_table
+from olo_client.cluster import DEFAULT_URL
 from olo_client.settings import USUAL_FILE, sources
 from olo_common.settings import load_settings
 from olo_local.plain_errors import plain_errors
 from olo_local.settings import LocalSettings
+
+if TYPE_CHECKING:
+    from olo_local.doctor import Finding
 
 app = typer.Typer()
 config = typer.Typer()
@@ -49,12 +53,23 @@ def init(
 
 
 @app.command("doctor")
-def doctor(as_json: AsJson = False, target: Target = TARGET) -> None:
+def doctor(
+    bundle: Annotated[
+        Path | None, typer.Option(help="Write what helpers need to this file (tar.gz): no secrets, no prompts.")
+    ] = None,
+    as_json: AsJson = False,
+    target: Target = TARGET,
+    url: Url = DEFAULT_URL,
+) -> None:
     """Checks this machine and the stack, and says what to do; exit code 1 where something does not work."""
     from olo_local.doctor import examine
 
     with plain_errors():
-        found = list(examine(load_settings(LocalSettings), target))
+        settings = load_settings(LocalSettings)
+        found = list(examine(settings, target))
+    if bundle is not None:
+        _write_bundle(bundle, settings, (target, url), found, as_json=as_json)
+        return
     problems = sum(finding.verdict == "problem" for finding in found)
     if as_json:
         write_json({"problems": problems, "findings": [asdict(finding) for finding in found]})
@@ -63,6 +78,26 @@ def doctor(as_json: AsJson = False, target: Target = TARGET) -> None:
         print(f"{problems} problems" if problems else "all is well" + _warned(f.verdict for f in found))
     if problems:
         raise typer.Exit(1)
+
+
+def _write_bundle(
+    file: Path, settings: LocalSettings, gateway: tuple[str, str], found: Sequence[Finding], *, as_json: bool
+) -> None:
+    """Writes the bundle; of a stack that runs here, the addresses are known."""
+    from olo_local.bundle import write_bundle
+    from olo_local.ports import HOST
+    from olo_local.state import read_state
+
+    target, url = gateway
+    with plain_errors():
+        state = read_state(settings.state_file)
+        if state is not None and state.is_running:
+            target, url = f"{HOST}:{state.ports['gateway']}", f"http://{HOST}:{state.ports['gateway_http']}"
+        parts = write_bundle(file, settings, target, url, found)
+    if as_json:
+        write_json({"file": str(file), "parts": parts})
+    else:
+        print(f"{file} has {len(parts)} parts; look through it before you pass it on")
 
 
 @config.command("show")

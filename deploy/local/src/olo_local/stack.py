@@ -101,6 +101,7 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
             common,
             {
                 "OLO_GATEWAY_MAX_CONTENT_BYTES": str(_MAX_CONTENT_BYTES),
+                "OLO_GATEWAY_TEMPORAL_UI": f"http://{ports.address('temporal_ui')}",
                 "OLO_GATEWAY_FILES": str(place.data / "files"),
                 "OLO_GATEWAY_HTTP_PORT": str(ports.serving["gateway_http"]),
                 "OLO_GATEWAY_REGISTRY_TARGET": ports.address("registry"),

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from olo_client.cli.options import TARGET
+from olo_client.cluster import DEFAULT_URL
 from olo_common.settings import variables
 from olo_embed_worker.settings import EmbedWorkerSettings
 from olo_gateway.settings import GatewaySettings
@@ -30,7 +31,10 @@ PARTS: Final[Mapping[str, type[BaseSettings]]] = {
     "llm-worker": LlmWorkerSettings,
     "embed-worker": EmbedWorkerSettings,
 }
-_CLIENT: Final = ("OLO_TARGET", TARGET, "Host and port of the gateway that the command line asks.")
+_CLIENT: Final = (
+    ("OLO_TARGET", TARGET, "Host and port of the gateway that the command line asks."),
+    ("OLO_URL", DEFAULT_URL, "HTTP address of the gateway, for `olo top` and `olo doctor --bundle`."),
+)
 _SECRET_NAME: Final = re.compile(r"(SECRET|PASSWORD|TOKEN|API_KEY|ACCESS_KEY|CREDENTIAL)S?$")
 _SECRET_PART: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 MASKED: Final = "****"
@@ -84,8 +88,7 @@ def masked(name: str, value: str, *, secret: bool) -> str:
 
 
 def _known() -> dict[str, tuple[str, str, str]]:
-    name, default, meaning = _CLIENT
-    known: dict[str, tuple[str, str, str]] = {name: ("command line", default, meaning)}
+    known = {name: ("command line", default, meaning) for name, default, meaning in _CLIENT}
     readers: dict[str, set[str]] = {}
     for part, settings in PARTS.items():
         made_up = set(_where(settings, _is_made_up))

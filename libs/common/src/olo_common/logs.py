@@ -1,4 +1,4 @@
-"""Structured logs: static event names, facts as fields, one line each."""
+"""Structured logs: static event names, facts as listed fields, one line each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import structlog
 from opentelemetry import trace
 
+from olo_common.journal import begin_journal
+from olo_common.log_fields import listed, without_texts
 from olo_common.settings import LogSettings
 
 
@@ -35,10 +37,12 @@ def configure_logs(settings: LogSettings, service: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
+            pass_foreign_args=True,
             processors=[
+                without_texts(texts=settings.texts),
+                listed,
+                begin_journal(service).keep,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                _service(service),
                 renderer,
             ],
         )
@@ -56,14 +60,6 @@ def _trace_ids(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.
         event["trace_id"] = trace.format_trace_id(current.trace_id)
         event["span_id"] = trace.format_span_id(current.span_id)
     return event
-
-
-def _service(service: str) -> structlog.typing.Processor:
-    def add(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-        event["service"] = service
-        return event
-
-    return add
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:

@@ -15,10 +15,11 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
+from olo_common.journal import LOGS_ASKED_SUBJECT, journal
 from olo_common.logs import logger
 from olo_common.metrics import Counter
 from olo_common.settings import NatsSettings
-from olo_common.tracing import continued, trace_headers
+from olo_common.tracing import continued, error_type, trace_headers
 
 DROPPED = Counter(
     "olo_nats_messages_dropped", "Messages that could not be published or used; all goes on without.", ("cause",)
@@ -87,7 +88,17 @@ class NatsBus:
             await self._client.publish(subject, payload, headers=trace_headers() or None)
         except Exception as error:
             DROPPED.add(cause="publish_failed")
-            self._log.warning("nats_publish_failed", error=str(error))
+            self._log.warning("nats_publish_failed", error=error_type(error))
+            return False
+        return True
+
+    async def publish_quietly(self, subject: str, payload: bytes) -> bool:
+        """Publishes without a word in the log, and outside of any trace; False where it could not."""
+        if not self._client.is_connected:
+            return False
+        try:
+            await self._client.publish(subject, payload)
+        except Exception:
             return False
         return True
 
@@ -122,7 +133,7 @@ class NatsBus:
                     await subscription.handler(message.subject, message.data)
             except Exception as error:
                 DROPPED.add(cause="handler_failed")
-                self._log.warning("nats_message_dropped", subject=message.subject, error=repr(error))
+                self._log.warning("nats_message_dropped", subject=message.subject, error=error_type(error))
 
         subscription.inner = await self._client.subscribe(
             subscription.subject,
@@ -148,7 +159,7 @@ class NatsBus:
 
         async def error(problem: Exception) -> None:
             DROPPED.add(cause="client_error")
-            self._log.debug("nats_error", error=repr(problem))
+            self._log.debug("nats_error", error=error_type(problem))
 
         self._attaching = False
         for subscription in self._subscriptions:
@@ -189,16 +200,20 @@ async def nats_bus(settings: NatsSettings, name: str) -> AsyncIterator[NatsBus]:
             try:
                 await bus._run(settings, name)
             except Exception as error:
-                bus._log.warning("nats_connect_failed", error=repr(error))
+                bus._log.warning("nats_connect_failed", error=error_type(error))
                 await asyncio.sleep(1.0)
             else:
                 return
 
-    task = asyncio.create_task(connect(), name="nats-connect")
+    tasks = [asyncio.create_task(connect(), name="nats-connect")]
+    if (kept := journal()) is not None:
+        await bus.subscribe(LOGS_ASKED_SUBJECT, kept.asked)
+        tasks.append(asyncio.create_task(kept.send(bus), name="logs-send"))
     try:
         yield bus
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await bus._close()

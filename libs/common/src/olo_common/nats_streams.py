@@ -103,7 +103,7 @@ class StreamKeeper:
             await asyncio.sleep(_PAUSE_SECONDS)
         if not self._said:
             self._said = True
-            logger(__name__).warning("nats_stream_not_kept", stream=self._stream.name, error=repr(problem))
+            logger(__name__).warning("nats_stream_not_kept", stream=self._stream.name, error=type(problem).__name__)
 
     async def _batch(self, subject: str, first: int) -> tuple[list[Msg], int]:
         """Messages from sequence number `first` on, and where to go on; 0: there are no more."""

@@ -67,6 +67,9 @@ class LogSettings(BaseSettings):
     """The least severe level that is written."""
     format: Literal["json", "console"] = "json"
     """`json` for machines, `console` for people."""
+    texts: bool = False
+    """Whether the texts of exceptions and of libraries' messages are written. They help to find a bug, and may quote
+    prompts, answers and keys."""
 
 
 class TracingSettings(BaseSettings):

@@ -22,6 +22,7 @@ from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
 from olo_common.metrics import serving_metrics, show_temporal
 from olo_common.payload_store import data_converter
+from olo_common.run_ids import RunIds
 from olo_common.settings import TemporalSettings
 from olo_common.tracing import temporal_interceptors
 
@@ -71,7 +72,7 @@ async def temporal_client(settings: TemporalSettings, identity: str, buckets: Bu
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         tls=settings.tls,
         data_converter=data_converter(settings.payloads),
-        interceptors=temporal_interceptors(),
+        interceptors=[*temporal_interceptors(), RunIds()],
         runtime=_runtime(buckets),
         lazy=True,
     )

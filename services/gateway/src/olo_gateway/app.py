@@ -38,6 +38,7 @@ from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, 
 from olo_gateway.activities import ChatActivities
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.inspected_models import InspectedModels
+from olo_gateway.adapters.nats_logs import nats_logs
 from olo_gateway.adapters.nats_tokens import NatsTokenStreams
 from olo_gateway.adapters.object_stores import object_store, sweep_for_ever
 from olo_gateway.adapters.parked_runs import parked_run_hints
@@ -66,10 +67,12 @@ from olo_gateway.http.batch_routes import batch_routes
 from olo_gateway.http.cluster.cluster import Cluster
 from olo_gateway.http.compatible import Peers, compatible_routes
 from olo_gateway.http.file_routes import FORM_BYTES, file_routes
+from olo_gateway.http.log_routes import log_routes
 from olo_gateway.http.rag_routes import rag_routes
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
 from olo_gateway.http.vector_store_routes import vector_store_routes
+from olo_gateway.ports import RecentLogs
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
@@ -118,7 +121,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         limits = RunLimits(
             settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes
         )
-        runs = TemporalRuns(client, eager=settings.role == "all")
+        runs = TemporalRuns(client, eager=settings.role == "all", ui=settings.temporal_ui)
         chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
         stack.push_async_callback(chats.close)
         instances = RoutedInstances(RouterServiceStub(router))
@@ -174,6 +177,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 objects=objects,
                 client=client,
                 instances=instances,
+                logs=await stack.enter_async_context(nats_logs(bus)),
                 batches=Batches(TemporalBatches(client), objects, shelf, answering, window=settings.batch_window),
                 registry=registry,
                 router=router,
@@ -196,6 +200,7 @@ async def _edge(
     objects: ObjectStore,
     client: Client,
     instances: RoutedInstances,
+    logs: RecentLogs,
     batches: Batches,
     registry: grpc.aio.Channel,
     router: grpc.aio.Channel,
@@ -225,6 +230,7 @@ async def _edge(
             batch_routes(batches),
             vector_store_routes(stores),
             rag_routes(documents, shelf),
+            log_routes(logs),
         ],
         larger_bodies={"/v1/files": settings.max_file_bytes + FORM_BYTES},
     )

@@ -237,7 +237,7 @@ class Chats:
             await self._runs.cancel(run_id)
         except Exception as error:
             # Its deadline ends the run at the latest.
-            logger(__name__).warning("run_not_cancelled", run_id=run_id, error=repr(error))
+            logger(__name__).warning("run_not_cancelled", run_id=run_id, error=type(error).__name__)
 
 
 def _forgotten(task: asyncio.Task[None]) -> None:

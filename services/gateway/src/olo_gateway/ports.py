@@ -61,6 +61,15 @@ class Runs(Protocol):
         """
         ...
 
+    async def trace(self, run_id: str) -> gateway.TraceRunResponse:
+        """Where the time of a run went.
+
+        Raises:
+            RunNotFound: There is no such run.
+            Unavailable: Nobody can say.
+        """
+        ...
+
     async def delete(self, run_id: str) -> None:
         """Forgets a run; one that runs is ended. Returns once nobody can see it any more.
 
@@ -244,4 +253,39 @@ class Backlogs(Protocol):
 
     async def of(self, queues: Sequence[str]) -> Mapping[str, Backlog | None]:
         """The backlog of each queue; None where it cannot be told now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuestion:
+    """Which lines of the logs are wanted.
+
+    Attributes:
+        service: Of one service; empty: of all.
+        level: Of this level and above; empty: of all.
+        run_id: Of one run, the calls that it has made to other services included; empty: of all.
+        limit: How many at most.
+    """
+
+    service: str = ""
+    level: str = ""
+    run_id: str = ""
+    limit: int = 200
+
+
+class RecentLogs(Protocol):
+    """The last lines of all services, as far as they were told."""
+
+    def lines(self, question: LogQuestion) -> Sequence[Mapping[str, str | int | float | bool | None]]:
+        """The newest lines that fit, oldest first."""
+        ...
+
+    @property
+    def services(self) -> Sequence[str]:
+        """Whose lines there are."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Lines that were not told, because there were too many at once."""
         ...

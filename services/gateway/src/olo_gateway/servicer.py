@@ -108,6 +108,10 @@ class GatewayServicer(GatewayServiceServicer):
             _run_id(request.run_id), model=request.model, profile=request.profile, time_left=context.time_remaining()
         )
 
+    async def TraceRun(self, request: gateway.TraceRunRequest, context: Context) -> gateway.TraceRunResponse:
+        """Tells where the time of a run went."""
+        return await self._runs.trace(_run_id(request.run_id))
+
     async def ListModels(self, request: gateway.ListModelsRequest, context: Context) -> gateway.ListModelsResponse:
         """Lists the models that can be asked for."""
         return await self._catalogue.list(request.page_size, request.page_token, request.model_type)

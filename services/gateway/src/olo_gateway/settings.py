@@ -72,6 +72,9 @@ class GatewaySettings(ServiceSettings):
     are left to less urgent requests."""
     max_batch_lines_in_flight: Annotated[int, Field(ge=1, le=1000)] = 64
     """Lines of all batches that this process sees through at once."""
+    temporal_ui: str = ""
+    """Where people reach Temporal's web interface, such as `http://127.0.0.1:8233`: traces of runs link to it. Empty:
+    they do not."""
     nats: NatsSettings = Field(default_factory=NatsSettings)
     temporal: TemporalSettings = Field(default_factory=TemporalSettings)
 

@@ -22,6 +22,7 @@ from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
+from olo_common.nats_bus import nats_bus
 from olo_common.sql import Database
 from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
 from olo_contracts.queues import INGEST_QUEUE
@@ -73,6 +74,8 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
     """
     async with AsyncExitStack() as stack:
         health = Health([_DOCUMENTS, _INDEX])
+        # Nothing else is said or heard here: what it has to say is in its log, which this tells to gateways.
+        await stack.enter_async_context(nats_bus(settings.nats, "olo-retrieval"))
         database = await stack.enter_async_context(document_store(settings.database_url))
         key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
         vectors = await stack.enter_async_context(open_vectors(settings.vector_store, key, _index_options(settings)))

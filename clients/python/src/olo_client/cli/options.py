@@ -9,6 +9,7 @@ import typer
 from olo_client.connection import DEFAULT_TARGET
 
 Target = Annotated[str, typer.Option(envvar="OLO_TARGET", help="Host and port of the gateway.")]
+Url = Annotated[str, typer.Option(envvar="OLO_URL", help="HTTP address of the gateway.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 Collection = Annotated[str, typer.Option(help="The collection of documents.")]
 

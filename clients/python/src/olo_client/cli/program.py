@@ -23,6 +23,7 @@ from olo_client.cli import (
     runs,
     search,
     sources,
+    top,
     version,
 )
 from olo_client.cli import (
@@ -58,6 +59,7 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
     app.command("run")(run_command.run)
     app.command("ingest")(ingest.ingest)
     app.command("search")(search.search)
+    app.command("top")(top.top)
     own = {
         "batch": batch.app,
         "benchmarks": benchmarks.app,

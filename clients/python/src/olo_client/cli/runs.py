@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from olo_client.cli import decisions
+from olo_client.cli import decisions, waterfall
 from olo_client.cli.answers import write_stream
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, moment, write_json, write_table
@@ -15,6 +15,7 @@ from olo_client.client import Olo
 
 app = typer.Typer(help="Durable requests: what became of them.", no_args_is_help=True)
 app.add_typer(decisions.app)
+app.add_typer(waterfall.app)
 
 RunId = Annotated[str, typer.Argument(help="Id of the run.")]
 

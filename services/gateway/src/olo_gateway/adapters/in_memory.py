@@ -122,6 +122,10 @@ class InMemoryRuns:
                 return request
         raise RunNotFound
 
+    async def trace(self, run_id: str) -> gateway.TraceRunResponse:
+        """See `ports.Runs`. Knows no steps."""
+        return gateway.TraceRunResponse(run_id=run_id, state=(await self.get(run_id)).state)
+
     async def delete(self, run_id: str) -> None:
         """See `ports.Runs`."""
         self._task(run_id).cancel()

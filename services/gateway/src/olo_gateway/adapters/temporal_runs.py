@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
+from urllib.parse import quote
 
 from temporalio.api.common.v1 import WorkflowExecution as WorkflowExecutionId
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
@@ -21,6 +22,7 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from olo.gateway.v1.gateway_service_pb2 import TraceRunResponse
 from olo.gateway.v1.run_pb2 import RUN_STATE_RUNNING, ChatRequest, ChatResponse, Run, RunError, RunProgress
 from olo_common.errors import InvalidField, OloError, RemoteError, Unavailable
 from olo_common.failures import from_failure
@@ -29,6 +31,7 @@ from olo_gateway.adapters.page_tokens import unwrapped, wrapped
 from olo_gateway.adapters.places_in_line import show_place
 from olo_gateway.adapters.run_accounts import account_of, parked, post_mortem_of, progress_of
 from olo_gateway.adapters.run_states import run_of
+from olo_gateway.adapters.run_traces import steps_of
 from olo_gateway.adapters.shadow_runs import shadow_of
 from olo_gateway.convert import priority_of
 from olo_gateway.errors import DeadlineExceeded, Overloaded, RequestIdConflict, RunCancelled, RunNotFound
@@ -38,6 +41,9 @@ EXECUTION_GRACE: Final = timedelta(seconds=5)
 
 RPC_SECONDS: Final = 5.0
 """A short outage of Temporal is waited out; after a longer one the caller is told to come back."""
+
+TRACE_SECONDS: Final = 15.0
+"""How long it may take to read a history, which may have thousands of events and results that are stored apart."""
 
 RUN_STATE: Final = "run_state"
 """The fact of an error that its run has ended, and how."""
@@ -59,11 +65,13 @@ class TemporalRuns:
     Args:
         client: The client, which the workflow worker of this process shares.
         eager: Whether there is such a worker, so that a start can hand it the first task at once.
+        ui: Where Temporal's web interface is; empty: nobody knows.
     """
 
-    def __init__(self, client: Client, *, eager: bool) -> None:
+    def __init__(self, client: Client, *, eager: bool, ui: str = "") -> None:
         self._client = client
         self._eager = eager
+        self._ui = ui.rstrip("/")
 
     async def start(self, run_id: str, request: ChatRequest, fingerprint: str) -> None:
         """See `ports.Runs`."""
@@ -162,6 +170,24 @@ class TemporalRuns:
                 (request,) = await self._client.data_converter.decode(payloads[:1], [ChatRequest])
         asked: ChatRequest = request
         return asked
+
+    async def trace(self, run_id: str) -> TraceRunResponse:
+        """See `ports.Runs`."""
+        described = await self._describe(run_id)
+        history = self._client.get_workflow_handle(run_id, run_id=described.run_id)
+        events = history.fetch_history_events(rpc_timeout=timedelta(seconds=RPC_SECONDS))
+        pending = {each.activity_id: each for each in described.raw_description.pending_activities}
+        with _temporal_errors():
+            async with asyncio.timeout(TRACE_SECONDS):
+                trace = await steps_of(events, pending, self._client.data_converter)
+        run = run_of(described)
+        trace.MergeFrom(TraceRunResponse(run_id=run_id, state=run.state, start_time=run.create_time))
+        if run.HasField("end_time"):
+            trace.end_time.CopyFrom(run.end_time)
+        if self._ui:
+            place = f"{quote(self._client.namespace, safe='')}/workflows/{quote(run_id, safe='')}/{described.run_id}"
+            trace.temporal_url = f"{self._ui}/namespaces/{place}/history"
+        return trace
 
     async def delete(self, run_id: str) -> None:
         """See `ports.Runs`. Temporal deletes some time after it has said so, which is waited for."""

@@ -73,7 +73,7 @@ class _Running:
         if self._failure is not None:
             self.done.set_exception(self._failure)
         elif frame.problem:
-            logger(__name__).error("batch_failed", problem=frame.problem)
+            logger(__name__).error("batch_failed", problem=frame.problem.partition(":")[0])
             self.done.set_exception(ModelUnavailable("the engine has failed", retry_after=1.0))
         else:
             self.done.set_result(None)
@@ -137,7 +137,7 @@ class EngineLine(asyncio.Protocol):
         if checked.field:
             raise InvalidField(checked.field, checked.problem, reason=checked.reason)
         if checked.problem:
-            logger(__name__).error("schema_failed", problem=checked.problem)
+            logger(__name__).error("schema_failed", problem=checked.problem.partition(":")[0])
             raise ModelUnavailable("the engine has failed", retry_after=1.0)
 
     async def close(self) -> None:

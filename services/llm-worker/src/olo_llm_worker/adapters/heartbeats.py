@@ -33,6 +33,6 @@ class TemporalHeartbeats:
         except AsyncActivityCancelledError:
             return False
         except (RPCError, RuntimeError) as error:
-            logger(__name__).warning("heartbeat_not_confirmed", error=repr(error))
+            logger(__name__).warning("heartbeat_not_confirmed", error=type(error).__name__)
             return False
         return True

@@ -66,7 +66,7 @@ class Upkeep:
                     await self.restart_unfinished(_UNFINISHED_AFTER_SECONDS)
                 await self._restart_migrations()
             except OloError as error:
-                logger(__name__).warning("upkeep_failed", reason=error.reason, message=error.message)
+                logger(__name__).warning("upkeep_failed", reason=error.reason)
                 pause = min(pause, _FAST_RETRY_SECONDS)
             await asyncio.sleep(pause)
 

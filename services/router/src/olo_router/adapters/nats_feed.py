@@ -53,7 +53,7 @@ async def hear_instances(bus: NatsBus, fed: Fed) -> None:
             except Exception as error:
                 # Whatever a parser makes of junk, the consumer lives.
                 bus.dropped("malformed")
-                warn(subject=subject[:200], problem=repr(error)[:200])
+                warn(subject=subject[:200], problem=type(error).__name__)
 
         await bus.subscribe(pattern_of(event_type), handle)
 

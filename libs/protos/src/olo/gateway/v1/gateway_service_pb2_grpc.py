@@ -67,6 +67,11 @@ class GatewayServiceStub:
                 request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunRequest.SerializeToString,
                 response_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunResponse.FromString,
                 _registered_method=True)
+        self.TraceRun = channel.unary_unary(
+                '/olo.gateway.v1.GatewayService/TraceRun',
+                request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TraceRunRequest.SerializeToString,
+                response_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TraceRunResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/olo.gateway.v1.GatewayService/ListModels',
                 request_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ListModelsRequest.SerializeToString,
@@ -148,6 +153,13 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TraceRun(self, request, context):
+        """TraceRun tells where the time of a run went, from its history. Fails with NOT_FOUND, UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """ListModels lists the models that can be asked for.
         """
@@ -217,6 +229,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.ReplayRun,
                     request_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunRequest.FromString,
                     response_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunResponse.SerializeToString,
+            ),
+            'TraceRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.TraceRun,
+                    request_deserializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TraceRunRequest.FromString,
+                    response_serializer=olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TraceRunResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -408,6 +425,33 @@ class GatewayService:
             '/olo.gateway.v1.GatewayService/ReplayRun',
             olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunRequest.SerializeToString,
             olo_dot_gateway_dot_v1_dot_gateway__service__pb2.ReplayRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TraceRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/olo.gateway.v1.GatewayService/TraceRun',
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TraceRunRequest.SerializeToString,
+            olo_dot_gateway_dot_v1_dot_gateway__service__pb2.TraceRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,8 @@ class GatewayServiceStub:
     """ReplayRun runs the request of an earlier run anew, with the passages that were found then, and perhaps another model.
     Fails with NOT_FOUND (run), FAILED_PRECONDITION (it has no answer), and as Chat does.
     """
+    TraceRun: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.TraceRunRequest, _gateway_service_pb2.TraceRunResponse]
+    """TraceRun tells where the time of a run went, from its history. Fails with NOT_FOUND, UNAVAILABLE."""
     ListModels: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.ListModelsRequest, _gateway_service_pb2.ListModelsResponse]
     """ListModels lists the models that can be asked for."""
     Embed: _grpc.UnaryUnaryMultiCallable[_gateway_service_pb2.EmbedRequest, _gateway_service_pb2.EmbedResponse]
@@ -102,6 +104,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """ReplayRun runs the request of an earlier run anew, with the passages that were found then, and perhaps another model.
     Fails with NOT_FOUND (run), FAILED_PRECONDITION (it has no answer), and as Chat does.
     """
+    TraceRun: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.TraceRunRequest, _gateway_service_pb2.TraceRunResponse]  # type: ignore[assignment]
+    """TraceRun tells where the time of a run went, from its history. Fails with NOT_FOUND, UNAVAILABLE."""
     ListModels: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.ListModelsRequest, _gateway_service_pb2.ListModelsResponse]  # type: ignore[assignment]
     """ListModels lists the models that can be asked for."""
     Embed: _aio.UnaryUnaryMultiCallable[_gateway_service_pb2.EmbedRequest, _gateway_service_pb2.EmbedResponse]  # type: ignore[assignment]
@@ -179,6 +183,14 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """ReplayRun runs the request of an earlier run anew, with the passages that were found then, and perhaps another model.
         Fails with NOT_FOUND (run), FAILED_PRECONDITION (it has no answer), and as Chat does.
         """
+
+    @_abc_1.abstractmethod
+    def TraceRun(
+        self,
+        request: _gateway_service_pb2.TraceRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_service_pb2.TraceRunResponse, _abc.Awaitable[_gateway_service_pb2.TraceRunResponse]]:
+        """TraceRun tells where the time of a run went, from its history. Fails with NOT_FOUND, UNAVAILABLE."""
 
     @_abc_1.abstractmethod
     def ListModels(

@@ -227,6 +227,30 @@ async def test_a_deletion_that_hears_late_of_the_switch_leaves_nothing(house: Ho
     assert await points(house, migration.target.index_uid) == {"finer": 1}
 
 
+async def test_a_removal_in_whose_middle_another_index_is_served_leaves_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.ingest(FERRY, "ferry")
+    migration = await begin(house)
+    await house.migrator.move(migration.ref, nothing)
+    ref = await house.stage(LATER, "ferry")
+    await house.indexer.index(ref, lambda _: None)
+    await house.indexer.swap(ref)
+    delete = house.vectors.delete
+
+    async def delete_and_roll_back(*asked: Any) -> None:
+        monkeypatch.setattr(house.vectors, "delete", delete)
+        await delete(*asked)
+        await house.control.roll_back("default", "demo", "")
+        assert await house.migrator.move(migration.ref, nothing) is S.ROLLED_BACK
+
+    monkeypatch.setattr(house.vectors, "delete", delete_and_roll_back)
+    await house.indexer.remove_stale(ref)
+    assert await points(house, migration.source.index_uid) == {"hashing": 1}
+    assert await points(house, migration.target.index_uid) == {}
+    assert await house.find("ferry") == [LATER]
+
+
 async def test_copies_whose_points_were_lost_are_made_again(house: House) -> None:
     await house.ingest(FERRY, "ferry")
     await house.ingest(BEES, "bees")

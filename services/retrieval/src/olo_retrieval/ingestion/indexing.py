@@ -100,8 +100,14 @@ class Indexer:
     async def remove_stale(self, ref: VersionRef) -> None:
         """Removes the points that the version has replaced, or its own where another has replaced it."""
         collection = await self._find(ref)
-        if collection is None:
-            return
+        while collection is not None:
+            await self._remove_replaced(collection, ref)
+            former, collection = collection, await self._find(ref)
+            if collection is not None and collection.revision == former.revision:
+                # Where another index was served meanwhile, the one that is served now may have been passed over.
+                return
+
+    async def _remove_replaced(self, collection: Collection, ref: VersionRef) -> None:
         served = await self._versions.served_versions(collection, [ref.document_id])
         if (current := served.get(ref.document_id)) is not None:
             scope = collection.points(ref.document_id, up_to_version=current - 1)

@@ -70,7 +70,7 @@ async def test_a_dead_engine_is_started_anew_and_calls_are_refused_meanwhile() -
     async with kept(Place()) as place:
         slot = place.slot
         inside, waiting = asyncio.create_task(ask(slot)), asyncio.create_task(ask(slot))
-        await until(lambda: slot.running == 1 and slot.scheduler.waiting == 1)
+        await until(lambda: bool(place.engines[0].dispatched) and slot.scheduler.waiting == 1)
         place.engines[0].die()
         place.engines[0].permit()
         with pytest.raises(EngineLost):
@@ -106,7 +106,7 @@ async def test_an_engine_that_was_unloaded_stays_away() -> None:
 async def test_an_engine_that_dies_while_it_is_unloaded_is_not_started_anew() -> None:
     async with kept(Place()) as place:
         caller = asyncio.create_task(ask(place.slot))
-        await until(lambda: place.slot.running == 1)
+        await until(lambda: bool(place.engines[0].dispatched))
         unloading = asyncio.create_task(place.slot.unload())
         await until(lambda: not place.slot.loaded)
         place.engines[0].die()

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import structlog
 from temporalio.client import Client
 
 from olo_testing.servers import nats_server, temporal_server
+
+
+def pytest_configure() -> None:
+    """Sends the log to standard error, as services do: elsewhere a line of it may fall into the JSON of a command."""
+    structlog.configure(logger_factory=_stderr_logger)
+
+
+def _stderr_logger(*_: Any) -> structlog.PrintLogger:
+    # Looked up for each logger: tests that capture output put another stream there.
+    return structlog.PrintLogger(sys.stderr)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +19,7 @@ from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
 from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.convert import request_of
+from olo_gateway.errors import Overloaded
 from olo_gateway.following import ChatEvent, Following, Started
 from olo_gateway.ports import Runs, TokenStreams
 from olo_gateway.runs.admission.admission import Admission, Applicant, Place
@@ -31,6 +32,9 @@ from olo_gateway.watching import Tell, watched, with_progress
 
 RESULT_GRACE_SECONDS: Final = 2.0
 """How much longer than the run itself its caller waits: the run's own failure says more than ours."""
+
+MOST_LOOKING: Final = 8
+"""So many refused callers at once are looked up; further ones come again, and the refusals stay cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Chats:
         self._limits = limits
         self._cancelling: set[asyncio.Task[None]] = set()
         self._background: set[asyncio.Task[None]] = set()
+        self._looking = 0
         self._starting: dict[str, asyncio.Task[None]] = {}
         """Starts of runs, which go on when their caller hangs up: only what has been started can be cancelled."""
 
@@ -74,9 +79,10 @@ class Chats:
             OloError: What is wrong with it, or why it failed.
         """
         call = self._call(order, stream=False)
-        with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call), _logged(call):
-            await self._start(call, place)
-            return await self._awaited(order, call, place)
+        async with self._place(call) as place:
+            with self._cancelled_with_caller(call), _logged(call):
+                await self._start(call, place)
+                return await self._awaited(order, call, place)
 
     async def stream(self, order: ChatOrder, point: ResumePoint | None = None) -> AsyncGenerator[ChatEvent, None]:
         """Runs an order and gives its answer as it comes into being: `Started`, deltas and resets, `Completed`.
@@ -94,13 +100,14 @@ class Chats:
         if point is not None and not order.request_id:
             raise InvalidField(point.field, "needs the id of the run")
         following = Following(self._tokens, call.run_id)
-        with self._admission.place(call.applicant) as place, self._cancelled_with_caller(call):
-            told = following.events(lambda: self._start(call, place), lambda: self._result(call, place), point)
-            if order.wait_for_model is not None:
-                told = with_progress(told, self._runs, call.run_id, self._parked_aside(place))
-            async with aclosing(told) as events:
-                async for event in events:
-                    yield event
+        async with self._place(call) as place:
+            with self._cancelled_with_caller(call):
+                told = following.events(lambda: self._start(call, place), lambda: self._result(call, place), point)
+                if order.wait_for_model is not None:
+                    told = with_progress(told, self._runs, call.run_id, self._parked_aside(place))
+                async with aclosing(told) as events:
+                    async for event in events:
+                        yield event
 
     async def begin(self, order: ChatOrder) -> Started:
         """Starts a run whose caller does not wait for its end. It holds its place until then, as any other.
@@ -112,9 +119,10 @@ class Chats:
         started: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
 
         async def run() -> None:
-            with self._admission.place(call.applicant) as place, _logged(call):
-                started.set_result(await self._start(call, place))
-                await self._awaited(order, call, place)
+            async with self._place(call) as place:
+                with _logged(call):
+                    started.set_result(await self._start(call, place))
+                    await self._awaited(order, call, place)
 
         task = asyncio.create_task(run(), name="background-run")
         self._background.add(task)
@@ -175,6 +183,36 @@ class Chats:
             outlives_caller=order.store or bool(order.request_id),
             applicant=Applicant(run_id, order.model, order.timeout, DEFAULT_TENANT, order.priority),
         )
+
+    @contextlib.asynccontextmanager
+    async def _place(self, call: _Call) -> AsyncIterator[Place]:
+        """Holds the place of a call while entered.
+
+        Nobody is turned away from a run that was accepted by another replica, or by this one before it was restarted.
+        """
+        with contextlib.ExitStack() as held:
+            try:
+                place = held.enter_context(self._admission.place(call.applicant))
+            except Overloaded:
+                if not call.request.request_id or not await self._returns(call.run_id):
+                    raise
+                place = held.enter_context(self._admission.place(call.applicant))
+            yield place
+
+    async def _returns(self, run_id: str) -> bool:
+        """Whether this is the id of a run that exists."""
+        if self._looking >= MOST_LOOKING:
+            return False
+        self._looking += 1
+        try:
+            found = await self._runs.exists(run_id)
+        except OloError:
+            return False
+        finally:
+            self._looking -= 1
+        if found:
+            self._admission.recall(run_id)
+        return found
 
     def _parked_aside(self, place: Place) -> Tell:
         """Lets a run that is parked step aside, and come back when it is busy with anything else."""

@@ -32,6 +32,14 @@ class Runs(Protocol):
             Unavailable: Nobody can say whether it will run.
         """
 
+    async def exists(self, run_id: str) -> bool:
+        """Whether there is such a run, ended or not.
+
+        Raises:
+            Unavailable: Nobody can say.
+        """
+        ...
+
     async def result(self, run_id: str, timeout: float) -> ChatResponse:
         """Waits for the answer.
 

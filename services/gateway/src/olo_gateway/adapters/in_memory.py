@@ -85,6 +85,10 @@ class InMemoryRuns:
             self.started.append((run_id, request))
             self._tasks[run_id] = asyncio.ensure_future(self._answering(run_id, request))
 
+    async def exists(self, run_id: str) -> bool:
+        """See `ports.Runs`."""
+        return run_id in self._tasks
+
     async def result(self, run_id: str, timeout: float) -> ChatResponse:
         """See `ports.Runs`."""
         try:

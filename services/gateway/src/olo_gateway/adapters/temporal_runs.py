@@ -95,6 +95,14 @@ class TemporalRuns:
         if request.request_id and await self._memo(run_id) != fingerprint:
             raise RequestIdConflict
 
+    async def exists(self, run_id: str) -> bool:
+        """See `ports.Runs`."""
+        try:
+            await self._describe(run_id)
+        except RunNotFound:
+            return False
+        return True
+
     async def result(self, run_id: str, timeout: float) -> ChatResponse:
         """See `ports.Runs`. Outages of Temporal are waited out: the run goes on when it is back."""
         handle: _Handle = self._client.get_workflow_handle(run_id, result_type=ChatResponse)

@@ -159,6 +159,10 @@ class Admission:
             else:
                 self._give_back(applicant.tenant)
 
+    def recall(self, run_id: str) -> None:
+        """Notes a run that was accepted elsewhere, or before this process: who comes back to it takes no place."""
+        self._remember(run_id)
+
     def step_aside(self, place: Place) -> None:
         """Lets others in for a run that is parked: it costs nothing. Beyond a bound, it keeps its place."""
         if place.tenant is None or place.aside or self._aside >= self._bounds.highest:

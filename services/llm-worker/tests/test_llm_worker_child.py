@@ -16,9 +16,11 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from olo_llm_worker.adapters import engine_line
 from olo_llm_worker.adapters.child_engine import ChildEngine, Placement, start_engine
+from olo_llm_worker.adapters.frames import Frame, Ping
 from olo_llm_worker.adapters.gpu import tokens_that_fit
-from olo_llm_worker.errors import EngineLost, ModelDirectoryError, ModelUnavailable
+from olo_llm_worker.errors import EngineLost, GenerationStalled, ModelDirectoryError, ModelUnavailable
 from olo_llm_worker.generation.engine import Batch, Token
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
@@ -80,6 +82,55 @@ async def test_a_dead_engine_fails_what_was_in_it_and_leaves_the_worker(
             await outside.result()
     with pytest.raises(ModelUnavailable):
         await engine.generate(endless(engine), Heard())
+
+
+async def test_an_engine_that_does_not_answer_is_killed(
+    demo_directory: ModelDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_line, "PULSE_SECONDS", 0.01)
+    engine = await start_engine(demo_directory, Placement())
+    os.kill(engine.pid, signal.SIGSTOP)
+    with pytest.raises(GenerationStalled):
+        await engine.generate(endless(engine), Heard())
+    await engine.lost()
+    assert not psutil.pid_exists(engine.pid)
+    await engine.close()
+
+
+async def test_an_engine_whose_batch_makes_no_step_is_killed(
+    demo_directory: ModelDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_line, "_PROCESS", "silent_engine")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setattr(engine_line, "PULSE_SECONDS", 0.2)
+    engine = await start_engine(demo_directory, Placement(), stall_seconds=0.4)
+    with pytest.raises(GenerationStalled):
+        await engine.generate(endless(engine), Heard())
+    await engine.lost()
+    await engine.close()
+
+
+async def test_an_engine_that_answers_is_left_alone(
+    demo_directory: ModelDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_line, "PULSE_SECONDS", 0.2)
+    monkeypatch.setattr(engine_line, "UNANSWERED", 10)
+    engine, pulses = await start_engine(demo_directory, Placement(), stall_seconds=1.0), 0
+    said = engine._line.say
+
+    def counted(frame: Frame) -> None:
+        nonlocal pulses
+        pulses += isinstance(frame, Ping)
+        said(frame)
+
+    monkeypatch.setattr(engine._line, "say", counted)
+    async with asyncio.timeout(30):
+        # More pulses than either kind of silence may have, some with a batch and some without.
+        while pulses <= 12:
+            await engine.generate(endless(engine), Heard(enough=5))
+            await asyncio.sleep(0.1)
+    assert not engine._line.over.is_set()
+    await engine.close()
 
 
 async def test_signals_that_are_meant_for_the_worker_do_not_end_it(engine: ChildEngine) -> None:

@@ -171,7 +171,7 @@ async def _first_load(slot: ModelSlot, settings: LlmWorkerSettings) -> None:
 async def _load(settings: LlmWorkerSettings) -> Engine:
     directory = await asyncio.to_thread(load, settings.directory)
     placement = Placement(settings.device, settings.compute_type, _replicas(settings), settings.intra_threads)
-    return await start_engine(directory, placement)
+    return await start_engine(directory, placement, stall_seconds=settings.stall_seconds)
 
 
 def _replicas(settings: LlmWorkerSettings) -> int:

@@ -55,7 +55,8 @@ class LlmWorkerSettings(WorkerSettings):
     takes the memory of its tokens."""
     stall_seconds: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """How long the engine may make no step, the reading of a prompt being one, before a run is given up and goes to
-    another instance. A shorter time finds hanging engines sooner, and gives up long prompts on slow machines."""
+    another instance; an engine that is silent for twice as long is started anew. A shorter time finds hanging engines
+    sooner, and gives up long prompts on slow machines."""
     max_queue: Annotated[int, Field(ge=0, le=100_000)] = 64
     """Requests that may wait for a slot; the next one is refused with RESOURCE_EXHAUSTED and a delay to retry after."""
     max_tokens_default: Annotated[int, Field(ge=1, le=1_000_000)] = 256

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from olo_common.logs import logger
 from olo_llm_worker.adapters.engine_line import EngineLine
@@ -23,6 +24,8 @@ from olo_llm_worker.model_directory.manifest import MODEL, TOKENIZER, VOCABULARY
 from olo_llm_worker.model_directory.model_bin import read_model_bin
 from olo_llm_worker.model_directory.shapes import cache_values_per_token
 from olo_llm_worker.telemetry import BATCHES
+
+STALL_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,15 @@ class Placement:
     intra_threads: int = 1
 
 
-async def start_engine(directory: ModelDirectory, placement: Placement) -> ChildEngine:
+async def start_engine(
+    directory: ModelDirectory, placement: Placement, *, stall_seconds: float = STALL_SECONDS
+) -> ChildEngine:
     """Starts a process and has it load the model. Being cancelled ends it.
+
+    Args:
+        directory: The model.
+        placement: Where and how it is computed.
+        stall_seconds: How long a step may take; a process that is silent for twice as long is killed.
 
     Raises:
         ModelDirectoryError: The engine cannot load it so.
@@ -80,14 +90,15 @@ async def start_engine(directory: ModelDirectory, placement: Placement) -> Child
     info = text.info(
         device=ready.device, compute_type=ready.compute_type, batch_tokens=tokens, masks=not ready.unmaskable
     )
-    return ChildEngine(line, text, info)
+    return ChildEngine(line, text, info, stall_seconds)
 
 
 class ChildEngine:
     """An engine whose process has loaded the model; made by `start_engine`."""
 
-    def __init__(self, line: EngineLine, text: ModelText, info: EngineInfo) -> None:
+    def __init__(self, line: EngineLine, text: ModelText, info: EngineInfo, stall_seconds: float) -> None:
         self._line = line
+        self._watch = asyncio.create_task(line.watch(stall_seconds), name="engine-watch")
         self._text = text
         self._info = info
         self._numbers = itertools.count()
@@ -134,4 +145,6 @@ class ChildEngine:
     async def close(self) -> None:
         """Ends the process, and waits for it: its memory is free then."""
         self._closed = True
+        self._watch.cancel()
+        await asyncio.wait({self._watch})
         await self._line.close()

@@ -8,9 +8,9 @@ import socket
 import sys
 from collections.abc import Callable, Iterable
 from itertools import repeat
-from typing import Any
+from typing import Any, Final
 
-from olo_common.errors import InvalidField
+from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
 from olo_llm_worker.adapters.frames import (
     Began,
@@ -18,6 +18,8 @@ from olo_llm_worker.adapters.frames import (
     Checked,
     Done,
     Frame,
+    Ping,
+    Pong,
     Ready,
     Refused,
     Start,
@@ -26,10 +28,14 @@ from olo_llm_worker.adapters.frames import (
     WireError,
 )
 from olo_llm_worker.adapters.wire import Decoder, encode
-from olo_llm_worker.errors import EngineLost, ModelDirectoryError, ModelUnavailable
+from olo_llm_worker.errors import EngineLost, GenerationStalled, ModelDirectoryError, ModelUnavailable
 from olo_llm_worker.generation.engine import Batch, Listener, Token
 
-_PROCESS = "olo_llm_worker.adapters.engine_process"
+PULSE_SECONDS: Final = 1.0
+UNANSWERED: Final = 15
+"""Pulses in a row without an answer after which a process is taken for hung. They are counted, not timed: where the
+whole machine was asleep, one is missing."""
+_PROCESS: Final = "olo_llm_worker.adapters.engine_process"
 
 
 class _Running:
@@ -37,6 +43,8 @@ class _Running:
 
     def __init__(self, listener: Listener, stop: Callable[[int], None], rows: int) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.silent = 0
+        """Pulses since it was heard of."""
         self._listener = listener
         self._stop = stop
         self._rows = range(rows)
@@ -45,6 +53,7 @@ class _Running:
 
     def take(self, frame: Began | Tokens | Done) -> None:
         """Takes what the process says of it. A listener that fails, fails this batch alone."""
+        self.silent = 0
         if isinstance(frame, Done):
             self._finish(frame)
             return
@@ -91,6 +100,7 @@ class EngineLine(asyncio.Protocol):
         self._decoder = Decoder()
         self._running: dict[int, _Running] = {}
         self._checks: dict[int, asyncio.Future[Checked]] = {}
+        self._unanswered = 0
 
     @classmethod
     async def open(cls) -> EngineLine:
@@ -140,6 +150,25 @@ class EngineLine(asyncio.Protocol):
             logger(__name__).error("schema_failed", problem=checked.problem.partition(":")[0])
             raise ModelUnavailable("the engine has failed", retry_after=1.0)
 
+    async def watch(self, stall_seconds: float) -> None:
+        """Until the process ends: kills it once it hangs, so that another one can be started.
+
+        It hangs where it does not answer, or where a batch gives nothing for as long as two callers would wait for it.
+        """
+        most = max(1, round(2 * stall_seconds / PULSE_SECONDS))
+        while not self.over.is_set():
+            await asyncio.sleep(PULSE_SECONDS)
+            silent = max((running.silent for running in self._running.values()), default=0)
+            if self._unanswered >= UNANSWERED or silent >= most:
+                logger(__name__).error("engine_hung", pid=self.process.pid)
+                self._give_up(GenerationStalled)
+                self._transport.abort()
+                return
+            self._unanswered += 1
+            for running in self._running.values():
+                running.silent += 1
+            self.say(Ping())
+
     async def close(self) -> None:
         """Ends the process."""
         self._transport.abort()
@@ -163,11 +192,14 @@ class EngineLine(asyncio.Protocol):
             self.ready.set_exception(EngineLost("loaded the model"))
             # Nobody waits for it any more where the start was cancelled.
             self.ready.exception()
-        for running in self._running.values():
-            _lose(running.done)
-        for check in self._checks.values():
-            _lose(check)
+        self._give_up(EngineLost)
         self.over.set()
+
+    def _give_up(self, cause: Callable[[], OloError]) -> None:
+        waiting: list[asyncio.Future[Any]] = [running.done for running in self._running.values()]
+        for future in [*waiting, *self._checks.values()]:
+            if not future.done():
+                future.set_exception(cause())
 
     def _alive(self) -> None:
         if self.over.is_set():
@@ -177,6 +209,8 @@ class EngineLine(asyncio.Protocol):
     def _take(self, frame: Frame) -> None:
         if isinstance(frame, Ready):
             self.ready.set_result(frame)
+        elif isinstance(frame, Pong):
+            self._unanswered = 0
         elif isinstance(frame, Refused):
             self.ready.set_exception(MemoryError() if frame.memory else ModelDirectoryError(frame.problem))
         elif isinstance(frame, Began | Tokens | Done) and (running := self._running.get(frame.number)) is not None:
@@ -186,8 +220,3 @@ class EngineLine(asyncio.Protocol):
             # Where the caller has gone nobody waits for it any more.
             if answer is not None and not answer.done():
                 answer.set_result(frame)
-
-
-def _lose(waiting: asyncio.Future[Any]) -> None:
-    if not waiting.done():
-        waiting.set_exception(EngineLost())

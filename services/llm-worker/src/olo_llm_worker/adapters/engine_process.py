@@ -28,6 +28,8 @@ from olo_llm_worker.adapters.frames import (
     Done,
     Frame,
     Load,
+    Ping,
+    Pong,
     Ready,
     Refused,
     Start,
@@ -153,6 +155,8 @@ def main() -> NoReturn:
                     checks.submit(_check, generator, frame, line)
                 elif isinstance(frame, Stop) and (work := works.get(frame.number)) is not None:
                     work.stop(frame.row)
+                elif isinstance(frame, Ping):
+                    line.say(Pong())
     _end()
 
 

@@ -240,4 +240,35 @@ class Checked(_AsJson):
     reason: str = ""
 
 
-Frame = Load | Ready | Refused | Start | Stop | Began | Tokens | Done | Check | Checked
+class _Bare:
+    """Has nothing to say but that it is there."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def pack(self) -> bytes:
+        """What follows the head."""
+        return b""
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """Out of what follows the head."""
+        if data:
+            raise WireError("a frame without content has some")
+        return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Ping(_Bare):
+    """To the engine process: is it alive? Asked beside its batches, which may be long at one step."""
+
+    kind: ClassVar[int] = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Pong(_Bare):
+    """From the engine process: the answer."""
+
+    kind: ClassVar[int] = 12
+
+
+Frame = Load | Ready | Refused | Start | Stop | Began | Tokens | Done | Check | Checked | Ping | Pong

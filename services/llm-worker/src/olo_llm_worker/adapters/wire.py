@@ -17,6 +17,8 @@ from olo_llm_worker.adapters.frames import (
     Done,
     Frame,
     Load,
+    Ping,
+    Pong,
     Ready,
     Refused,
     Start,
@@ -28,7 +30,7 @@ from olo_llm_worker.adapters.frames import (
 MAX_FRAME: Final = 256 * 1024 * 1024
 _HEAD = struct.Struct("=BI")
 _KINDS: Final[dict[int, type[Frame]]] = {
-    kind.kind: kind for kind in (Load, Ready, Refused, Start, Stop, Began, Tokens, Done, Check, Checked)
+    kind.kind: kind for kind in (Load, Ready, Refused, Start, Stop, Began, Tokens, Done, Check, Checked, Ping, Pong)
 }
 
 

@@ -23,6 +23,8 @@ from olo_client.streams import StreamPlace
 REQUEST_SECONDS = 60.0
 """The time of a run; a client asks after it for a little longer."""
 _PATIENCE_SECONDS = REQUEST_SECONDS + 10
+_ACCEPTED_PATIENCE_SECONDS = 240.0
+"""A run that was accepted has ended by then, and its client must be able to learn how, however busy the machine is."""
 _POISON_PATIENCE_SECONDS = 600.0
 """A fault has to happen, also where the machine is so busy that most are told to come back."""
 _PAUSE, _LONGEST_PAUSE = 0.2, 3.0
@@ -104,8 +106,8 @@ class Load:
         return asked
 
     async def _settle(self, asked: Asked, patience: float = _PATIENCE_SECONDS) -> None:
-        shown, pause, give_up = _Shown(_request(asked)), _PAUSE, time.monotonic() + patience
-        while time.monotonic() < give_up:
+        shown, pause, began = _Shown(_request(asked)), _PAUSE, time.monotonic()
+        while time.monotonic() < began + (max(patience, _ACCEPTED_PATIENCE_SECONDS) if asked.accepted else patience):
             attempt = Try(began=time.time(), streamed="" if asked.stream else None)
             try:
                 await (self._stream(attempt, shown) if asked.stream else self._chat(asked, attempt))

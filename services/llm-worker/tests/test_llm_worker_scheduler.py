@@ -144,7 +144,7 @@ async def test_the_first_chunk_does_not_wait(schedule: Schedule) -> None:
 
 async def test_no_more_run_than_there_are_slots_and_no_more_wait_than_allowed(schedule: Schedule) -> None:
     engine = FakeEngine("ok", stepwise=True)
-    scheduler = schedule(engine, max_concurrency=2, max_queue=2)
+    scheduler = schedule(engine, max_concurrency=2, max_queue=2, window=30.0)
     async with AsyncExitStack() as stack:
         open_ = [await stack.enter_async_context(scheduler.generation(job(str(i)))) for i in range(4)]
         await until(lambda: scheduler.running == 2)
@@ -239,7 +239,7 @@ async def test_closing_ends_everything_and_takes_nothing_new() -> None:
 
 async def test_a_row_that_ends_early_does_not_wait_for_the_others(schedule: Schedule) -> None:
     engine = FakeEngine(lambda question: question, stepwise=True)
-    scheduler = schedule(engine, max_concurrency=2)
+    scheduler = schedule(engine, max_concurrency=2, window=30.0)
     async with scheduler.generation(job(content="ab")) as short, scheduler.generation(job(content="abcdef")) as long:
         engine.permit(5)
         assert (await short.result()).text == "ab"
@@ -251,7 +251,7 @@ async def test_a_row_that_ends_early_does_not_wait_for_the_others(schedule: Sche
 
 async def test_a_cancelled_row_leaves_its_batch_and_frees_its_place(schedule: Schedule) -> None:
     engine = FakeEngine("abcd", stepwise=True)
-    scheduler = schedule(engine, max_concurrency=2)
+    scheduler = schedule(engine, max_concurrency=2, window=30.0)
     async with scheduler.generation(job("stays")) as stays:
         gone = asyncio.create_task(run(scheduler, job("gone")))
         await until(lambda: scheduler.running == 2)
@@ -283,7 +283,7 @@ async def test_a_long_answer_makes_place_only_for_those_that_wait(schedule: Sche
 async def test_a_batch_holds_what_the_memory_of_the_device_does(schedule: Schedule) -> None:
     for limits, rows in ((Limits(rows=16), [2, 2]), (Limits(rows=16, tokens=100), [4])):
         engine = FakeEngine("ok", batch_tokens=30)
-        scheduler = schedule(engine, max_concurrency=8, limits=limits)
+        scheduler = schedule(engine, max_concurrency=4, limits=limits, window=0.5)
         await asyncio.gather(*(run(scheduler, job(str(i), max_tokens=10)) for i in range(4)))
         assert [len(batch.prompts) for batch in engine.dispatched] == rows
 

@@ -219,14 +219,16 @@ async def test_a_full_queue_refuses_at_once_with_a_time_to_retry() -> None:
             return super().embed(texts, kind)
 
     async with service(Held(), max_queue=256, max_batch=1, replicas=1) as stub:
-        running = asyncio.create_task(ask(stub.Embed, pb.EmbedRequest(texts=["runs"])))
-        assert await asyncio.to_thread(entered.wait, 30)
-        both = [asyncio.create_task(ask(stub.Embed, pb.EmbedRequest(texts=["waits"] * 256))) for _ in range(2)]
-        (ended,), (waiting,) = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        refused = ended.exception()
-        assert isinstance(refused, OloError)
-        assert (refused.code, refused.reason) == (ErrorCode.RESOURCE_EXHAUSTED, "queue_full")
-        assert refused.retry_after
-        gate.set()
+        try:
+            running = asyncio.create_task(ask(stub.Embed, pb.EmbedRequest(texts=["runs"])))
+            assert await asyncio.to_thread(entered.wait, 30)
+            both = [asyncio.create_task(ask(stub.Embed, pb.EmbedRequest(texts=["waits"] * 256))) for _ in range(2)]
+            (ended,), (waiting,) = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            refused = ended.exception()
+            assert isinstance(refused, OloError)
+            assert (refused.code, refused.reason) == (ErrorCode.RESOURCE_EXHAUSTED, "queue_full")
+            assert refused.retry_after
+        finally:
+            gate.set()
         assert (await waiting).vectors.count == 256
         await running

@@ -30,10 +30,10 @@ from olo_retrieval.errors import (
     ImportTruncated,
 )
 from olo_retrieval.ingestion.removal import remove_points
-from olo_retrieval.ports import VectorStore
 from olo_retrieval.portable.exporting import Exporter
 from olo_retrieval.portable.framing import end, member
 from olo_retrieval.portable.importing import Imported, Importer, ImportLimits
+from olo_retrieval.ports import VectorStore
 from olo_retrieval.searching.searcher import Query
 from olo_retrieval.types import EmbeddingModel
 
@@ -41,7 +41,23 @@ if TYPE_CHECKING:
     from conftest import House
 
 LIMITS = ImportLimits(50_000_000, 200_000, 200_000)
-WORDS = "ferry harbour island lamp clock tower bread baker signal storm keeper captain rope tide gull".split()
+WORDS = [
+    "ferry",
+    "harbour",
+    "island",
+    "lamp",
+    "clock",
+    "tower",
+    "bread",
+    "baker",
+    "signal",
+    "storm",
+    "keeper",
+    "captain",
+    "rope",
+    "tide",
+    "gull",
+]
 STORES = ["memory", "edge", "sqlite"]
 
 
@@ -197,8 +213,8 @@ async def test_the_file_is_what_the_guide_says(house: House) -> None:
     [text] = [document["content"][chunk["start"] : chunk["end"]] for chunk in chunks]
     assert text == "The ferry leaves at six.\n\nIt returns at nine."
     assert document["chunk_count"] == len(chunks)
-    rows = np.frombuffer(members["000001-vectors-000001.f32"], "<f4").reshape(len(chunks), -1)
-    assert rows.shape[1] == json.loads(members["collection.json"])["dimension"]
+    vectors = np.frombuffer(members["000001-vectors-000001.f32"], "<f4").reshape(len(chunks), -1)
+    assert vectors.shape[1] == json.loads(members["collection.json"])["dimension"]
     assert json.loads(members["seal.json"])["documents"] == 1
 
 
@@ -390,7 +406,7 @@ async def test_limits(house: House) -> None:
     data = await exported(house)
     before = (await rows(house), points(house))
     for limits in (replace(LIMITS, file_bytes=len(data) - 1), replace(LIMITS, document_bytes=100)):
-        with pytest.raises((ImportTooLarge, ImportMalformed), match="above|more than"):
+        with pytest.raises((ImportTooLarge, ImportMalformed), match=r"above|more than"):
             await importer(house, limits=limits).take("default", "copy", "", pieces(data))
         assert (await rows(house), points(house)) == before
     huge = member("collection.json", b" " * (replace(LIMITS, document_bytes=1, raw_bytes=1).member_bytes + 1))

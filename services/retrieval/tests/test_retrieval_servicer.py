@@ -38,7 +38,7 @@ async def stub(house: House) -> AsyncIterator[Any]:
         max_document_bytes=100,
     )
     settings = RetrievalSettings(port=0, grace_seconds=0.0)
-    registrations = _registrations(servicer, MigrationServicer(house.control))
+    registrations = _registrations(servicer, MigrationServicer(house.control), transfers(house))
     async with grpc_server(settings, registrations, Health()) as address, channel(address) as opened:
         yield RetrievalServiceStub(opened)
 

@@ -168,9 +168,7 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
                 starter=starter,
                 sparse=settings.sparse,
                 retrievers=list(retrievers),
-                limits=ImportLimits(
-                    settings.max_import_bytes, settings.max_document_bytes, settings.max_file_bytes
-                ),
+                limits=ImportLimits(settings.max_import_bytes, settings.max_document_bytes, settings.max_file_bytes),
             ),
         )
         syncing = syncing_of(settings, client, database, Library(collections, documents, curation, intake), fetcher)

@@ -42,9 +42,8 @@ class CollectionFiles:
     ) -> pb.ImportCollectionResponse:
         """Makes a collection of a file. Raises what the retrieval service says; then there is no collection."""
         header.tenant = tenant
-        # The stub's types know no call whose messages are written one by one.
         call: grpc.aio.StreamUnaryCall[pb.ImportCollectionRequest, pb.ImportCollectionResponse]
-        call = self._stub.ImportCollection(timeout=_SECONDS)  # type: ignore[call-arg, assignment]
+        call = self._stub.ImportCollection(timeout=_SECONDS)
         try:
             try:
                 await call.write(pb.ImportCollectionRequest(header=header))

@@ -27,7 +27,9 @@ _AWAY: Final[dict[int | str, dict[str, Any]]] = {
 _TAKEN: Final[dict[int | str, dict[str, Any]]] = {
     409: {"model": ErrorAnswer, "description": "There is a collection of this name."}
 }
-_BODY: Final = {"requestBody": {"required": True, "content": {_TAR: {"schema": {"type": "string", "format": "binary"}}}}}
+_BODY: Final = {
+    "requestBody": {"required": True, "content": {_TAR: {"schema": {"type": "string", "format": "binary"}}}}
+}
 
 
 def transfer_routes(collections: CollectionFiles) -> APIRouter:

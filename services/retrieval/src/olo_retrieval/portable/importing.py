@@ -115,9 +115,7 @@ class Importer:
             ImportTooLarge: It is above a limit.
             OloError: What the embedder says where there is no model; a store is away. Nothing is left of the import.
         """
-        members = Members(
-            data, most_bytes=self._limits.file_bytes, most_member_bytes=self._limits.member_bytes
-        )
+        members = Members(data, most_bytes=self._limits.file_bytes, most_member_bytes=self._limits.member_bytes)
         member, content = await members.read()
         if member != HEADER:
             raise ImportMalformed("it is not the file of a collection")

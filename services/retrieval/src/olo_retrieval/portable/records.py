@@ -50,8 +50,8 @@ class Header:
 class MovedDocument:
     """The version of a document that searches see, or the newest where they see none.
 
-    `chunk_count` is None where it is not indexed; where its file has not been read out either, that is `file`, and there
-    is no content. Times are milliseconds since 1970.
+    `chunk_count` is None where it is not indexed. Where its file has not been read out either, `file` is that, and
+    there is no content. Times are milliseconds since 1970.
     """
 
     document_id: str
@@ -97,9 +97,7 @@ class MovedChunk:
             if begin < 0:
                 return None
             parent = (begin, begin + length)
-        return cls(
-            piece.document_id, piece.index, piece.start, piece.end, piece.page, piece.headings, parent, sparse
-        )
+        return cls(piece.document_id, piece.index, piece.start, piece.end, piece.page, piece.headings, parent, sparse)
 
     def piece(self, document: MovedDocument) -> Piece:
         """The piece that a point carries."""

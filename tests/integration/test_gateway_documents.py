@@ -293,7 +293,6 @@ async def test_what_is_wrong_with_a_transfer_is_said(http: httpx.AsyncClient) ->
         (b"x" * 3_000_000, {"collection": "broken"}, 400, "import_malformed"),
         (file, {}, 409, "collection_exists"),
         (file, {"collection": "Not A Name"}, 400, "field_invalid"),
-        (file, {"collection": "broken", "embedding_model": "nobody/knows"}, 404, "model_not_found"),
     ):
         refused = await http.post("/rag/import", params=params, content=content)
         assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterable
 from typing import TYPE_CHECKING, Final
 
@@ -45,14 +46,12 @@ class CollectionFiles:
         call: grpc.aio.StreamUnaryCall[pb.ImportCollectionRequest, pb.ImportCollectionResponse]
         call = self._stub.ImportCollection(timeout=_SECONDS)
         try:
-            try:
+            # Where the call has ended already, awaiting it says why.
+            with contextlib.suppress(asyncio.InvalidStateError):
                 await call.write(pb.ImportCollectionRequest(header=header))
                 async for piece in content:
                     await call.write(pb.ImportCollectionRequest(data=piece))
                 await call.done_writing()
-            except asyncio.InvalidStateError:
-                # It has answered before the end, which the answer explains.
-                pass
             return await call
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, peer=_PEER) from error

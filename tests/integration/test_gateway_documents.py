@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,6 +15,8 @@ import pytest
 from tests.integration.retrieval_models import served_models
 from tests.integration.test_gateway_runs import until
 
+from olo_client import AsyncOlo, InvalidRequestError
+from olo_client.cli.program import run
 from olo_common.lifecycle import Lifetime
 from olo_common.settings import NatsSettings, TemporalSettings
 from olo_gateway.app import running as gateway_running
@@ -28,7 +32,10 @@ BEES = b"# Bees\n\nA hive of bees makes forty kilograms of honey in a good year.
 
 
 @pytest.fixture(scope="module")
-async def base(nats_url: str, temporal_address: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+async def edge(
+    nats_url: str, temporal_address: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[str, str]]:
+    """The addresses of a gateway: gRPC, and HTTP."""
     directory: Path = tmp_path_factory.mktemp("documents")
     async with AsyncExitStack() as stack:
         models = await stack.enter_async_context(served_models())
@@ -41,7 +48,7 @@ async def base(nats_url: str, temporal_address: str, tmp_path_factory: pytest.Te
             upkeep_seconds=0.2,
             temporal=temporal,
         )
-        edge = GatewaySettings(
+        settings = GatewaySettings(
             port=0,
             http_port=free_port(),
             grace_seconds=0.0,
@@ -51,8 +58,13 @@ async def base(nats_url: str, temporal_address: str, tmp_path_factory: pytest.Te
             files=str(directory / "files"),
             role="edge",
         )
-        await stack.enter_async_context(gateway_running(edge, Lifetime()))
-        yield f"http://127.0.0.1:{edge.http_port}/v1"
+        address = await stack.enter_async_context(gateway_running(settings, Lifetime()))
+        yield address, f"http://127.0.0.1:{settings.http_port}/v1"
+
+
+@pytest.fixture
+def base(edge: tuple[str, str]) -> str:
+    return edge[1]
 
 
 @pytest.fixture
@@ -232,3 +244,77 @@ async def test_documents_in_our_own_words(http: httpx.AsyncClient, client: opena
     assert [each["name"] for each in (await http.get("/rag/collections")).json()["data"]].count("notes") == 1
     assert (await http.delete("/rag/collections/notes")).json() == {"deleted": True}
     assert (await http.get("/rag/collections/notes")).status_code == 404
+
+
+async def ingested(http: httpx.AsyncClient, collection: str) -> None:
+    """A collection of two documents that searches see."""
+    assert (await http.post("/rag/collections", json={"name": collection})).status_code == 200
+    documents = [{"document_id": name, "content": text.decode()} for name, text in (("ferry", FERRY), ("bees", BEES))]
+    await http.post("/rag/ingest", json={"collection": collection, "documents": documents})
+    await until(lambda: ready(http, collection), 60)
+
+
+async def ready(http: httpx.AsyncClient, collection: str) -> bool:
+    found = (await http.get("/rag/documents", params={"collection": collection})).json()["data"]
+    return [document["state"] for document in found] == ["ready", "ready"]
+
+
+async def passages(http: httpx.AsyncClient, collection: str) -> list[dict[str, Any]]:
+    search = {"collection": collection, "query": "when does the ferry leave"}
+    found: list[dict[str, Any]] = (await http.post("/rag/search", json=search)).json()["passages"]
+    return [{**passage, "chunk_id": ""} for passage in found]
+
+
+async def test_a_collection_goes_out_and_in_over_http(http: httpx.AsyncClient) -> None:
+    await ingested(http, "town")
+    answer = await http.get("/rag/export", params={"collection": "town"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/x-tar")
+    file = answer.content
+    smaller = (await http.get("/rag/export", params={"collection": "town", "vectors": False})).content
+    assert len(smaller) < len(file)
+    taken = await http.post("/rag/import", params={"collection": "town-copy"}, content=file)
+    assert taken.json()["collection"]["documents"] == 2
+    assert taken.json()["documents_to_index"] == 0
+    assert await passages(http, "town-copy") == await passages(http, "town") != []
+    taken = await http.post("/rag/import", params={"collection": "town-anew"}, content=smaller)
+    assert taken.json()["documents_to_index"] == 2
+    await until(lambda: ready(http, "town-anew"), 60)
+    assert await passages(http, "town-anew") == await passages(http, "town")
+
+
+async def test_what_is_wrong_with_a_transfer_is_said(http: httpx.AsyncClient) -> None:
+    await ingested(http, "village")
+    file = (await http.get("/rag/export", params={"collection": "village"})).content
+    missing = await http.get("/rag/export", params={"collection": "nowhere"})
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "collection_not_found")
+    for content, params, status, code in (
+        (file[:5000], {"collection": "broken"}, 400, "import_truncated"),
+        (b"", {"collection": "broken"}, 400, "import_truncated"),
+        (b"x" * 3_000_000, {"collection": "broken"}, 400, "import_malformed"),
+        (file, {}, 409, "collection_exists"),
+        (file, {"collection": "Not A Name"}, 400, "field_invalid"),
+    ):
+        refused = await http.post("/rag/import", params=params, content=content)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+    assert (await http.get("/rag/collections/broken")).status_code == 404
+
+
+async def test_a_collection_goes_out_and_in_by_the_sdk_and_the_command(
+    edge: tuple[str, str], http: httpx.AsyncClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await ingested(http, "harbour")
+    async with AsyncOlo(edge[0]) as olo:
+        file = b"".join([piece async for piece in olo.collections.export("harbour")])
+        taken = await olo.collections.import_file(file, name="harbour-sdk")
+        assert (taken.collection.document_count, taken.documents_to_index) == (2, 0)
+        with pytest.raises(InvalidRequestError, match="ends before its seal"):
+            await olo.collections.import_file(file[:-1024], name="harbour-broken")
+    path, target = tmp_path / "harbour.tar", ["--target", edge[0]]
+    assert await asyncio.to_thread(run, ["collections", "export", "harbour", "-o", str(path), "--json", *target]) == 0
+    assert path.stat().st_size == json.loads(capsys.readouterr().out)["size_bytes"]
+    order = ["collections", "import", str(path), "--name", "harbour-cli", "--json", *target]
+    assert await asyncio.to_thread(run, order) == 0
+    assert json.loads(capsys.readouterr().out)["collection"]["document_count"] == "2"
+    assert await asyncio.to_thread(run, ["collections", "export", "gone", "-o", f"{path}.2", *target]) == 1
+    assert [found.name for found in tmp_path.iterdir()] == ["harbour.tar"]
+    assert await passages(http, "harbour-cli") == await passages(http, "harbour-sdk") == await passages(http, "harbour")

@@ -10,11 +10,12 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, inspect, text, update
+from test_retrieval_portable import exported, filled, hits, points, rows, taken
 
 from olo_common.sql import Database
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.tables import METADATA, REMOVALS
-from olo_retrieval.errors import IndexIncomplete, MigrationOpen
+from olo_retrieval.errors import CollectionExists, ImportTruncated, IndexIncomplete, MigrationOpen
 from olo_retrieval.ingestion.removal import remove_points
 from olo_retrieval.migrating.records import MigrationState
 from olo_testing.postgres import postgres_server
@@ -119,3 +120,17 @@ async def test_a_migration_beside_ingests(house: House) -> None:
     assert sum(len(space) for space in house.vectors._spaces.values()) == 8
     await house.curation.delete_collection("default", "demo")
     assert not any(house.vectors._spaces.values())
+
+
+async def test_a_collection_goes_out_and_in(house: House) -> None:
+    await filled(house, 3)
+    data = await exported(house)
+    before = (await rows(house), points(house))
+    for broken in (data[:-1024], data[:3000]):
+        with pytest.raises(ImportTruncated):
+            await taken(house, broken)
+    with pytest.raises(CollectionExists):
+        await taken(house, data, "demo")
+    assert (await rows(house), points(house)) == before
+    assert (await taken(house, data)).to_index == 0
+    assert await hits(house, "copy") == await hits(house, "demo") != []

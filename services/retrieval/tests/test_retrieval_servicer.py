@@ -14,15 +14,37 @@ from olo_common.errors import OloError
 from olo_common.grpc_client import call, channel
 from olo_common.grpc_server import grpc_server
 from olo_common.health import Health
+from olo_retrieval.adapters.sql.portable import SqlPortable
 from olo_retrieval.app import _registrations
 from olo_retrieval.migration_servicer import MigrationServicer
+from olo_retrieval.portable.exporting import Exporter
+from olo_retrieval.portable.importing import Importer, ImportLimits
 from olo_retrieval.servicer import RetrievalServicer
 from olo_retrieval.settings import RetrievalSettings
+from olo_retrieval.transfer_servicer import TransferServicer
 
 if TYPE_CHECKING:
     from conftest import House
 
 TEXT = "# Ferries\n\nThe ferry leaves at six."
+
+
+def transfers(house: House) -> TransferServicer:
+    """The servicer of collections as files."""
+    portable = SqlPortable(house.database)
+    importer = Importer(
+        collections=house.collections,
+        store=portable,
+        documents=house.documents,
+        versions=house.versions,
+        vectors=house.vectors,
+        embedder=house.embedder,
+        starter=house.starter,
+        sparse="bm25",
+        retrievers=["hybrid"],
+        limits=ImportLimits(10_000_000, 200_000, 200_000),
+    )
+    return TransferServicer(Exporter(house.collections, portable, house.vectors, sparse="bm25"), importer)
 
 
 @pytest.fixture
@@ -38,7 +60,7 @@ async def stub(house: House) -> AsyncIterator[Any]:
         max_document_bytes=100,
     )
     settings = RetrievalSettings(port=0, grace_seconds=0.0)
-    registrations = _registrations(servicer, MigrationServicer(house.control))
+    registrations = _registrations(servicer, MigrationServicer(house.control), transfers(house))
     async with grpc_server(settings, registrations, Health()) as address, channel(address) as opened:
         yield RetrievalServiceStub(opened)
 

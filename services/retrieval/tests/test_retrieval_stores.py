@@ -138,6 +138,8 @@ async def _reaches_across(store: VectorStore) -> bool:
         for probe in (EAST, words(1)):
             if await names(store, probe, scope) != ["mine-c1"] or await store.count(MODEL, scope) != 1:
                 return True
+        if len(await store.read(MODEL, scope)) != 1:
+            return True
     await store.delete(MODEL, MINE)
     return [await store.count(MODEL, scope) for scope in (MINE, *OTHERS)] != [0, 1, 1]
 
@@ -172,6 +174,30 @@ async def test_selections(store: VectorStore) -> None:
     await store.delete(MODEL, Selection("mine", "c1", "a", 3))
     assert await store.count(MODEL, MINE) == 1
     assert not await store.is_empty(MODEL)
+
+
+async def test_points_are_read_back_whole_and_by_number(store: VectorStore) -> None:
+    kept = [
+        Point(replace(piece("a", 2, n), page=n, headings=("Top", "Sub"), parent="around"), [0.6, 0.8], words(n, n + 7))
+        for n in range(5)
+    ]
+    await store.upsert(MODEL, MINE, [kept[3], kept[0], kept[4], kept[2], kept[1]])
+    for scope in OTHERS:
+        await store.upsert(MODEL, scope, kept)
+    await store.upsert(MODEL, MINE, [Point(piece("a", 1), NORTH), Point(piece("b", 2), EAST)])
+    version = Selection("mine", "c1", "a", 2)
+    for expected, pieces in ((kept, None), (kept[1:3], range(1, 3)), (kept[4:], range(4, 9)), ([], range(5, 9))):
+        found = await store.read(MODEL, replace(version, pieces=pieces))
+        assert [point.piece for point in found] == [point.piece for point in expected]
+        assert [_terms(point) for point in found] == [_terms(point) for point in expected]
+        assert [list(point.dense) for point in found] == [pytest.approx([0.6, 0.8], abs=1e-6)] * len(expected)
+    [bare] = await store.read(MODEL, Selection("mine", "c1", "a", 1))
+    assert bare.sparse is None
+
+
+def _terms(point: Point) -> dict[int, float]:
+    assert point.sparse is not None
+    return dict(zip(point.sparse.indices, point.sparse.values, strict=True))
 
 
 async def test_models_are_apart(store: VectorStore) -> None:

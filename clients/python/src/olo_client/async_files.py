@@ -60,7 +60,7 @@ class AsyncFiles:
 
     def read(self, file_id: str, *, timeout: float = TRANSFER_SECONDS) -> AsyncIterator[bytes]:
         """The bytes of a file in pieces."""
-        return _pieces(self._calls, self._stub.ReadFile, fl.ReadFileRequest(file_id=file_id), timeout)
+        return pieces(self._calls, self._stub.ReadFile, fl.ReadFileRequest(file_id=file_id), timeout)
 
     async def delete(self, file_id: str) -> None:
         """Deletes a file. A batch that was created from it goes on."""
@@ -104,10 +104,11 @@ class AsyncBatches:
 
     def results(self, batch_id: str, *, timeout: float = TRANSFER_SECONDS) -> AsyncIterator[bytes]:
         """The results that there are, of a batch that runs too: lines of JSON, in pieces of any length."""
-        return _pieces(self._calls, self._stub.ReadBatchResults, bt.ReadBatchResultsRequest(batch_id=batch_id), timeout)
+        return pieces(self._calls, self._stub.ReadBatchResults, bt.ReadBatchResultsRequest(batch_id=batch_id), timeout)
 
 
-async def _pieces(calls: AsyncCalls, method: Callable[..., Any], request: Any, timeout: float) -> AsyncIterator[bytes]:
+async def pieces(calls: AsyncCalls, method: Callable[..., Any], request: Any, timeout: float) -> AsyncIterator[bytes]:
+    """The bytes of a call that sends them in pieces. Raises OloError."""
     call = method(request, timeout=timeout)
     try:
         async for message in call:

@@ -23,10 +23,14 @@ from olo.gateway.v1.run_pb2 import Run
 from olo.registry.v1 import registry_service_pb2 as rg
 from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
+from olo.retrieval.v1 import transfer_service_pb2 as tr
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
+from olo.retrieval.v1.transfer_service_pb2_grpc import TransferServiceStub
 from olo_client.administration import Policy, alias_request, update_request
 from olo_client.async_calls import AsyncCalls
+from olo_client.async_files import pieces
 from olo_client.requests import document_input, model_type
+from olo_client.transfers import TRANSFER_SECONDS, import_requests
 from olo_client.uploads import Progress, is_indexing, pauses, upload_input
 
 
@@ -118,6 +122,7 @@ class AsyncCollections:
     def __init__(self, calls: AsyncCalls) -> None:
         self._calls = calls
         self._stub = RetrievalServiceStub(calls.channel)
+        self._transfers = TransferServiceStub(calls.channel)
 
     async def create(self, name: str, embedding_model: str | None = None) -> pb.Collection:
         """Makes an empty collection, embedded by the default model unless one is named."""
@@ -144,6 +149,26 @@ class AsyncCollections:
     async def delete(self, name: str) -> None:
         """Deletes a collection with its documents."""
         await self._calls.call(self._stub.DeleteCollection, pb.DeleteCollectionRequest(name=name), repeatable=False)
+
+    def export(self, name: str, *, vectors: bool = True, timeout: float = TRANSFER_SECONDS) -> AsyncIterator[bytes]:
+        """A collection as a file, in pieces. Without vectors it is smaller, and embedded anew where it comes in."""
+        request = tr.ExportCollectionRequest(name=name, leave_out_vectors=not vectors)
+        return pieces(self._calls, self._transfers.ExportCollection, request, timeout)
+
+    async def import_file(
+        self, source: Path | bytes, *, name: str = "", embedding_model: str = "", timeout: float = TRANSFER_SECONDS
+    ) -> tr.ImportCollectionResponse:
+        """Makes a collection of a file that `export` has given: it is there with all of its documents, or not at all.
+
+        Args:
+            source: A file of this machine, or bytes.
+            name: How it will be called; empty: as it was.
+            embedding_model: The model that embeds it, `auto` for the default one; empty: the one that has embedded it,
+                or the default one where that is not known.
+            timeout: Seconds for the transfer.
+        """
+        requests = import_requests(source, tr.ImportHeader(name=name, embedding_model_id=embedding_model))
+        return await self._calls.call(self._transfers.ImportCollection, requests, timeout=timeout, repeatable=False)
 
 
 class AsyncDocuments:

@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from olo.gateway.v1 import batch_service_pb2 as bt
 from olo.gateway.v1 import file_service_pb2 as fl
+from olo.retrieval.v1 import transfer_service_pb2 as tr
 
 PIECE_BYTES: Final = 1024 * 1024
 TRANSFER_SECONDS: Final = 3600.0
@@ -42,6 +43,14 @@ def upload_requests(source: Path | bytes, header: fl.FileHeader) -> Iterator[fl.
     with source.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
             yield fl.UploadFileRequest(data=piece)
+
+
+def import_requests(source: Path | bytes, header: tr.ImportHeader) -> Iterator[tr.ImportCollectionRequest]:
+    """The messages that bring a collection in: the header, then the bytes in pieces."""
+    yield tr.ImportCollectionRequest(header=header)
+    for request in upload_requests(source, fl.FileHeader()):
+        if request.HasField("data"):
+            yield tr.ImportCollectionRequest(data=request.data)
 
 
 def header_of(source: Path | bytes, purpose: str, filename: str, expires_after: float | None) -> fl.FileHeader:

@@ -26,6 +26,8 @@ from olo.retrieval.v1.migration_service_pb2 import DESCRIPTOR as MIGRATION_FILE
 from olo.retrieval.v1.retrieval_service_pb2 import DESCRIPTOR as RETRIEVAL_FILE
 from olo.retrieval.v1.retrieval_service_pb2_grpc import RetrievalServiceStub
 from olo.retrieval.v1.source_service_pb2 import DESCRIPTOR as SOURCE_FILE
+from olo.retrieval.v1.transfer_service_pb2 import DESCRIPTOR as TRANSFER_FILE
+from olo.retrieval.v1.transfer_service_pb2_grpc import TransferServiceStub, add_TransferServiceServicer_to_server
 from olo.router.v1.router_service_pb2 import DESCRIPTOR as ROUTER_FILE
 from olo.router.v1.router_service_pb2_grpc import RouterServiceStub
 from olo_common.grpc_client import channel
@@ -37,6 +39,7 @@ from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
 from olo_gateway.activities import ChatActivities
 from olo_gateway.adapters.batch_runs import TemporalBatches
+from olo_gateway.adapters.collection_files import CollectionFiles
 from olo_gateway.adapters.inspected_models import InspectedModels
 from olo_gateway.adapters.nats_logs import nats_logs
 from olo_gateway.adapters.nats_tokens import NatsTokenStreams
@@ -71,6 +74,7 @@ from olo_gateway.http.log_routes import log_routes
 from olo_gateway.http.rag_routes import rag_routes
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
+from olo_gateway.http.transfer_routes import IMPORT_PATH, MOST_BYTES, transfer_routes
 from olo_gateway.http.vector_store_routes import vector_store_routes
 from olo_gateway.ports import RecentLogs
 from olo_gateway.runs.admission.admission import Admission
@@ -80,6 +84,7 @@ from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.shadow_activities import ShadowActivities
 from olo_gateway.telemetry import SDK_BUCKETS, count_refusal, show
+from olo_gateway.transfer_servicer import TransferServicer
 from olo_gateway.vector_stores import VectorStores
 from olo_gateway.workers import chat_worker
 
@@ -214,6 +219,7 @@ async def _edge(
     embedding, tokenizing = RoutedEmbedding(instances), RoutedTokenizing(instances)
     routing = RoutingViews(RouterServiceStub(router), BenchmarkServiceStub(registry))
     documents = RetrievalDocuments(RetrievalServiceStub(retrieval))
+    collections = CollectionFiles(TransferServiceStub(retrieval))
     stores = VectorStores(documents, shelf, objects)
     pace = StreamPace(settings.keep_alive, settings.client_patience)
     application = http_app(
@@ -230,9 +236,10 @@ async def _edge(
             batch_routes(batches),
             vector_store_routes(stores),
             rag_routes(documents, shelf),
+            transfer_routes(collections),
             log_routes(logs),
         ],
-        larger_bodies={"/v1/files": settings.max_file_bytes + FORM_BYTES},
+        larger_bodies={"/v1/files": settings.max_file_bytes + FORM_BYTES, IMPORT_PATH: MOST_BYTES},
     )
     models = InspectedModels(RouterServiceStub(router), instances)
     cluster = Cluster(
@@ -260,6 +267,11 @@ async def _edge(
         Registration(FILE_FILE.services_by_name["FileService"], add_FileServiceServicer_to_server, FileServicer(shelf)),
         Registration(
             BATCH_FILE.services_by_name["BatchService"], add_BatchServiceServicer_to_server, BatchServicer(batches)
+        ),
+        Registration(
+            TRANSFER_FILE.services_by_name["TransferService"],
+            add_TransferServiceServicer_to_server,
+            TransferServicer(collections),
         ),
         forwarded(RETRIEVAL_FILE.services_by_name["RetrievalService"], retrieval, "the retrieval service"),
         forwarded(SOURCE_FILE.services_by_name["SourceService"], retrieval, "the retrieval service"),

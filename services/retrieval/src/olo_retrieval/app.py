@@ -16,6 +16,8 @@ from olo.retrieval.v1 import (
     migration_service_pb2_grpc,
     retrieval_service_pb2,
     retrieval_service_pb2_grpc,
+    transfer_service_pb2,
+    transfer_service_pb2_grpc,
 )
 from olo_common.errors import StartupError, Unavailable
 from olo_common.grpc_server import Registration, grpc_server
@@ -33,6 +35,7 @@ from olo_retrieval.adapters.router_embedder import router_embedder
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.documents import SqlDocuments
 from olo_retrieval.adapters.sql.migrating import SqlMigrations
+from olo_retrieval.adapters.sql.portable import SqlPortable
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
 from olo_retrieval.adapters.temporal_starter import TemporalStarter
@@ -52,11 +55,14 @@ from olo_retrieval.migrating.copying import Copier
 from olo_retrieval.migrating.migrator import Migrator
 from olo_retrieval.migration_activities import MigrationActivities
 from olo_retrieval.migration_servicer import MigrationServicer
+from olo_retrieval.portable.exporting import Exporter
+from olo_retrieval.portable.importing import Importer, ImportLimits
 from olo_retrieval.searching.retrievers import DENSE, HYBRID
 from olo_retrieval.searching.searcher import Searcher
 from olo_retrieval.servicer import RetrievalServicer
 from olo_retrieval.settings import RetrievalSettings
 from olo_retrieval.syncs import Library, running_syncs, syncing_of
+from olo_retrieval.transfer_servicer import TransferServicer
 from olo_retrieval.workflows.ingest import IngestWorkflow
 from olo_retrieval.workflows.migrate import MigrateWorkflow
 
@@ -149,6 +155,22 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
             fetch_urls=settings.fetch_urls,
         )
 
+        portable = SqlPortable(database)
+        transfers = TransferServicer(
+            Exporter(collections, portable, vectors, sparse=settings.sparse),
+            Importer(
+                collections=collections,
+                store=portable,
+                documents=documents,
+                versions=versions,
+                vectors=vectors,
+                embedder=embedder,
+                starter=starter,
+                sparse=settings.sparse,
+                retrievers=list(retrievers),
+                limits=ImportLimits(settings.max_import_bytes, settings.max_document_bytes, settings.max_file_bytes),
+            ),
+        )
         syncing = syncing_of(settings, client, database, Library(collections, documents, curation, intake), fetcher)
         make_worker = partial(
             _worker, client, IngestActivities(indexer), MigrationActivities(migrator), settings.index_concurrency
@@ -158,7 +180,8 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
         await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=worker_health))
         await stack.enter_async_context(background(upkeep.run(), "upkeep", lifetime))
         await stack.enter_async_context(running_syncs(syncing, client, settings, lifetime))
-        registrations = [*_registrations(servicer, MigrationServicer(migrations)), syncing.registration]
+        own = _registrations(servicer, MigrationServicer(migrations), transfers)
+        registrations = [*own, syncing.registration]
         yield await stack.enter_async_context(grpc_server(settings, registrations, health))
 
 
@@ -195,7 +218,9 @@ def _index_options(settings: RetrievalSettings) -> IndexOptions:
     )
 
 
-def _registrations(servicer: RetrievalServicer, migrations: MigrationServicer) -> list[Registration]:
+def _registrations(
+    servicer: RetrievalServicer, migrations: MigrationServicer, transfers: TransferServicer
+) -> list[Registration]:
     return [
         Registration(
             descriptor=retrieval_service_pb2.DESCRIPTOR.services_by_name["RetrievalService"],
@@ -206,6 +231,11 @@ def _registrations(servicer: RetrievalServicer, migrations: MigrationServicer) -
             descriptor=migration_service_pb2.DESCRIPTOR.services_by_name["MigrationService"],
             add=migration_service_pb2_grpc.add_MigrationServiceServicer_to_server,
             servicer=migrations,
+        ),
+        Registration(
+            descriptor=transfer_service_pb2.DESCRIPTOR.services_by_name["TransferService"],
+            add=transfer_service_pb2_grpc.add_TransferServiceServicer_to_server,
+            servicer=transfers,
         ),
     ]
 

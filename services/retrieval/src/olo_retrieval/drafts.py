@@ -38,8 +38,8 @@ def make_draft(
     if not content.strip():
         raise DocumentEmpty
     digest = hashlib.sha256(encoded).hexdigest()
-    named = _named(document_id, title, source, metadata, digest)
-    return replace(named, title=named.title or title_of(content), content=content, size_bytes=len(encoded))
+    made = named(document_id, title, source, metadata, digest)
+    return replace(made, title=made.title or title_of(content), content=content, size_bytes=len(encoded))
 
 
 def make_file_draft(
@@ -66,8 +66,8 @@ def make_file_draft(
     if not data.strip():
         raise DocumentEmpty("document.data")
     found = recognise(data, claimed_format(media_type, source))
-    named = _named(document_id, title, source, metadata, hashlib.sha256(data).hexdigest())
-    return replace(named, file=RawFile(data, found.value), size_bytes=len(data))
+    made = named(document_id, title, source, metadata, hashlib.sha256(data).hexdigest())
+    return replace(made, file=RawFile(data, found.value), size_bytes=len(data))
 
 
 def make_url_draft(*, document_id: str, title: str, source: str, url: str, metadata: Mapping[str, str]) -> Draft:
@@ -77,11 +77,11 @@ def make_url_draft(*, document_id: str, title: str, source: str, url: str, metad
         UrlForbidden: The URL is not one that may be fetched.
         InvalidField: The id is misspelt, or a field is too long.
     """
-    named = _named(document_id, title, source or target_of(url).url, metadata, hashlib.sha256(b"").hexdigest())
-    return replace(named, url=target_of(url).url)
+    made = named(document_id, title, source or target_of(url).url, metadata, hashlib.sha256(b"").hexdigest())
+    return replace(made, url=target_of(url).url)
 
 
-def _named(document_id: str, title: str, source: str, metadata: Mapping[str, str], digest: str) -> Draft:
+def named(document_id: str, title: str, source: str, metadata: Mapping[str, str], digest: str) -> Draft:
     """A draft without content, what it is called by checked."""
     for name, value in (("title", title), ("source", source)):
         if len(value) > _LONGEST_FIELD or "\0" in value:

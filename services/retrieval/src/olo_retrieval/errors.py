@@ -14,6 +14,8 @@ OloError
 +-- FilterInvalid       a filter is not one that can be run
 +-- SourceNotFound, SourceExists, SourceForbidden, SourceAway, SourceTooLarge, SourceMalformed
 +-- IngestFailed        a document of a source was not indexed
++-- ImportMalformed, ImportTruncated, ImportTooLarge
+|                       what was handed in is not the file of a collection as it was written
 +-- IndexIncomplete     a version is not wholly in the vector store; indexing it again helps
 """
 
@@ -338,6 +340,36 @@ class SourceMalformed(OloError):
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}", field=field)
+
+
+class ImportMalformed(OloError):
+    """What was handed in is not the file of a collection, or has been changed since it was written."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "import_malformed"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"data: {problem}", field="data")
+
+
+class ImportTruncated(OloError):
+    """The file of a collection ends too soon."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "import_truncated"
+
+    def __init__(self) -> None:
+        super().__init__("data: the file ends before its seal", field="data")
+
+
+class ImportTooLarge(OloError):
+    """The file of a collection is above the limit."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "import_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"data: the file, or a part of it, is above the limit of {limit} bytes", field="data")
 
 
 class IngestFailed(OloError):

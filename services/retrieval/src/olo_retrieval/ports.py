@@ -185,6 +185,13 @@ class VectorStore(Protocol):
         """The number of points in the selection."""
         ...
 
+    async def read(self, model: EmbeddingModel, selection: Selection) -> list[Point]:
+        """The points of the selection with both of their vectors, the dense one at unit length, by number.
+
+        For selections of few points: a part of the pieces of one version.
+        """
+        ...
+
     async def delete(self, model: EmbeddingModel, selection: Selection) -> None:
         """Deletes the points of the selection; none is no error."""
         ...

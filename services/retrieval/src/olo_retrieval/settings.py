@@ -47,6 +47,9 @@ class RetrievalSettings(ServiceSettings):
     """Longer texts are refused, those read out of files too; bytes of UTF-8."""
     max_file_bytes: Annotated[int, Field(ge=1, le=15 * 1024 * 1024)] = 12 * 1024 * 1024
     """Larger files are refused. A call carries 16 MiB at most."""
+    max_import_bytes: Annotated[int, Field(ge=1)] = 16 * 1024**3
+    """Larger files of collections are not brought in. While one comes its documents are in the database, so that there
+    must be room for them."""
     parse_seconds: Annotated[float, Field(ge=1)] = 30.0
     """How long reading the text out of one file may take, by the clock and of CPU, before the file is given up."""
     parse_memory_bytes: Annotated[int, Field(ge=128 * 1024 * 1024)] = 768 * 1024 * 1024

@@ -215,6 +215,8 @@ class Selection:
     up_to_version: int | None = None
     filter: Filter | None = None
     """What the metadata of the documents must be like."""
+    pieces: range | None = None
+    """Numbers of pieces, counted in each version."""
 
 
 @dataclass(frozen=True, slots=True)

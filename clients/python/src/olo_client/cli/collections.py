@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from olo_client.cli import migrations
+from olo_client.cli import migrations, transfers
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, moment, write_done, write_json, write_table
 from olo_client.client import Olo
 
 app = typer.Typer(help="Sets of documents that are searched together.", no_args_is_help=True)
 migrations.add_to(app)
+transfers.add_to(app)
 
 Name = Annotated[str, typer.Argument(help="Name of the collection.")]
 

@@ -38,6 +38,12 @@ class CollectionList(_Model):
     data: list[Collection]
 
 
+class ImportAnswer(_Model):
+    collection: Collection
+    documents_to_index: int
+    """Documents that are being indexed: their vectors were not in the file, or are of another model."""
+
+
 class DocumentInput(_Model):
     """Exactly one of `content`, `file_id` and `url` is given."""
 

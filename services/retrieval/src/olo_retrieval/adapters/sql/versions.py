@@ -12,6 +12,7 @@ from olo_common.errors import OloError
 from olo_common.sql import Database
 from olo_retrieval.adapters.sql.clock import now_ms
 from olo_retrieval.adapters.sql.mirrors import is_served
+from olo_retrieval.adapters.sql.portable import forget_uncommitted
 from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
 from olo_retrieval.chunking import title_of
 from olo_retrieval.errors import IndexIncomplete
@@ -227,8 +228,13 @@ class SqlVersions:
             ]
 
     async def removed(self, removal_id: int) -> None:
-        """Says that the points are gone."""
+        """Says that the points are gone. What is left of an import that was given up goes with them."""
+        whole = select(REMOVALS.c.collection_uid).where(
+            REMOVALS.c.removal_id == removal_id, REMOVALS.c.document_id.is_(None)
+        )
         async with self._database.write() as connection:
+            if (uid := (await connection.execute(whole)).scalar()) is not None:
+                await forget_uncommitted(connection, uid)
             await connection.execute(delete(REMOVALS).where(REMOVALS.c.removal_id == removal_id))
 
 

@@ -20,10 +20,12 @@ from olo_retrieval.adapters.vectors.points import (
     DENSE,
     SPARSE,
     IndexOptions,
+    by_number,
     dense_of,
     payload_of,
     piece_of,
     point_id,
+    point_of,
     space_of,
 )
 from olo_retrieval.adapters.vectors.scope import condition_of, corpus_of
@@ -103,6 +105,19 @@ class EdgeStore:
             return shard.count(request) if shard is not None else 0
 
         return await self._threads.run(count)
+
+    async def read(self, model: EmbeddingModel, selection: Selection) -> list[Point]:
+        """The points of the selection with both of their vectors, by number."""
+
+        def read() -> list[Point]:
+            if (shard := self._shard(model)) is None:
+                return []
+            meant = edge_filter(condition_of(selection))
+            limit = shard.count(edge.CountRequest(exact=True, filter=meant))
+            request = edge.ScrollRequest(limit=max(limit, 1), filter=meant, with_payload=True, with_vector=True)
+            return by_number(point_of(record.payload or {}, record.vector) for record in shard.scroll(request)[0])
+
+        return await self._threads.run(read)
 
     async def delete(self, model: EmbeddingModel, selection: Selection) -> None:
         """Deletes the points of the selection."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from olo_retrieval.adapters.vectors.points import IndexOptions
+from olo_retrieval.adapters.vectors.points import IndexOptions, by_number
 from olo_retrieval.adapters.vectors.scope import condition_of, corpus_of
 from olo_retrieval.filters import METADATA, holds
 from olo_retrieval.types import EmbeddingModel, Hit, Piece, Point, Selection, SparseVector, Vector
@@ -58,6 +58,10 @@ class FakeStore:
         """The number of points in the selection."""
         return len(self._selected(model, selection))
 
+    async def read(self, model: EmbeddingModel, selection: Selection) -> list[Point]:
+        """The points of the selection with both of their vectors, by number."""
+        return by_number(self._selected(model, selection))
+
     async def delete(self, model: EmbeddingModel, selection: Selection) -> None:
         """Deletes the points of the selection."""
         space = self._spaces.get(model, {})
@@ -90,9 +94,10 @@ def cosine(left: Vector, right: Vector) -> float:
 
 
 def _in(selection: Selection, key: _Key, piece: Piece) -> bool:
-    tenant, collection, document_id, version, _ = key
+    tenant, collection, document_id, version, index = key
     fields: dict[str, str | int] = {METADATA + name: value for name, value in piece.metadata.items()}
     fields |= {"tenant": tenant, "collection": collection, "document_id": document_id, "version": version}
+    fields["index"] = index
     return holds(condition_of(selection), fields)
 
 

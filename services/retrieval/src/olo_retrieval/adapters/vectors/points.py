@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from olo_retrieval.filters import METADATA, Order, numbers_of
-from olo_retrieval.types import EmbeddingModel, Piece, Selection
+from olo_retrieval.types import EmbeddingModel, Piece, Point, Selection, SparseVector
 
 _NAMESPACE: Final = uuid.UUID("6f1f6d0e-8f5b-4f0e-9a57-0f6c1d1b8a11")
 _NOT_A_NAME = re.compile(r"[^a-z0-9]+")
@@ -93,3 +93,15 @@ def dense_of(vectors: object) -> list[float] | None:
     """The dense vector among those that came with a point, if any did."""
     row: list[float] | None = vectors.get(DENSE) if isinstance(vectors, dict) else None
     return row
+
+
+def point_of(payload: Mapping[str, Any], vectors: Any) -> Point:
+    """The point that was stored as this payload and these vectors by name."""
+    sparse = vectors.get(SPARSE) if isinstance(vectors, dict) else None
+    terms = SparseVector(list(sparse.indices), list(sparse.values)) if sparse is not None else None
+    return Point(piece_of(payload), dense_of(vectors) or (), terms)
+
+
+def by_number(points: Iterable[Point]) -> list[Point]:
+    """The points in the order of their pieces."""
+    return sorted(points, key=lambda point: (point.piece.version, point.piece.index))

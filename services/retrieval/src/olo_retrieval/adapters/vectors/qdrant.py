@@ -21,10 +21,12 @@ from olo_retrieval.adapters.vectors.points import (
     DENSE,
     SPARSE,
     IndexOptions,
+    by_number,
     dense_of,
     payload_of,
     piece_of,
     point_id,
+    point_of,
     space_of,
 )
 from olo_retrieval.adapters.vectors.qdrant_filter import qdrant_filter
@@ -75,6 +77,19 @@ class QdrantStore:
             return int(self._client.count(space, count_filter=meant, exact=True).count)
 
         return await self._threads.run(count)
+
+    async def read(self, model: EmbeddingModel, selection: Selection) -> list[Point]:
+        """The points of the selection with both of their vectors, by number."""
+
+        def read() -> list[Point]:
+            if (space := self._existing(model)) is None:
+                return []
+            meant = qdrant_filter(condition_of(selection))
+            limit = max(1, self._client.count(space, count_filter=meant, exact=True).count)
+            found, _ = self._client.scroll(space, meant, limit=limit, with_payload=True, with_vectors=True)
+            return by_number(point_of(record.payload or {}, record.vector) for record in found)
+
+        return await self._threads.run(read)
 
     async def delete(self, model: EmbeddingModel, selection: Selection) -> None:
         """Deletes the points of the selection."""

@@ -18,6 +18,9 @@ def condition_of(selection: Selection) -> All:
         parts.append(Compare("version", Order.EQUAL, selection.version))
     if selection.up_to_version is not None:
         parts.append(Compare("version", Order.AT_MOST, selection.up_to_version))
+    if selection.pieces is not None:
+        parts.append(Compare("index", Order.AT_LEAST, selection.pieces.start))
+        parts.append(Compare("index", Order.BELOW, selection.pieces.stop))
     if selection.filter is not None:
         parts.append(selection.filter)
     return All(tuple(parts))

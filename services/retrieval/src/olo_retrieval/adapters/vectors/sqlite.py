@@ -97,6 +97,17 @@ class SqliteStore:
         """The number of points in the selection."""
         return await self._threads.run(lambda: self._count(model, selection))
 
+    async def read(self, model: EmbeddingModel, selection: Selection) -> list[Point]:
+        """The points of the selection with both of their vectors, by number."""
+        where, bound = self._where(model, selection)
+
+        def read() -> list[Point]:
+            query = f"SELECT id, payload, dense FROM points WHERE {where} ORDER BY version, position"
+            rows = self._connection.execute(query, bound).fetchall()
+            return [Point(piece_of(json.loads(str(p))), _row(dense), self._terms(row)) for row, p, dense in rows]
+
+        return await self._threads.run(read)
+
     async def delete(self, model: EmbeddingModel, selection: Selection) -> None:
         """Deletes the points of the selection."""
         where, bound = self._where(model, selection)
@@ -119,6 +130,12 @@ class SqliteStore:
                 (term, row, weight) for term, weight in zip(point.sparse.indices, point.sparse.values, strict=True)
             )
             self._connection.executemany("INSERT INTO terms (term, point, weight) VALUES (?, ?, ?)", terms)
+
+    def _terms(self, row: object) -> SparseVector | None:
+        """The sparse vector of a row; one without terms cannot be told from none."""
+        query = "SELECT term, weight FROM terms WHERE point = ? ORDER BY term"
+        terms = [(int(str(term)), float(str(weight))) for term, weight in self._connection.execute(query, (row,))]
+        return SparseVector(*zip(*terms, strict=True)) if terms else None
 
     def _weights(self, model: EmbeddingModel, selection: Selection, probe: SparseVector) -> list[tuple[int, float]]:
         """The terms of a probe, weighted by their rarity in the collection."""

@@ -8,7 +8,10 @@ from olo_retrieval.adapters.vectors.points import number_key
 from olo_retrieval.filters import All, Any, Compare, Filter, Not, OneOf
 
 Bound: TypeAlias = str | int | float
-_COLUMNS: Final = {name: f"points.{name}" for name in ("tenant", "collection", "document_id", "version")}
+_COLUMNS: Final = {
+    **{name: f"points.{name}" for name in ("tenant", "collection", "document_id", "version")},
+    "index": "points.position",
+}
 _NEVER: Final = "0"
 _ALWAYS: Final = "1"
 

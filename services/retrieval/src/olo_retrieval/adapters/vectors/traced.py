@@ -48,6 +48,10 @@ class TracedVectors:
         """See `ports.VectorStore`."""
         return await self._store.count(model, selection)
 
+    async def read(self, model: EmbeddingModel, selection: Selection) -> list[Point]:
+        """See `ports.VectorStore`."""
+        return await self._store.read(model, selection)
+
     async def delete(self, model: EmbeddingModel, selection: Selection) -> None:
         """See `ports.VectorStore`."""
         await self._store.delete(model, selection)

@@ -11,7 +11,11 @@ import grpc
 
 from olo_common.errors import Unavailable
 from olo_common.grpc_server import MAX_MESSAGE_BYTES
+from olo_common.grpc_tls import TlsChannel, handshake_problem
+from olo_common.occasional_log import OccasionalWarning
 from olo_common.rpc_status import from_rpc_error
+from olo_common.settings import TlsSettings
+from olo_common.tls import client_files
 from olo_common.tracing import client_interceptors
 
 _OPTIONS: list[tuple[str, int]] = [
@@ -26,16 +30,35 @@ _OPTIONS: list[tuple[str, int]] = [
     ("grpc.enable_retries", 0),
 ]
 
+_handshake_failed = OccasionalWarning("tls_handshake_failed")
 
-def open_channel(target: str) -> grpc.aio.Channel:
-    """A channel to `host:port`. Connects when it is first used, and again whenever it has to."""
-    return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=client_interceptors())
+
+def open_channel(target: str, tls: TlsSettings | None = None) -> grpc.aio.Channel:
+    """A channel to `host:port`. Connects when it is first used, and again whenever it has to.
+
+    Args:
+        target: Host and port.
+        tls: How the peer is known, and what is shown to it; None, or no authorities in it: without TLS.
+
+    Raises:
+        StartupError: A file of TLS cannot be used.
+    """
+    files = client_files(tls) if tls else None
+    if tls is None or files is None:
+        return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=client_interceptors())
+    name = [("grpc.ssl_target_name_override", tls.server_name)] if tls.server_name else []
+
+    def secure(credentials: grpc.ChannelCredentials) -> grpc.aio.Channel:
+        options = [*_OPTIONS, *name]
+        return grpc.aio.secure_channel(target, credentials, options=options, interceptors=client_interceptors())
+
+    return TlsChannel(files, secure)
 
 
 @asynccontextmanager
-async def channel(target: str) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel that is closed afterwards."""
-    opened = open_channel(target)
+async def channel(target: str, tls: TlsSettings | None = None) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel that is closed afterwards; else as `open_channel`."""
+    opened = open_channel(target, tls)
     try:
         yield opened
     finally:
@@ -58,6 +81,8 @@ async def call(method: Any, request: Any, *, peer: str, timeout: float, metadata
     try:
         return await method(request, timeout=timeout, metadata=metadata)
     except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.UNAVAILABLE and (problem := handshake_problem(error.details() or "")):
+            _handshake_failed(name=peer, problem=problem)
         raise from_rpc_error(error, peer=peer) from error
     except asyncio.CancelledError:
         raise

@@ -3,11 +3,13 @@
 from olo_client.async_client import AsyncOlo
 from olo_client.client import Olo
 from olo_client.errors import (
+    AuthenticationError,
     ConflictError,
     ExhaustedError,
     InvalidRequestError,
     NotFoundError,
     OloError,
+    PermissionDeniedError,
     TimeoutError,
     UnavailableError,
 )
@@ -15,12 +17,14 @@ from olo_client.tls import Tls
 
 __all__ = [
     "AsyncOlo",
+    "AuthenticationError",
     "ConflictError",
     "ExhaustedError",
     "InvalidRequestError",
     "NotFoundError",
     "Olo",
     "OloError",
+    "PermissionDeniedError",
     "TimeoutError",
     "Tls",
     "UnavailableError",

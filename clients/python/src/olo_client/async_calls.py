@@ -11,6 +11,7 @@ import grpc
 
 from olo.gateway.v1.gateway_service_pb2 import CancelRunRequest, ChatStreamRequest, ChatStreamResponse
 from olo_client.connection import ABANDON_SECONDS, P, Patience, open_aio_channel
+from olo_client.credentials import key_in_aio_calls
 from olo_client.errors import OloError, cut_off, error_from_rpc
 from olo_client.retries import Retries
 from olo_client.streams import StreamPlace
@@ -22,8 +23,8 @@ R = TypeVar("R")
 class AsyncCalls:
     """One channel, and how calls are made on it."""
 
-    def __init__(self, target: str, patience: Patience, tls: Tls | bool | None = None) -> None:
-        self.channel = open_aio_channel(target, tls)
+    def __init__(self, target: str, patience: Patience, tls: Tls | bool | None = None, api_key: str = "") -> None:
+        self.channel = open_aio_channel(target, tls, key_in_aio_calls(api_key))
         self._target = target
         self._patience = patience
 

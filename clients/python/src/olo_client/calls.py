@@ -11,6 +11,7 @@ import grpc
 
 from olo.gateway.v1.gateway_service_pb2 import CancelRunRequest, ChatStreamRequest, ChatStreamResponse
 from olo_client.connection import ABANDON_SECONDS, P, Patience, open_channel
+from olo_client.credentials import KeyInCalls
 from olo_client.errors import OloError, cut_off, error_from_rpc
 from olo_client.retries import Retries
 from olo_client.streams import StreamPlace
@@ -22,8 +23,9 @@ R = TypeVar("R")
 class Calls:
     """One channel, and how calls are made on it."""
 
-    def __init__(self, target: str, patience: Patience, tls: Tls | bool | None = None) -> None:
-        self.channel = open_channel(target, tls)
+    def __init__(self, target: str, patience: Patience, tls: Tls | bool | None = None, api_key: str = "") -> None:
+        channel = open_channel(target, tls)
+        self.channel = grpc.intercept_channel(channel, KeyInCalls(api_key)) if api_key else channel
         self._target = target
         self._patience = patience
 

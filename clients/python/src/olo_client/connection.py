@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -38,11 +39,14 @@ def open_channel(target: str, tls: Tls | bool | None = None) -> grpc.Channel:
     return grpc.secure_channel(target, used.credentials(), options=[*CHANNEL_OPTIONS, *used.options()])
 
 
-def open_aio_channel(target: str, tls: Tls | bool | None = None) -> grpc.aio.Channel:
-    """A channel of asyncio; else as `open_channel`."""
+def open_aio_channel(
+    target: str, tls: Tls | bool | None = None, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
+) -> grpc.aio.Channel:
+    """A channel of asyncio, whose calls go through interceptors; else as `open_channel`."""
     if (used := chosen_tls(tls)) is None:
-        return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
-    return grpc.aio.secure_channel(target, used.credentials(), options=[*CHANNEL_OPTIONS, *used.options()])
+        return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS, interceptors=interceptors)
+    options = [*CHANNEL_OPTIONS, *used.options()]
+    return grpc.aio.secure_channel(target, used.credentials(), options=options, interceptors=interceptors)
 
 
 class Page(Protocol):

@@ -26,6 +26,11 @@ TLS_FILES = {
 """The variables that name the files of a `Tls`; services read the same ones for their calls to each other."""
 TLS_SERVER_NAME = "OLO_TLS_SERVER_NAME"
 
+API_KEY = "OLO_API_KEY"
+"""The variable that holds the API key."""
+API_KEY_FILE = "OLO_API_KEY_FILE"
+"""The variable that names a file with nothing but the API key."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = ("OLO_", "TEMPORAL_")
 _YES = ("1", "true", "yes", "on")
@@ -33,6 +38,21 @@ _YES = ("1", "true", "yes", "on")
 
 class SettingsFileError(Exception):
     """The settings file cannot be read; the message names the line."""
+
+
+def usual_api_key() -> str:
+    """The API key of OLO_API_KEY, or else in the file that OLO_API_KEY_FILE names; empty where there is none.
+
+    Raises:
+        SettingsFileError: The file cannot be read.
+    """
+    told, place = os.environ.get(API_KEY, ""), os.environ.get(API_KEY_FILE, "")
+    if told or not place:
+        return told.strip()
+    try:
+        return Path(place).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsFileError(f"the file {place} of the API key cannot be read") from None
 
 
 def settings_file() -> Path | None:
@@ -104,7 +124,7 @@ def chosen_tls(said: Tls | bool | None = None) -> Tls | None:
 
 
 @contextmanager
-def tls_flags(values: Mapping[str, str | None]) -> Iterator[None]:
+def flags(values: Mapping[str, str | None]) -> Iterator[None]:
     """Sets variables, as if the environment had them, while the context is entered; None leaves one alone."""
     before = {name: os.environ.get(name) for name, value in values.items() if value is not None}
     os.environ.update({name: value for name, value in values.items() if value is not None})

@@ -16,9 +16,10 @@ import grpc
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from olo_client import Olo, OloError
+from olo_client import AuthenticationError, Olo, OloError, PermissionDeniedError
 from olo_client.connection import open_channel
-from olo_client.errors import NOT_REACHABLE, error_from_rpc
+from olo_client.errors import NOT_REACHABLE, error_from_rpc, refused_key
+from olo_client.settings import usual_api_key
 from olo_common.errors import StartupError
 from olo_common.settings import TlsSettings, load_settings
 from olo_common.tls import client_files, server_files
@@ -229,6 +230,10 @@ def _asked(target: str, subject: str, ask: Callable[[Olo], tuple[Verdict, str, s
     try:
         with Olo(target, timeout=_SECONDS, attempts=1) as olo:
             return Finding(subject, *ask(olo))
+    except AuthenticationError:
+        return Finding(subject, "problem", refused_key(usual_api_key()), "`olo keys create` makes a key")
+    except PermissionDeniedError:
+        return Finding(subject, "warning", "the API key is not for operators", "ask with a key of the role admin")
     except OloError as error:
         return Finding(subject, "problem", error.message, "see `olo status` and the logs")
 

@@ -1,4 +1,4 @@
-"""Options before the command: how the gateway is connected to."""
+"""Options before the command: how the gateway is connected to, and with which key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from olo_client.settings import TLS, TLS_FILES, TLS_SERVER_NAME, tls_flags
+from olo_client.settings import API_KEY, API_KEY_FILE, TLS, TLS_FILES, TLS_SERVER_NAME, flags
 
 
 def options(
@@ -25,6 +25,10 @@ def options(
     server_name: Annotated[
         str | None, typer.Option(help="The name in the gateway's certificate (OLO_TLS_SERVER_NAME).")
     ] = None,
+    api_key_file: Annotated[
+        str | None,
+        typer.Option(help="A file with the API key, where the gateway asks for one. OLO_API_KEY holds the key itself."),
+    ] = None,
 ) -> None:
     """Asks models, feeds them documents, and looks after what runs."""
     said = {
@@ -33,5 +37,8 @@ def options(
         TLS_FILES["client_cert_file"]: client_cert,
         TLS_FILES["client_key_file"]: client_key,
         TLS_SERVER_NAME: server_name,
+        API_KEY_FILE: api_key_file,
+        # A key in the environment would go before the file.
+        API_KEY: "" if api_key_file else None,
     }
-    context.with_resource(tls_flags(said))
+    context.with_resource(flags(said))

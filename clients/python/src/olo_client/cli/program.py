@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -18,6 +20,7 @@ from olo_client.cli import (
     documents,
     files,
     ingest,
+    keys,
     models,
     rag,
     route,
@@ -30,8 +33,15 @@ from olo_client.cli import (
 from olo_client.cli import (
     run as run_command,
 )
-from olo_client.errors import ExhaustedError, OloError, TimeoutError, UnavailableError
-from olo_client.settings import SettingsFileError, apply_settings_file
+from olo_client.errors import (
+    AuthenticationError,
+    ExhaustedError,
+    OloError,
+    TimeoutError,
+    UnavailableError,
+    refused_key,
+)
+from olo_client.settings import SettingsFileError, apply_settings_file, usual_api_key
 
 FAILED = 1
 """The exit code of a call, or a part of it, that has failed."""
@@ -69,6 +79,7 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
         "config": config.app,
         "documents": documents.app,
         "files": files.app,
+        "keys": keys.app,
         "models": models.app,
         "rag": rag.app,
         "route": route.app,
@@ -112,7 +123,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"olo: {error}\n")
         return FAILED
     except OloError as error:
-        sys.stderr.write(f"olo: {error.message}{_hint(error)}\n")
+        message = refused_key(usual_api_key()) if isinstance(error, AuthenticationError) else error.message
+        sys.stderr.write(f"olo: {message}{_hint(error)}\n")
         may_pass = isinstance(error, UnavailableError | ExhaustedError | TimeoutError) and not error.run_failed
         return MAY_PASS if may_pass else FAILED
     except KeyboardInterrupt:

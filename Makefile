@@ -131,6 +131,12 @@ chaos: setup ## Kill every part under load and check that nothing is lost, about
 chaos-long: setup ## Draw faults for longer (SEED=7 MINUTES=30)
 	@$(BIN)/python -m tests.chaos --seeds $(SEED) --minutes $(MINUTES) $(ARGS)
 
+ROUNDS ?= 3
+
+.PHONY: rolling
+rolling: setup ## Restart every service in good order, one by one, under load, as an upgrade does (ROUNDS=3)
+	@$(BIN)/python -m tests.chaos.rolling --rounds $(ROUNDS) $(ARGS)
+
 ##@ Contracts
 
 .PHONY: proto proto-check

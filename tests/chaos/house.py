@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from olo_client import AsyncOlo
 from olo_local.ports import Ports, choose_ports
@@ -91,7 +92,11 @@ class House:
 
 @asynccontextmanager
 async def house(
-    directory: Path, *, gateways: int = 1, tokens_per_second: int = TOKENS_PER_SECOND
+    directory: Path,
+    *,
+    gateways: int = 1,
+    tokens_per_second: int = TOKENS_PER_SECOND,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[House]:
     """A stack on free ports with a collection to search, up while the context is entered.
 
@@ -99,6 +104,7 @@ async def house(
         directory: Where it keeps data and logs.
         gateways: How many there are: `gateway`, `gateway-2` and so on.
         tokens_per_second: How fast each answer grows.
+        more: Variables of all services.
     """
     (directory / "logs").mkdir(parents=True, exist_ok=True)
     ports, journal = choose_ports(LocalSettings(ports="free")), directory / "journal"
@@ -106,7 +112,7 @@ async def house(
     common = {"OLO_NATS_URL": f"nats://{ports.address('nats')}", "TEMPORAL_ADDRESS": ports.address("temporal")}
     kept = [spec for spec in children(ports, place) if not spec.name.endswith("-worker") and "mini" not in spec.name]
     # As many as the machine of a test can carry: beyond it, clients are told to come back.
-    kept = [replace(spec, env={**spec.env, "OLO_GATEWAY_MAX_RUNS_IN_FLIGHT": "48"}) for spec in kept]
+    kept = [replace(spec, env={**spec.env, "OLO_GATEWAY_MAX_RUNS_IN_FLIGHT": "48", **more}) for spec in kept]
     first = next(spec for spec in kept if spec.name == "gateway")
     further = [_another_gateway(first, number) for number in range(2, gateways + 1)]
     workers = [_llm_worker(name, journal, common, tokens_per_second) for name in INSTANCES]

@@ -18,7 +18,7 @@ ONE_OF_EACH = ("gateway", "registry", "router", "retrieval", "llm-a-1", "embed-w
 
 
 async def test_no_accepted_request_fails_while_services_are_restarted(tmp_path: Path) -> None:
-    history = await roll(tmp_path, ONE_OF_EACH, rate=2.0)
+    history = await roll(tmp_path, ONE_OF_EACH, rate=1.5)
     assert check(history) == []
     assert failed(history) == []
     assert [fault.part for fault in history.faults] == list(ONE_OF_EACH)

@@ -102,6 +102,10 @@ contracts: setup ## Check who may import whom
 bench: setup ## Measure beside floors and peers (ARGS passed on)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
+.PHONY: sizing
+sizing: setup ## Say how many of what a load needs, by what was measured (ARGS="--requests-per-second 20")
+	@$(BIN)/python scripts/sizing.py $(ARGS)
+
 .PHONY: bench-proxy bench-models bench-peers soak
 bench-proxy: .tools/uv ## Install LiteLLM's proxy into .tools, which `make bench ARGS=http_edge` measures beside
 	@[ -x .tools/litellm/bin/python ] || .tools/uv venv --quiet --python python3 .tools/litellm
@@ -130,6 +134,12 @@ chaos: setup ## Kill every part under load and check that nothing is lost, about
 
 chaos-long: setup ## Draw faults for longer (SEED=7 MINUTES=30)
 	@$(BIN)/python -m tests.chaos --seeds $(SEED) --minutes $(MINUTES) $(ARGS)
+
+ROUNDS ?= 3
+
+.PHONY: rolling
+rolling: setup ## Restart every service in good order, one by one, under load, as an upgrade does (ROUNDS=3)
+	@$(BIN)/python -m tests.chaos.rolling --rounds $(ROUNDS) $(ARGS)
 
 ##@ Contracts
 

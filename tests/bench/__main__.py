@@ -10,6 +10,7 @@ from olo_common.settings import LogSettings
 
 BENCHMARKS = (
     "durable_chat",
+    "cpu_by_part",
     "stream_latency",
     "chunk_publishing",
     "concurrency",

@@ -1,4 +1,4 @@
-"""The stack under test: two instances of model `a`, one of model `b`, and everything else once."""
+"""The stack under test: two instances of model `a`, one of model `b`, gateways as told, and everything else once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from olo_client import AsyncOlo
 from olo_local.ports import Ports, choose_ports
@@ -40,6 +41,12 @@ class House:
     def gateway(self) -> str:
         """The gateway's gRPC address."""
         return self._ports.address("gateway")
+
+    @property
+    def entrance(self) -> str:
+        """All gateways, as a target of gRPC whose channel takes them in turn."""
+        gateways = [status.address for name, status in self._supervisor.statuses.items() if name.startswith("gateway")]
+        return f"ipv4:{','.join(gateways)}"
 
     @property
     def temporal(self) -> str:
@@ -84,16 +91,32 @@ class House:
 
 
 @asynccontextmanager
-async def house(directory: Path) -> AsyncIterator[House]:
-    """A stack on free ports with a collection to search, up while the context is entered."""
+async def house(
+    directory: Path,
+    *,
+    gateways: int = 1,
+    tokens_per_second: int = TOKENS_PER_SECOND,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> AsyncIterator[House]:
+    """A stack on free ports with a collection to search, up while the context is entered.
+
+    Args:
+        directory: Where it keeps data and logs.
+        gateways: How many there are: `gateway`, `gateway-2` and so on.
+        tokens_per_second: How fast each answer grows.
+        more: Variables of all services.
+    """
     (directory / "logs").mkdir(parents=True, exist_ok=True)
     ports, journal = choose_ports(LocalSettings(ports="free")), directory / "journal"
     place = Place(directory, directory, f"edge:{directory / 'vectors'}")
     common = {"OLO_NATS_URL": f"nats://{ports.address('nats')}", "TEMPORAL_ADDRESS": ports.address("temporal")}
     kept = [spec for spec in children(ports, place) if not spec.name.endswith("-worker") and "mini" not in spec.name]
     # As many as the machine of a test can carry: beyond it, clients are told to come back.
-    kept = [replace(spec, env={**spec.env, "OLO_GATEWAY_MAX_RUNS_IN_FLIGHT": "48"}) for spec in kept]
-    specs = [*kept, _embed_worker(ports, common), *(_llm_worker(name, journal, common) for name in INSTANCES)]
+    kept = [replace(spec, env={**spec.env, "OLO_GATEWAY_MAX_RUNS_IN_FLIGHT": "48", **more}) for spec in kept]
+    first = next(spec for spec in kept if spec.name == "gateway")
+    further = [_another_gateway(first, number) for number in range(2, gateways + 1)]
+    workers = [_llm_worker(name, journal, common, tokens_per_second) for name in INSTANCES]
+    specs = [*kept, *further, _embed_worker(ports, common), *workers]
     supervisor = Supervisor(specs, directory / "logs", lambda _: None, Pace(steady_after=1.0, check_every=1.0))
     try:
         async with asyncio.timeout(120):
@@ -120,7 +143,20 @@ async def _furnish(built: House) -> None:
                 document = await olo.documents.get(COLLECTION, document.document_id)
 
 
-def _llm_worker(name: str, journal: Path, common: Mapping[str, str]) -> ChildSpec:
+def _another_gateway(first: ChildSpec, number: int) -> ChildSpec:
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    env = {"OLO_GATEWAY_PORT": str(port), "OLO_GATEWAY_HTTP_PORT": "0", "OLO_GATEWAY_METRICS_PORT": "0"}
+    return replace(
+        first,
+        name=f"gateway-{number}",
+        address=address,
+        probe=grpc_health(address),
+        env={**first.env, **env},
+    )
+
+
+def _llm_worker(name: str, journal: Path, common: Mapping[str, str], tokens_per_second: int) -> ChildSpec:
     model = INSTANCES[name]
     env = {
         "OLO_LLM_WORKER_MODEL_ID": model,
@@ -134,7 +170,7 @@ def _llm_worker(name: str, journal: Path, common: Mapping[str, str]) -> ChildSpe
         "OLO_LLM_WORKER_BATCH_WINDOW_SECONDS": "0",
         "CHAOS_JOURNAL": str(journal),
         "CHAOS_MODEL": "0" if model == MODEL_A else "1",
-        "CHAOS_TOKENS_PER_SECOND": str(TOKENS_PER_SECOND),
+        "CHAOS_TOKENS_PER_SECOND": str(tokens_per_second),
     }
     return _child(name, "tests.chaos.llm_worker", "OLO_LLM_WORKER", {**common, **env})
 

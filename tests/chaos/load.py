@@ -22,8 +22,8 @@ from olo_client.streams import StreamPlace
 
 REQUEST_SECONDS = 60.0
 """The time of a run; a client asks after it for a little longer."""
-_PATIENCE_SECONDS = REQUEST_SECONDS + 10
-_ACCEPTED_PATIENCE_SECONDS = 240.0
+_FURTHER_SECONDS = 10
+_FURTHER_ACCEPTED_SECONDS = 180
 """A run that was accepted has ended by then, and its client must be able to learn how, however busy the machine is."""
 _POISON_PATIENCE_SECONDS = 600.0
 """A fault has to happen, also where the machine is so busy that most are told to come back."""
@@ -39,12 +39,14 @@ class Load:
         target: The gateway.
         seed: Of what is asked and when.
         rate: Requests in a second.
+        request_seconds: The time of a run.
     """
 
-    def __init__(self, target: str, seed: int, rate: float) -> None:
+    def __init__(self, target: str, seed: int, rate: float, *, request_seconds: float = REQUEST_SECONDS) -> None:
         self._target = target
         self._random = random.Random(seed)
         self._rate = rate
+        self._request_seconds = request_seconds
         self._prefix = f"chaos-{seed}-{time.time_ns() // 1_000_000:x}"
         self.asked: list[Asked] = []
         self._open: set[asyncio.Task[None]] = set()
@@ -52,7 +54,12 @@ class Load:
         self._news = asyncio.Condition()
         self._asking: asyncio.Task[None] | None = None
         self._channel = grpc.aio.insecure_channel(
-            target, options=[("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
+            target,
+            options=[
+                ("grpc.initial_reconnect_backoff_ms", 100),
+                ("grpc.max_reconnect_backoff_ms", 500),
+                ("grpc.lb_policy_name", "round_robin"),
+            ],
         )
         self._stub: Any = GatewayServiceStub(self._channel)
 
@@ -105,12 +112,15 @@ class Load:
         self.asked.append(asked)
         return asked
 
-    async def _settle(self, asked: Asked, patience: float = _PATIENCE_SECONDS) -> None:
-        shown, pause, began = _Shown(_request(asked)), _PAUSE, time.monotonic()
-        while time.monotonic() < began + (max(patience, _ACCEPTED_PATIENCE_SECONDS) if asked.accepted else patience):
+    async def _settle(self, asked: Asked, patience: float = 0.0) -> None:
+        patience = patience or self._request_seconds + _FURTHER_SECONDS
+        accepted_patience = max(patience, self._request_seconds + _FURTHER_ACCEPTED_SECONDS)
+        request = _request(asked, self._request_seconds)
+        shown, pause, began = _Shown(request), _PAUSE, time.monotonic()
+        while time.monotonic() < began + (accepted_patience if asked.accepted else patience):
             attempt = Try(began=time.time(), streamed="" if asked.stream else None)
             try:
-                await (self._stream(attempt, shown) if asked.stream else self._chat(asked, attempt))
+                await (self._stream(attempt, shown) if asked.stream else self._chat(request, attempt))
                 attempt.outcome = Outcome.OK
             except grpc.aio.AioRpcError as error:
                 failure = error_from_rpc(error, self._target)
@@ -127,12 +137,12 @@ class Load:
             pause = min(pause * 1.5, _LONGEST_PAUSE)
             await asyncio.sleep(max(pause, attempt.retry_after))
 
-    async def _chat(self, asked: Asked, attempt: Try) -> None:
-        response = await self._stub.Chat(_request(asked), timeout=REQUEST_SECONDS)
+    async def _chat(self, request: ChatRequest, attempt: Try) -> None:
+        response = await self._stub.Chat(request, timeout=self._request_seconds)
         _answered(attempt, response)
 
     async def _stream(self, attempt: Try, shown: _Shown) -> None:
-        async for event in self._stub.ChatStream(shown.place.request, timeout=REQUEST_SECONDS):
+        async for event in self._stub.ChatStream(shown.place.request, timeout=self._request_seconds):
             match event.WhichOneof("event"):
                 case "started":
                     attempt.run_id = event.started.run_id
@@ -167,11 +177,11 @@ class _Shown:
                     self.text += passed.delta.text
 
 
-def _request(asked: Asked) -> ChatRequest:
+def _request(asked: Asked, seconds: float) -> ChatRequest:
     options: ChatOptions = {"request_id": asked.request_id, "model": asked.model, "allow_fallback": True}
     if asked.rag:
         options["collection"] = COLLECTION
-    return chat_request(f"#{asked.number}# When did the tram begin to run?", options, REQUEST_SECONDS)
+    return chat_request(f"#{asked.number}# When did the tram begin to run?", options, seconds)
 
 
 def _answered(attempt: Try, response: ChatResponse) -> None:

@@ -13,12 +13,15 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from olo_common.errors import StartupError, Unavailable
+from olo_common.logs import logger
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 # Any number will do, as long as only our migrations take it: replicas of a rolling update must not migrate at once.
@@ -73,12 +76,18 @@ class Database:
         async with self._wrapped():
             return await asyncio.to_thread(_rows, self._blocking, statement, parameters)
 
-    async def migrate(self) -> None:
-        """Brings the tables to the newest revision. Raises Unavailable."""
+    async def migrate(self) -> str:
+        """Brings the tables to the newest revision this release knows, one process at a time; gives their revision.
+
+        Tables of a newer release are left as they are: they serve the release before it too.
+
+        Raises:
+            Unavailable: The store does not answer.
+        """
         async with self.write() as connection:
             if not self.is_file:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            await connection.run_sync(self._upgrade)
+            return await connection.run_sync(self._upgrade)
 
     async def ping(self) -> None:
         """Raises Unavailable where the store does not answer."""
@@ -91,11 +100,17 @@ class Database:
             self._blocking.dispose()
         await self._engine.dispose()
 
-    def _upgrade(self, connection: Connection) -> None:
+    def _upgrade(self, connection: Connection) -> str:
         config = Config()
         config.set_main_option("script_location", self._migrations)
         config.attributes["connection"] = connection
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        found = MigrationContext.configure(connection).get_current_revision()
+        if found is not None and found not in known:
+            logger(__name__).warning("database_is_of_a_newer_release", name=self._name, version=found)
+            return found
         command.upgrade(config, "head")
+        return MigrationContext.configure(connection).get_current_revision() or ""
 
     @asynccontextmanager
     async def _wrapped(self) -> AsyncIterator[None]:

@@ -254,7 +254,7 @@ def main() -> int:
         check(stack, tuple(given.kill))
     except CheckError as error:
         sys.stderr.write(
-            f"compose-check: {error}\n{stack.compose('ps', '--all')}{stack.compose('logs', '--tail', '20')}"
+            f"compose-check: {error}\n{stack.compose('ps', '--all')}{stack.compose('logs', '--no-color', '--tail', '5')}"
         )
         return 1
     finally:

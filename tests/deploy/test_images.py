@@ -33,7 +33,7 @@ HEAVY = {
 
 
 def installed(service: str) -> set[str]:
-    command = [str(ROOT / ".tools/uv"), "export", "--quiet", "--offline", "--locked", "--no-dev", "--no-hashes"]
+    command = [str(ROOT / ".tools/uv"), "export", "--quiet", "--offline", "--frozen", "--no-dev", "--no-hashes"]
     done = subprocess.run(
         [*command, "--no-emit-workspace", "--package", f"olo-{service}"],
         capture_output=True, text=True, check=True, cwd=ROOT,

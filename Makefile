@@ -185,6 +185,36 @@ charts: setup .tools/helm ## Write the schemas of the Helm charts anew, lint the
 	@$(BIN)/python deploy/charts/generate.py
 	@$(BIN)/pytest -q tests/deploy/test_charts.py tests/deploy/test_charts_pods.py tests/deploy/test_charts_values.py
 
+SERVICES := gateway registry router retrieval llm-worker embed-worker
+# Any Debian or Ubuntu with Python 3.11 or newer, in it or in its packages; pin it by its digest where it matters.
+BASE ?= python:3.11-slim-bookworm
+TAG ?= 0.1.0
+REGISTRY ?=
+DOCKER ?= docker
+BUILD := $(DOCKER) build --quiet --build-arg BASE=$(BASE) --build-arg UV_VERSION=$(UV_VERSION) $(BUILD_ARGS)
+IMAGE_LABELS = --build-arg VERSION=$(TAG) --build-arg REVISION=$(shell git rev-parse HEAD)
+
+.PHONY: images compose-check sbom
+images: $(addprefix image-,$(SERVICES)) image-demo-models ## Build the images (BASE=... TAG=... REGISTRY=host/path/)
+
+image-%:
+	@echo "building $(REGISTRY)olo-$*:$(TAG)"
+	@$(BUILD) $(IMAGE_LABELS) --build-arg SERVICE=$* --file deploy/images/Dockerfile --tag $(REGISTRY)olo-$*:$(TAG) .
+
+image-demo-models image-stand-ins: image-%:
+	@echo "building $(REGISTRY)olo-$*:$(TAG)"
+	@$(BUILD) --target $* --file deploy/compose/Dockerfile --tag $(REGISTRY)olo-$*:$(TAG) .
+
+compose-check: setup images image-stand-ins ## Start the stack of deploy/compose, ask, kill each container in turn, watch it answer
+	@$(BIN)/python deploy/compose/check.py $(ARGS)
+
+sbom: $(STAMP) ## Write what each image has from the package index, as CycloneDX, into build/sbom
+	@mkdir -p build/sbom
+	@for service in $(SERVICES); do \
+		.tools/uv export --quiet --locked --no-dev --package olo-$$service --format cyclonedx1.5 \
+			--preview-features sbom-export --output-file build/sbom/olo-$$service.cdx.json >/dev/null || exit 1; \
+	done
+
 ##@ Rest
 
 .PHONY: clean

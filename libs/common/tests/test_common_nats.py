@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from olo_common import nats_streams
 from olo_common.nats_bus import nats_bus
+from olo_common.nats_client import NatsClient
 from olo_common.nats_streams import StreamKeeper
 from olo_common.settings import NatsSettings
 from olo_testing.ports import free_port
@@ -40,6 +43,21 @@ async def test_the_server_may_come_later_and_go_in_between(tmp_path: Path) -> No
                 assert await bus.publish("a.b", life)
                 assert await asyncio.wait_for(heard.get(), 5) == life
     assert heard.empty()
+
+
+async def test_it_ends_also_where_the_client_does_not_hear_that_it_is_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    trying = asyncio.Event()
+
+    async def deaf(*_: Any, **__: Any) -> None:
+        trying.set()
+        # As wait_for does where the attempt fails just then; the client tries again.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(NatsClient, "connect_as_told", deaf)
+    async with asyncio.timeout(30), nats_bus(NatsSettings(url="nats://127.0.0.1:1"), "test"):
+        await trying.wait()
 
 
 async def test_a_handler_that_raises_loses_that_message_alone(nats_url: str) -> None:

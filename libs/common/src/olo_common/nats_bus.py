@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 
 from nats.aio.client import Client
@@ -32,6 +32,7 @@ Handler = Callable[[str, bytes], Awaitable[None]]
 
 _PENDING_MESSAGES = 65_536
 _PENDING_BYTES = 32 * 1024 * 1024
+_CANCEL_AGAIN_SECONDS = 0.5
 
 
 class Subscription:
@@ -222,8 +223,18 @@ async def nats_bus(settings: NatsSettings, name: str) -> AsyncIterator[NatsBus]:
     try:
         yield bus
     finally:
-        for task in tasks:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await _ended(tasks)
         await bus._close()
+
+
+async def _ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancels tasks until they have ended.
+
+    Once is not enough: before Python 3.12 `asyncio.wait_for`, with which the client connects, swallows a cancellation
+    that comes just as the attempt has failed, and the client would go on trying, and this process stop, for ever.
+    """
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)

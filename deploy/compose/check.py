@@ -254,7 +254,8 @@ def main() -> int:
         check(stack, tuple(given.kill))
     except CheckError as error:
         sys.stderr.write(
-            f"compose-check: {error}\n{stack.compose('ps', '--all')}{stack.compose('logs', '--no-color', '--tail', '5')}"
+            f"compose-check: {error}\n"
+            f"{stack.compose('ps', '--all')}{stack.compose('logs', '--no-color', '--tail', '5')}"
         )
         return 1
     finally:

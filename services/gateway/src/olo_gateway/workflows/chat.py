@@ -38,16 +38,16 @@ class ChatWorkflow:
             generation = Generation(request, prompt, self._record, self._parking, self._deadline)
             generated = await generation.answer()
         except OloError as error:
-            measure(self._record.response, outcome_of(error), error.reason)
+            measure(self._record.response, outcome_of(error), error.reason, tenant=request.tenant)
             raise to_application_error(error, retryable=False, beside=[self._record.post_mortem()]) from error
         except (Exception, asyncio.CancelledError):
             # A run that leaves the cache of its worker is torn down like a cancelled one, and goes on elsewhere. One
             # that is forgotten without that is closed by the garbage collector, where no workflow could be asked.
             if workflow.cancellation_reason() is not None:
-                measure(self._record.response, CANCELLED)
+                measure(self._record.response, CANCELLED, tenant=request.tenant)
             raise
         answer = self._record.complete(generated)
-        measure(answer, COMPLETED)
+        measure(answer, COMPLETED, tenant=request.tenant)
         return answer
 
     @workflow.signal(name=MODEL_HINT_SIGNAL)

@@ -25,7 +25,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
-def _wrap(
+def wrapped(
     handler: Handler | None,
     unary: Callable[[Any, Context, Any], Awaitable[Any]],
     stream: Callable[[Any, Context, Any], AsyncIterator[Any]],
@@ -91,7 +91,7 @@ class TraceInterceptor(grpc.aio.ServerInterceptor):
                 finally:
                     _tell_status(current, context)
 
-        return _wrap(handler, unary, stream)
+        return wrapped(handler, unary, stream)
 
 
 def _tell_status(current: Span, context: Context) -> None:
@@ -121,7 +121,7 @@ class RequestIdInterceptor(grpc.aio.ServerInterceptor):
                 async for response in behaviour(request, context):
                     yield response
 
-        return _wrap(handler, unary, stream)
+        return wrapped(handler, unary, stream)
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
@@ -148,7 +148,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                 except Exception as error:
                     await _end(context, error)
 
-        return _wrap(handler, unary, stream)
+        return wrapped(handler, unary, stream)
 
 
 async def _end(context: Context, error: Exception) -> None:

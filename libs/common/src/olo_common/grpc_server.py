@@ -49,6 +49,7 @@ async def grpc_server(
     conditions: Health,
     *,
     stopping: Callable[[], None] = lambda: None,
+    guards: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> AsyncIterator[str]:
     """Serves while the context is entered; gives `host:port`. Leaving it drains: NOT_SERVING, wait, stop with grace.
 
@@ -57,11 +58,12 @@ async def grpc_server(
         registrations: What is served.
         conditions: The health that is served with it.
         stopping: Called when the wait is over: nothing new is to be taken.
+        guards: Interceptors that let calls in, health checks and reflection too, before anything else runs.
 
     Raises:
         StartupError: The port is taken.
     """
-    interceptors = [*([TraceInterceptor()] if tracing() else []), RequestIdInterceptor(), ErrorInterceptor()]
+    interceptors = [*([TraceInterceptor()] if tracing() else []), RequestIdInterceptor(), ErrorInterceptor(), *guards]
     server = grpc.aio.server(interceptors=interceptors, options=[*_OPTIONS, *_age(settings.connection_age)])
     for registration in registrations:
         registration.add(registration.servicer, server)

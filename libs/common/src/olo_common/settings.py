@@ -117,9 +117,14 @@ class ServiceSettings(BaseSettings):
     tracing: TracingSettings = Field(default_factory=TracingSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
 
+    @property
+    def authenticated(self) -> bool:
+        """Whether callers are known before they are served."""
+        return False
+
     @model_validator(mode="after")
     def _loopback_or_told(self) -> ServiceSettings:
-        if not is_loopback(self.host) and not self.security.allow_insecure:
+        if not (is_loopback(self.host) or self.authenticated or self.security.allow_insecure):
             raise ValueError(
                 f"refusing to bind {self.host}: callers are not authenticated; bind 127.0.0.1 "
                 "or set OLO_ALLOW_INSECURE=true"

@@ -35,9 +35,11 @@ from olo_common.lifecycle import Lifetime, background
 from olo_common.nats_bus import nats_bus
 from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
+from olo_gateway.access.keyring import Keyring
 from olo_gateway.activities import ChatActivities
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.inspected_models import InspectedModels
+from olo_gateway.adapters.key_file import KeyFile
 from olo_gateway.adapters.nats_logs import nats_logs
 from olo_gateway.adapters.nats_tokens import NatsTokenStreams
 from olo_gateway.adapters.object_stores import object_store, sweep_for_ever
@@ -67,19 +69,23 @@ from olo_gateway.http.batch_routes import batch_routes
 from olo_gateway.http.cluster.cluster import Cluster
 from olo_gateway.http.compatible import Peers, compatible_routes
 from olo_gateway.http.file_routes import FORM_BYTES, file_routes
+from olo_gateway.http.guard import Guarding
 from olo_gateway.http.log_routes import log_routes
 from olo_gateway.http.rag_routes import rag_routes
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
 from olo_gateway.http.vector_store_routes import vector_store_routes
-from olo_gateway.ports import RecentLogs
+from olo_gateway.own_models import OwnEmbedding, OwnTokenizing
+from olo_gateway.own_runs import OwnRuns
+from olo_gateway.ports import RecentLogs, Runs
+from olo_gateway.rpc_guard import KeyInterceptor
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
 from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.shadow_activities import ShadowActivities
-from olo_gateway.telemetry import SDK_BUCKETS, count_refusal, show
+from olo_gateway.telemetry import KEYS, SDK_BUCKETS, count_refusal, show
 from olo_gateway.vector_stores import VectorStores
 from olo_gateway.workers import chat_worker
 
@@ -121,7 +127,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         limits = RunLimits(
             settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes
         )
-        runs = TemporalRuns(client, eager=settings.role == "all", ui=settings.temporal_ui)
+        runs = OwnRuns(TemporalRuns(client, eager=settings.role == "all", ui=settings.temporal_ui))
         chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
         stack.push_async_callback(chats.close)
         instances = RoutedInstances(RouterServiceStub(router))
@@ -165,6 +171,9 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 await stack.enter_async_context(
                     temporal_worker(client, make_batch_worker, lifetime=lifetime, health=health)
                 )
+        keys = Keyring() if settings.api_keys_file and settings.role != "worker" else None
+        if keys is not None:
+            await stack.enter_async_context(_kept(settings.api_keys_file, keys, lifetime))
         registrations: list[Registration] = []
         if settings.role != "worker":
             registrations = await _edge(
@@ -184,9 +193,13 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 retrieval=retrieval,
                 health=health,
                 lifetime=lifetime,
+                guarding=None if keys is None else Guarding(keys, settings.public_docs),
             )
         # Both servers let running calls end, one after the other; neither may take new ones meanwhile.
-        yield await stack.enter_async_context(grpc_server(settings, registrations, health, stopping=admission.close))
+        guards = [] if keys is None else [KeyInterceptor(keys)]
+        yield await stack.enter_async_context(
+            grpc_server(settings, registrations, health, stopping=admission.close, guards=guards)
+        )
 
 
 async def _edge(
@@ -195,7 +208,7 @@ async def _edge(
     *,
     admission: Admission,
     chats: Chats,
-    runs: TemporalRuns,
+    runs: Runs,
     shelf: Shelf,
     objects: ObjectStore,
     client: Client,
@@ -207,11 +220,12 @@ async def _edge(
     retrieval: grpc.aio.Channel,
     health: Health,
     lifetime: Lifetime,
+    guarding: Guarding | None,
 ) -> list[Registration]:
     """Builds what callers see, and serves its HTTP side; gives its gRPC side."""
     show(admission)
     catalogue = RegistryCatalogue(RegistryServiceStub(registry))
-    embedding, tokenizing = RoutedEmbedding(instances), RoutedTokenizing(instances)
+    embedding, tokenizing = OwnEmbedding(RoutedEmbedding(instances)), OwnTokenizing(RoutedTokenizing(instances))
     routing = RoutingViews(RouterServiceStub(router), BenchmarkServiceStub(registry))
     documents = RetrievalDocuments(RetrievalServiceStub(retrieval))
     stores = VectorStores(documents, shelf, objects)
@@ -233,6 +247,7 @@ async def _edge(
             log_routes(logs),
         ],
         larger_bodies={"/v1/files": settings.max_file_bytes + FORM_BYTES},
+        guarding=guarding,
     )
     models = InspectedModels(RouterServiceStub(router), instances)
     cluster = Cluster(
@@ -268,6 +283,16 @@ async def _edge(
         forwarded(BENCHMARK_FILE.services_by_name["BenchmarkService"], registry, "the registry"),
         forwarded(ROUTER_FILE.services_by_name["RouterService"], router, "the router", only=QUESTIONS_ABOUT_ROUTING),
     ]
+
+
+@asynccontextmanager
+async def _kept(path: str, keys: Keyring, lifetime: Lifetime) -> AsyncIterator[None]:
+    """Keeps the keys as their file says."""
+    file = KeyFile(path, keys)
+    file.load()
+    KEYS.watch(lambda: keys.size)
+    async with background(file.watch(), "keys-watch", lifetime):
+        yield
 
 
 async def _watch(client: Client, health: Health) -> None:

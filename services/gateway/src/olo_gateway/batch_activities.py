@@ -22,6 +22,7 @@ from olo_contracts.queues import (
     SAVE_BATCH_ACTIVITY,
     VALIDATE_BATCH_ACTIVITY,
 )
+from olo_gateway.access.caller import Caller, acting
 from olo_gateway.adapters.batch_records import BatchRecords
 from olo_gateway.adapters.temporal_runs import RUN_STATE
 from olo_gateway.batches.desk import Desk, Row
@@ -77,7 +78,8 @@ class BatchActivities:
             if (done := await desk.get(line.line)) is not None:
                 return pb.BatchLineResult(succeeded=done[0].succeeded)
             asked = read(await desk.line(line.line), line.endpoint)
-            answered = await self._answered(line, asked)
+            with acting(Caller(tenant=line.tenant)):
+                answered = await self._answered(line, asked)
             succeeded = answered.status < 400
             row = answer_row(line.batch_id, line.line, asked.custom_id, answered)
             await desk.put(Row(line.line, succeeded), row)

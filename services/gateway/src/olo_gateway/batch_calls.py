@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import timedelta
 from typing import Final
@@ -15,11 +15,14 @@ from olo.gateway.v1 import batch_service_pb2 as pb
 from olo_common.durations import duration_of, seconds_of
 from olo_common.errors import InvalidField, OloError, Unavailable
 from olo_contracts.queues import CANCEL_BATCH_SIGNAL, PAUSE_BATCH_SIGNAL, RESUME_BATCH_SIGNAL
+from olo_gateway.access.caller import caller
 from olo_gateway.adapters.batch_records import BatchRecords
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.batches.desk import Desk
+from olo_gateway.batches.lines import LineInvalid, read, split
 from olo_gateway.batches.order import INPUT_PURPOSE, BatchOrder, accepted, is_batch_id, new_batch_id
-from olo_gateway.errors import BatchConflict, BatchEnded, BatchNotFound
+from olo_gateway.batches.results import Endpoint
+from olo_gateway.errors import BatchConflict, BatchEnded, BatchNotFound, Forbidden
 from olo_gateway.files.objects import ObjectStore
 from olo_gateway.files.shelf import Shelf
 
@@ -42,7 +45,7 @@ class Batches:
         runs: The workflows.
         objects: Where records and work are kept.
         shelf: The files.
-        endpoints: Those that take batches.
+        endpoints: What answers lines.
         window: Lines of a batch in flight at once.
     """
 
@@ -51,7 +54,7 @@ class Batches:
         runs: TemporalBatches,
         objects: ObjectStore,
         shelf: Shelf,
-        endpoints: Collection[str],
+        endpoints: Mapping[str, Endpoint],
         *,
         window: int,
     ) -> None:
@@ -72,6 +75,8 @@ class Batches:
         file = await self._shelf.get(tenant, order.input_file_id, "input_file_id")
         if file.purpose != INPUT_PURPOSE:
             raise InvalidField("input_file_id", f"the purpose of this file is {file.purpose}, and not {INPUT_PURPOSE}")
+        if caller().models:
+            await self._check_models(tenant, order)
         batch = _new(tenant, order)
         if order.request_id and (known := await self._records.get(tenant, batch.batch_id)) is not None:
             if not _same(known, batch):
@@ -133,6 +138,26 @@ class Batches:
         async with aclosing(desk.contents(rows)) as contents:
             async for content in contents:
                 yield content
+
+    async def _check_models(self, tenant: str, order: BatchOrder) -> None:
+        """Reads the file of a caller who may not name every model: when its lines are run, nobody knows their key.
+
+        Raises:
+            Forbidden: Naming the first line that asks for a model which is not theirs.
+        """
+        check = self._endpoints[order.endpoint].check
+        async with (
+            aclosing(self._shelf.read(tenant, order.input_file_id)) as pieces,
+            aclosing(split(pieces)) as lines,
+        ):
+            async for raw in lines:
+                try:
+                    check(read(raw, order.endpoint).body)
+                except Forbidden as error:
+                    raise Forbidden(f"line {raw.number}: {error.message}", field="input_file_id") from None
+                except (LineInvalid, InvalidField):
+                    # The batch tells all of them, and runs no line then.
+                    continue
 
     async def _start(self, tenant: str, batch: pb.Batch) -> None:
         work = pb.BatchWork(batch=batch, tenant=tenant, window=self._window, lines_per_part=LINES_PER_PART)

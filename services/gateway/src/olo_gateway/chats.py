@@ -17,14 +17,16 @@ from olo.gateway.v1.run_pb2 import RUN_PHASE_PARKED, ChatRequest, ChatResponse, 
 from olo_common.durations import seconds_of
 from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
-from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.access.caller import billed, caller, tenant
 from olo_gateway.convert import request_of
 from olo_gateway.errors import Overloaded
 from olo_gateway.following import ChatEvent, Following, Started
+from olo_gateway.own_models import tokens_in
 from olo_gateway.ports import Runs, TokenStreams
+from olo_gateway.routing import USUAL_ANSWER_TOKENS
 from olo_gateway.runs.admission.admission import Admission, Applicant, Place
 from olo_gateway.runs.attempts import LOSSES
-from olo_gateway.runs.identity import fingerprint, run_id_of
+from olo_gateway.runs.identity import fingerprint, own_run_id, run_id_of
 from olo_gateway.runs.order import ChatOrder
 from olo_gateway.runs.validation import RunLimits, accepted
 from olo_gateway.streaming.events import ResumePoint
@@ -45,6 +47,8 @@ class _Call:
     wait: float
     outlives_caller: bool
     applicant: Applicant
+    expected: int
+    """Tokens that it may cost."""
 
 
 class Chats:
@@ -149,6 +153,7 @@ class Chats:
         Raises:
             OloError: There is no such run, why it failed, or why it cannot be followed from there.
         """
+        run_id = own_run_id(run_id, tenant())
         wait = self._limits.maximum if seconds is None else min(seconds, self._limits.maximum)
         following = Following(self._tokens, run_id)
 
@@ -172,16 +177,17 @@ class Chats:
             await asyncio.wait(self._cancelling, timeout=2.0)
 
     def _call(self, order: ChatOrder, *, stream: bool) -> _Call:
-        order = accepted(order, self._limits)
+        order = caller().admitted(accepted(order, self._limits))
         assert order.timeout is not None
-        run_id = run_id_of(order.request_id or uuid.uuid4().hex)
+        run_id = run_id_of(order.request_id or uuid.uuid4().hex, tenant())
         return _Call(
             run_id=run_id,
-            request=request_of(order, stream=stream, tenant=DEFAULT_TENANT, max_attempts=self._limits.attempts),
+            request=request_of(order, stream=stream, tenant=tenant(), max_attempts=self._limits.attempts),
             fingerprint=fingerprint(order),
             wait=order.timeout + RESULT_GRACE_SECONDS,
             outlives_caller=order.store or bool(order.request_id),
-            applicant=Applicant(run_id, order.model, order.timeout, DEFAULT_TENANT, order.priority),
+            applicant=Applicant(run_id, order.model, order.timeout, tenant(), order.priority),
+            expected=_expected(order),
         )
 
     @contextlib.asynccontextmanager
@@ -189,15 +195,21 @@ class Chats:
         """Holds the place of a call while entered.
 
         Nobody is turned away from a run that was accepted by another replica, or by this one before it was restarted.
+        What the run costs is taken from what the caller's key allows; who comes back to it does not pay for it twice.
         """
         with contextlib.ExitStack() as held:
+            bill = held.enter_context(billed(call.expected))
             try:
                 place = held.enter_context(self._admission.place(call.applicant))
             except Overloaded:
                 if not call.request.request_id or not await self._returns(call.run_id):
                     raise
                 place = held.enter_context(self._admission.place(call.applicant))
-            yield place
+            try:
+                yield place
+            finally:
+                if place.spent is not None:
+                    bill.settle(0 if place.joined or place.tenant is None else place.spent)
 
     async def _returns(self, run_id: str) -> bool:
         """Whether this is the id of a run that exists."""
@@ -284,9 +296,16 @@ def _forgotten(task: asyncio.Task[None]) -> None:
         logger(__name__).error("background_run_crashed", exc_info=error)
 
 
+def _expected(order: ChatOrder) -> int:
+    """Tokens that a run may cost, as far as that can be told before a model has seen it."""
+    said = tokens_in([turn.content for turn in order.turns])
+    return said + order.n * (order.sampling.max_tokens or USUAL_ANSWER_TOKENS)
+
+
 def _note(place: Place, response: ChatResponse) -> None:
     place.run_seconds = seconds_of(response.timings.total)
     place.tokens = response.usage.completion_tokens
+    place.spent = response.usage.prompt_tokens + response.usage.completion_tokens
     lost = any(attempt.failure_reason in LOSSES for attempt in response.attempts)
     place.disturbed = place.disturbed or lost or seconds_of(response.timings.parked) > 0
 

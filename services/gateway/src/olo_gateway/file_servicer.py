@@ -14,7 +14,7 @@ from olo.gateway.v1 import file_service_pb2 as pb
 from olo.gateway.v1.file_service_pb2_grpc import FileServiceServicer
 from olo_common.durations import seconds_of
 from olo_common.errors import InvalidField
-from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.access.caller import tenant
 from olo_gateway.files.shelf import FileDraft, Shelf, StoredFile
 
 MAX_FILES_PER_PAGE: Final = 1000
@@ -39,20 +39,18 @@ class FileServicer(FileServiceServicer):
         header = first.header
         life = seconds_of(header.expires_after) if header.HasField("expires_after") else None
         draft = FileDraft(header.filename, header.purpose, life)
-        return pb.UploadFileResponse(
-            file=_message_of(await self._shelf.take(DEFAULT_TENANT, draft, _data(request_iterator)))
-        )
+        return pb.UploadFileResponse(file=_message_of(await self._shelf.take(tenant(), draft, _data(request_iterator))))
 
     async def GetFile(self, request: pb.GetFileRequest, context: Context) -> pb.GetFileResponse:
         """Returns what is known of a file."""
-        return pb.GetFileResponse(file=_message_of(await self._shelf.get(DEFAULT_TENANT, request.file_id)))
+        return pb.GetFileResponse(file=_message_of(await self._shelf.get(tenant(), request.file_id)))
 
     async def ListFiles(self, request: pb.ListFilesRequest, context: Context) -> pb.ListFilesResponse:
         """Lists files, newest first."""
         if request.page_size > MAX_FILES_PER_PAGE:
             raise InvalidField("page_size", f"must be from 1 to {MAX_FILES_PER_PAGE}")
         size = request.page_size or DEFAULT_FILES_PER_PAGE
-        files, more = await self._shelf.list(DEFAULT_TENANT, size, request.page_token, request.purpose)
+        files, more = await self._shelf.list(tenant(), size, request.page_token, request.purpose)
         token = files[-1].file_id if more else ""
         return pb.ListFilesResponse(files=[_message_of(file) for file in files], next_page_token=token)
 
@@ -60,13 +58,13 @@ class FileServicer(FileServiceServicer):
         self, request: pb.ReadFileRequest, context: Context
     ) -> AsyncGenerator[pb.ReadFileResponse, None]:
         """Sends the bytes of a file."""
-        async with aclosing(self._shelf.read(DEFAULT_TENANT, request.file_id)) as pieces:
+        async with aclosing(self._shelf.read(tenant(), request.file_id)) as pieces:
             async for piece in pieces:
                 yield pb.ReadFileResponse(data=piece)
 
     async def DeleteFile(self, request: pb.DeleteFileRequest, context: Context) -> pb.DeleteFileResponse:
         """Deletes a file."""
-        await self._shelf.delete(DEFAULT_TENANT, request.file_id)
+        await self._shelf.delete(tenant(), request.file_id)
         return pb.DeleteFileResponse()
 
 

@@ -12,7 +12,8 @@ from google.protobuf.message_factory import GetMessageClass
 from olo_common.grpc_client import call
 from olo_common.grpc_interceptors import REQUEST_ID_KEY
 from olo_common.grpc_server import Registration
-from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.access.caller import caller
+from olo_gateway.errors import Forbidden
 
 MAX_SECONDS: Final = 60.0
 
@@ -25,7 +26,8 @@ def forwarded(
     """A registration that passes unary calls of a service on over the channel.
 
     Args:
-        service: The service; where its requests have a field `tenant`, it is set here.
+        service: The service; where its requests have a field `tenant`, it is the caller's, whatever they say, unless
+            they are an operator with a key.
         channel: Where its real server is.
         peer: Who that is, for messages.
         only: The calls that are passed on; empty: all.
@@ -50,7 +52,7 @@ def _handler(method: MethodDescriptor, channel: grpc.aio.Channel, peer: str) -> 
 
     async def forward(request: Any, context: Context) -> Any:
         if has_tenant:
-            request.tenant = DEFAULT_TENANT
+            request.tenant = _tenant(request.tenant)
         seconds = min(context.time_remaining() or MAX_SECONDS, MAX_SECONDS)
         metadata = tuple((k, v) for k, v in context.invocation_metadata() or () if k == REQUEST_ID_KEY)
         return await call(remote, request, peer=peer, timeout=seconds, metadata=metadata)
@@ -58,3 +60,17 @@ def _handler(method: MethodDescriptor, channel: grpc.aio.Channel, peer: str) -> 
     return grpc.unary_unary_rpc_method_handler(
         forward, request_deserializer=request_class.FromString, response_serializer=response_class.SerializeToString
     )
+
+
+def _tenant(wanted: str) -> str:
+    """Whose things a call is about.
+
+    Raises:
+        Forbidden: The caller has named a tenant that is not theirs.
+    """
+    who = caller()
+    if not who.key_id or wanted in ("", who.tenant):
+        return who.tenant
+    if not who.admin:
+        raise Forbidden("this key is of another tenant", field="tenant")
+    return wanted

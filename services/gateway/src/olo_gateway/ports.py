@@ -87,7 +87,7 @@ class Runs(Protocol):
         """
 
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
-        """Runs, newest first, and the token of the next page."""
+        """Runs of the caller's tenant, newest first, and the token of the next page."""
         ...
 
 

@@ -17,7 +17,7 @@ AUTO_PROFILE: Final = "auto"
 _MAX_TEXT: Final = 8192
 _CHARACTERS_PER_TOKEN: Final = 4
 _CHARACTERS_PER_PASSAGE: Final = 800
-_USUAL_ANSWER_TOKENS: Final = 128
+USUAL_ANSWER_TOKENS: Final = 128
 
 _HARDWARE: Final = {
     "": common_pb2.HARDWARE_TYPE_UNSPECIFIED,
@@ -41,7 +41,7 @@ def select_request(
     characters = sum(len(message.content) for message in request.messages)
     recorded = request.rag.recorded or bool(request.recorded_passages)
     passages = len(request.recorded_passages) if recorded else request.rag.top_k
-    longest = request.sampling.max_tokens or _USUAL_ANSWER_TOKENS
+    longest = request.sampling.max_tokens or USUAL_ANSWER_TOKENS
     return router.SelectModelsRequest(
         model_type=common_pb2.MODEL_TYPE_LLM,
         model=request.model,
@@ -56,7 +56,7 @@ def select_request(
         deadline=duration_of(left),
         tenant=request.tenant,
         prompt_tokens=(characters + passages * _CHARACTERS_PER_PASSAGE) // _CHARACTERS_PER_TOKEN,
-        completion_tokens=min(longest, _USUAL_ANSWER_TOKENS),
+        completion_tokens=min(longest, USUAL_ANSWER_TOKENS),
     )
 
 

@@ -72,11 +72,22 @@ class GatewaySettings(ServiceSettings):
     are left to less urgent requests."""
     max_batch_lines_in_flight: Annotated[int, Field(ge=1, le=1000)] = 64
     """Lines of all batches that this process sees through at once."""
+    api_keys_file: str = ""
+    """The file of API keys, which `olo keys` writes and which may be mounted; a change is taken within seconds. With
+    it, every call but those of probes needs a key, and sees the things of the key's tenant alone. Empty: nobody is
+    asked for a key, and everybody is an operator."""
+    public_docs: bool = False
+    """Whether /docs and /openapi.json are shown without a key where keys are asked for. Browsers send none."""
     temporal_ui: str = ""
     """Where people reach Temporal's web interface, such as `http://127.0.0.1:8233`: traces of runs link to it. Empty:
     they do not."""
     nats: NatsSettings = Field(default_factory=NatsSettings)
     temporal: TemporalSettings = Field(default_factory=TemporalSettings)
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether callers are known before they are served."""
+        return bool(self.api_keys_file) or super().authenticated
 
     @model_validator(mode="after")
     def _fits(self) -> GatewaySettings:

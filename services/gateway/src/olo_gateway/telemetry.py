@@ -15,8 +15,8 @@ RUNS_LIMIT: Final = Gauge("olo_gateway_runs_limit", "Runs that may be in flight 
 RUNS_IN_FLIGHT: Final = Gauge("olo_gateway_runs_in_flight", "Runs in flight; parked ones are not counted.")
 REFUSALS: Final = Counter(
     "olo_gateway_refusals",
-    "Calls that were refused: `full`, `deadline` (the answer would come too late), `budget`, `visitors` (too many "
-    "follow runs of others), `stopping`.",
+    "Calls that were refused: `full`, `deadline` (the answer would come too late), `visitors` (too many follow runs of "
+    "others), `stopping`.",
     ("reason",),
 )
 FIRST_CHUNKS: Final = Histogram(
@@ -24,6 +24,19 @@ FIRST_CHUNKS: Final = Histogram(
     "From the start of a streamed run to the first text that its caller gets.",
     unit=SECONDS,
     buckets=(*FIRST_TOKEN_SECONDS, 20.0, 40.0, 80.0),
+)
+DENIALS: Final = Counter(
+    "olo_gateway_denials",
+    "Calls that were refused for their key: `auth_missing`, `auth_invalid`, `auth_ambiguous`, `forbidden` or "
+    "`rate_limited`.",
+    ("reason",),
+)
+KEYS: Final = Gauge("olo_gateway_keys", "API keys that hold now; 0 where none are asked for.")
+KEYS_READ: Final = Counter(
+    "olo_gateway_keys_file_reads",
+    "Times that the file of keys was read: `taken`, or `refused` because it is missing or wrong; then the keys before "
+    "it hold on.",
+    ("outcome",),
 )
 RESETS: Final = Counter(
     "olo_gateway_stream_resets",
@@ -59,7 +72,7 @@ FALLBACKS: Final = Counter(
 )
 PARKED: Final = Counter("olo_runs_parked", "Ended runs that were parked meanwhile, waiting for a model.")
 INSTRUMENTS: Final = (
-    *(RUNS_LIMIT, RUNS_IN_FLIGHT, REFUSALS, FIRST_CHUNKS, RESETS, REPLAYS, RETURNS),
+    *(RUNS_LIMIT, RUNS_IN_FLIGHT, REFUSALS, DENIALS, KEYS, KEYS_READ, FIRST_CHUNKS, RESETS, REPLAYS, RETURNS),
     *(RUNS, RUN_TIMES, ATTEMPTS, RESUMED, FALLBACKS, PARKED),
 )
 SDK_BUCKETS: Final = ((RUN_TIMES.prometheus_name, RUN_TIMES.buckets),)
@@ -75,3 +88,8 @@ def show(admission: Admission) -> None:
 def count_refusal(reason: str) -> None:
     """Counts a caller who was not let in."""
     REFUSALS.add(reason=reason)
+
+
+def count_denial(reason: str) -> None:
+    """Counts a call that was refused for its key."""
+    DENIALS.add(reason=reason)

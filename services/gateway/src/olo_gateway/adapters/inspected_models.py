@@ -16,7 +16,7 @@ from olo.router.v1.router_service_pb2 import (
 )
 from olo_common.errors import OloError
 from olo_common.grpc_client import call
-from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.access.caller import caller, tenant
 from olo_gateway.adapters.routed_instances import RoutedInstances
 from olo_gateway.convert import messages_of
 from olo_gateway.formats import tool_messages
@@ -39,7 +39,7 @@ class InspectedModels:
     async def explain(self, model: str, model_type: ModelType) -> SelectModelsResponse:
         """See `ports.Selecting`."""
         wanted = SelectModelsRequest(model_type=model_type, model=model, max_candidates=1)
-        request = ExplainSelectionRequest(request=wanted, tenant=DEFAULT_TENANT)
+        request = ExplainSelectionRequest(request=wanted, tenant=tenant())
         response: ExplainSelectionResponse = await call(
             self._router.ExplainSelection, request, peer="the router", timeout=_SECONDS
         )
@@ -47,6 +47,7 @@ class InspectedModels:
 
     async def count(self, order: ChatOrder) -> int:
         """See `ports.Inspecting`."""
+        caller().check_model(order.model)
         candidate = (await self._instances.candidates(MODEL_TYPE_LLM, order.model))[0]
         stub = InferenceServiceStub(await self._instances.channel(candidate.address))
         request = inference.CountTokensRequest(messages=messages_of(order.turns), tools=tool_messages(order.tools))

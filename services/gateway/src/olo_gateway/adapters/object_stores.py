@@ -10,7 +10,6 @@ from typing import Final, Protocol
 
 from olo_common.errors import OloError, StartupError
 from olo_common.logs import logger
-from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.adapters.object_directory import ObjectDirectory
 from olo_gateway.errors import FilesDisabled
 from olo_gateway.files.objects import ObjectStore
@@ -85,7 +84,8 @@ async def sweep_for_ever(objects: SweptObjects, shelf: Shelf) -> None:
     while True:
         try:
             await objects.sweep()
-            logger(__name__).info("files_swept", removed=await shelf.sweep(DEFAULT_TENANT))
+            removed = sum([await shelf.sweep(tenant) for tenant in await shelf.tenants()])
+            logger(__name__).info("files_swept", removed=removed)
         except OloError as error:
             logger(__name__).warning("files_not_swept", reason=error.reason)
         await asyncio.sleep(_SWEEP_SECONDS)

@@ -11,7 +11,7 @@ import grpc
 from olo.common.v1.common_pb2 import ModelType
 from olo.router.v1.router_service_pb2 import Candidate, SelectModelsRequest, SelectModelsResponse
 from olo_common.grpc_client import call, open_channel
-from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.access.caller import tenant
 
 if TYPE_CHECKING:  # these classes exist for type checkers alone
     from olo.router.v1.router_service_pb2_grpc import RouterServiceAsyncStub
@@ -33,7 +33,7 @@ class RoutedInstances:
         """Models that may answer, with the address of an instance each, the best first; at least one."""
         selection: SelectModelsResponse = await call(
             self._router.SelectModels,
-            SelectModelsRequest(model_type=model_type, model=model, max_candidates=most, tenant=DEFAULT_TENANT),
+            SelectModelsRequest(model_type=model_type, model=model, max_candidates=most, tenant=tenant()),
             peer="the router",
             timeout=_SELECT_SECONDS,
         )

@@ -27,6 +27,7 @@ from olo.gateway.v1.run_pb2 import RUN_STATE_RUNNING, ChatRequest, ChatResponse,
 from olo_common.errors import InvalidField, OloError, RemoteError, Unavailable
 from olo_common.failures import from_failure
 from olo_contracts.queues import CHAT_QUEUE, CHAT_WORKFLOW
+from olo_gateway.access.caller import tenant
 from olo_gateway.adapters.page_tokens import unwrapped, wrapped
 from olo_gateway.adapters.places_in_line import show_place
 from olo_gateway.adapters.run_accounts import account_of, parked, post_mortem_of, progress_of
@@ -35,6 +36,7 @@ from olo_gateway.adapters.run_traces import steps_of
 from olo_gateway.adapters.shadow_runs import shadow_of
 from olo_gateway.convert import priority_of
 from olo_gateway.errors import DeadlineExceeded, Overloaded, RequestIdConflict, RunCancelled, RunNotFound
+from olo_gateway.runs.identity import run_prefix
 
 EXECUTION_GRACE: Final = timedelta(seconds=5)
 """The workflow keeps its deadline itself; Temporal ends it this much later if it cannot."""
@@ -217,7 +219,7 @@ class TemporalRuns:
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """See `ports.Runs`."""
         pages = self._client.list_workflows(
-            _QUERY,
+            f"{_QUERY} AND WorkflowId STARTS_WITH '{run_prefix(tenant())}'",
             page_size=page_size,
             next_page_token=unwrapped(page_token),
             rpc_timeout=timedelta(seconds=RPC_SECONDS),

@@ -6,12 +6,13 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from olo_common.errors import InvalidField
+from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.errors import FileTooLarge, ObjectMissing, StoredFileNotFound
 from olo_gateway.files.objects import ObjectStore, get_json, put_json
 
@@ -26,6 +27,7 @@ _RECORD: Final = ".json"
 _ORPHAN_SECONDS: Final = 24 * 3600
 """Longer than any upload takes: bytes without a record that are older were left by a process that died."""
 _READS: Final = 16
+_TENANTS: Final = "tenants"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,8 @@ class Shelf:
         self._objects = objects
         self.max_bytes = max_bytes
         self._now = now
+        self._noted = {DEFAULT_TENANT}
+        """Tenants of whom the store knows that they have had files."""
 
     async def take(self, tenant: str, draft: FileDraft, content: AsyncIterable[bytes]) -> StoredFile:
         """Stores the file of a caller.
@@ -114,6 +118,7 @@ class Shelf:
 
     async def write(self, tenant: str, draft: FileDraft, content: AsyncIterable[bytes]) -> StoredFile:
         """Stores a file as it is; one with a `file_id` of its own takes the place of the one before."""
+        await self._note(tenant)
         created = int(self._now())
         file_id = draft.file_id or _new_id(self._now())
         size = await self._objects.put(_content(tenant, file_id), content)
@@ -186,6 +191,10 @@ class Shelf:
         await self.get(tenant, file_id)
         await self._forget(tenant, file_id)
 
+    async def tenants(self) -> Sequence[str]:
+        """Whoever may have files."""
+        return sorted({DEFAULT_TENANT, *await self._objects.names(_TENANTS)})
+
     async def sweep(self, tenant: str) -> int:
         """Deletes what has expired, and bytes that never became a file; returns how many."""
         swept = 0
@@ -199,6 +208,11 @@ class Shelf:
                 await self._forget(tenant, file_id)
                 swept += 1
         return swept
+
+    async def _note(self, tenant: str) -> None:
+        if tenant not in self._noted:
+            await put_json(self._objects, f"{_TENANTS}/{tenant}", {})
+            self._noted.add(tenant)
 
     async def _known(self, tenant: str, file_id: str) -> StoredFile | None:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from fastapi import APIRouter, FastAPI, Response
 from starlette.exceptions import HTTPException
 
+from olo_common.errors import ErrorCode, OloError
 from olo_common.health import Health
 from olo_gateway.chats import Chats
 from olo_gateway.conversations import Responses
@@ -15,7 +16,9 @@ from olo_gateway.http.body import BodyLimit
 from olo_gateway.http.chat_routes import chat_routes
 from olo_gateway.http.completion_routes import completion_routes
 from olo_gateway.http.embedding_routes import embedding_routes
+from olo_gateway.http.guard import Guard, Guarding
 from olo_gateway.http.model_routes import model_routes
+from olo_gateway.http.rates import rate_headers
 from olo_gateway.http.request_ids import RequestIds
 from olo_gateway.http.responses.routes import response_routes
 from olo_gateway.http.routing_routes import routing_routes
@@ -41,6 +44,7 @@ def http_app(
     tokenizing: Tokenizing,
     extras: Sequence[APIRouter] = (),
     larger_bodies: Mapping[str, int] | None = None,
+    guarding: Guarding | None = None,
 ) -> FastAPI:
     """The application.
 
@@ -55,6 +59,7 @@ def http_app(
         tokenizing: Tokens.
         extras: The routes of files, batches and documents.
         larger_bodies: Paths whose bodies may be larger than others, and how large.
+        guarding: By which keys callers are let in; None: everybody is.
     """
     app = FastAPI(
         title="Open LLM Orchestrator",
@@ -90,9 +95,17 @@ def http_app(
         response.status_code = 503
         return HealthAnswer(status="unavailable", missing=health.missing)
 
+    if guarding is not None:
+        app.add_middleware(Guard, routes=app.routes, guarding=guarding, refuse=_denied)
     app.add_middleware(BodyLimit, refuse=_refused, larger=larger_bodies or {})
-    app.add_middleware(RequestIds, places=lambda: chats.places)
+    app.add_middleware(RequestIds, rates=lambda: rate_headers(chats.places))
     return app
+
+
+def _denied(error: OloError, path: str) -> Response:
+    # RFC 9110 has every 401 say what would help.
+    challenge = {"WWW-Authenticate": "Bearer"} if error.code is ErrorCode.UNAUTHENTICATED else None
+    return errors.response_of(error, errors.dialect_of(path), challenge)
 
 
 def _refused(error: HTTPException, path: str) -> Response:

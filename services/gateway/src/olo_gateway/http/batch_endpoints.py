@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from olo.gateway.v1.run_pb2 import ChatResponse
+from olo_gateway.access.caller import caller, tenant
 from olo_gateway.batches.results import Answered, Endpoint
 from olo_gateway.chats import Chats
 from olo_gateway.errors import RunNotFound
@@ -67,7 +68,7 @@ class RunLines(ABC):
 
     def check(self, body: Mapping[str, Any]) -> None:
         """See `batches.results.Endpoint`."""
-        accepted(self._patient(body, ""), self._limits)
+        caller().admitted(accepted(self._patient(body, ""), self._limits))
 
     async def answer(self, body: Mapping[str, Any], request_id: str) -> Answered:
         """See `batches.results.Endpoint`."""
@@ -79,7 +80,7 @@ class RunLines(ABC):
     async def cancel(self, request_id: str) -> None:
         """See `batches.results.Endpoint`."""
         try:
-            await self._runs.cancel(run_id_of(request_id))
+            await self._runs.cancel(run_id_of(request_id, tenant()))
         except RunNotFound:
             return
 
@@ -133,7 +134,7 @@ class EmbeddingLines:
     def check(self, body: Mapping[str, Any]) -> None:
         """See `batches.results.Endpoint`."""
         request = parsed(EmbeddingRequest, body)
-        model_named(request.model)
+        caller().check_model(model_named(request.model))
         texts_of(request)
 
     async def answer(self, body: Mapping[str, Any], request_id: str) -> Answered:

@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from olo.gateway.v1 import batch_service_pb2 as pb
 from olo_common.durations import seconds_of
-from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.access.caller import tenant
 from olo_gateway.batch_calls import Batches
 from olo_gateway.batches.order import BatchOrder, seconds_of_window, window_of_seconds
 from olo_gateway.http import batch_schemas as schemas
@@ -45,14 +45,14 @@ def batch_routes(batches: Batches) -> APIRouter:
             request_id=idempotency_key or "",
             output_expires_after=expiry.seconds if expiry else None,
         )
-        return batch_of(await batches.create(DEFAULT_TENANT, order))
+        return batch_of(await batches.create(tenant(), order))
 
     @router.get("/v1/batches", summary="List the batches, newest first", responses=_ERRORS)
     async def list_batches(
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
         after: Annotated[str, Query(description="The last batch of the page before.")] = "",
     ) -> schemas.BatchList:
-        found, more = await batches.list(DEFAULT_TENANT, limit, after)
+        found, more = await batches.list(tenant(), limit, after)
         return schemas.BatchList(
             data=[batch_of(batch) for batch in found],
             has_more=more,
@@ -62,19 +62,19 @@ def batch_routes(batches: Batches) -> APIRouter:
 
     @router.get("/v1/batches/{batch_id}", summary="Show a batch", responses=_ERRORS)
     async def get(batch_id: str) -> schemas.BatchObject:
-        return batch_of(await batches.get(DEFAULT_TENANT, batch_id))
+        return batch_of(await batches.get(tenant(), batch_id))
 
     @router.post("/v1/batches/{batch_id}/cancel", summary="Stop a batch; what is done stays", responses=_ERRORS)
     async def cancel(batch_id: str) -> schemas.BatchObject:
-        return batch_of(await batches.cancel(DEFAULT_TENANT, batch_id))
+        return batch_of(await batches.cancel(tenant(), batch_id))
 
     @router.post("/v1/batches/{batch_id}/pause", summary="Begin no further line for now", responses=_ERRORS)
     async def pause(batch_id: str) -> schemas.BatchObject:
-        return batch_of(await batches.pause(DEFAULT_TENANT, batch_id))
+        return batch_of(await batches.pause(tenant(), batch_id))
 
     @router.post("/v1/batches/{batch_id}/resume", summary="Go on with a batch", responses=_ERRORS)
     async def resume(batch_id: str) -> schemas.BatchObject:
-        return batch_of(await batches.resume(DEFAULT_TENANT, batch_id))
+        return batch_of(await batches.resume(tenant(), batch_id))
 
     @router.get(
         "/v1/batches/{batch_id}/results",
@@ -83,8 +83,8 @@ def batch_routes(batches: Batches) -> APIRouter:
         responses={200: {"content": {"application/jsonl": {}}}, **_ERRORS},
     )
     async def results(batch_id: str) -> StreamingResponse:
-        await batches.get(DEFAULT_TENANT, batch_id)
-        return StreamingResponse(batches.results(DEFAULT_TENANT, batch_id), media_type="application/jsonl")
+        await batches.get(tenant(), batch_id)
+        return StreamingResponse(batches.results(tenant(), batch_id), media_type="application/jsonl")
 
     return router
 

@@ -15,6 +15,7 @@ from olo_gateway.http.ollama.chat_routes import chat_routes
 from olo_gateway.http.ollama.embed_routes import embed_routes
 from olo_gateway.http.ollama.model_routes import model_routes
 from olo_gateway.http.streaming import StreamPace
+from olo_gateway.own_models import OwnFleet
 from olo_gateway.ports import Embedding, Inspecting, Selecting
 
 
@@ -32,7 +33,7 @@ def compatible_routes(chats: Chats, peers: Peers, pace: StreamPace) -> list[APIR
     """The routes."""
     return [
         chat_routes(chats, peers.selecting, pace),
-        model_routes(peers.cluster.fleet, peers.inspecting),
+        model_routes(OwnFleet(peers.cluster.fleet), peers.inspecting),
         embed_routes(peers.embedding, peers.selecting),
         anthropic_routes(chats, peers.inspecting, pace),
         cluster_routes(peers.cluster, Process()),

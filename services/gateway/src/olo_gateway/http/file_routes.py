@@ -10,7 +10,7 @@ from fastapi import APIRouter, File, Form, Query, UploadFile
 from fastapi.responses import StreamingResponse
 
 from olo_common.errors import InvalidField
-from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.access.caller import tenant
 from olo_gateway.files.objects import PIECE_BYTES
 from olo_gateway.files.shelf import FileDraft, Shelf, StoredFile
 from olo_gateway.http.file_schemas import FileDeleted, FileList, FileObject
@@ -44,7 +44,7 @@ def file_routes(shelf: Shelf) -> APIRouter:
         if anchor not in (None, "created_at"):
             raise InvalidField("expires_after.anchor", "must be created_at")
         draft = FileDraft(file.filename or "", purpose, seconds)
-        return file_of(await shelf.take(DEFAULT_TENANT, draft, _pieces(file)))
+        return file_of(await shelf.take(tenant(), draft, _pieces(file)))
 
     @router.get("/v1/files", summary="List the files, newest first", responses=_UNKNOWN)
     async def list_files(
@@ -53,7 +53,7 @@ def file_routes(shelf: Shelf) -> APIRouter:
         after: Annotated[str, Query(description="The last file of the page before.")] = "",
         order: Literal["asc", "desc"] = "desc",
     ) -> FileList:
-        files, more = await shelf.list(DEFAULT_TENANT, limit, after, purpose, oldest_first=order == "asc")
+        files, more = await shelf.list(tenant(), limit, after, purpose, oldest_first=order == "asc")
         return FileList(
             data=[file_of(file) for file in files],
             has_more=more,
@@ -63,7 +63,7 @@ def file_routes(shelf: Shelf) -> APIRouter:
 
     @router.get("/v1/files/{file_id}", summary="Show a file", responses=_UNKNOWN)
     async def get_file(file_id: str) -> FileObject:
-        return file_of(await shelf.get(DEFAULT_TENANT, file_id))
+        return file_of(await shelf.get(tenant(), file_id))
 
     @router.get(
         "/v1/files/{file_id}/content",
@@ -72,19 +72,19 @@ def file_routes(shelf: Shelf) -> APIRouter:
         responses={200: {"content": {"application/octet-stream": {}}}, **_UNKNOWN},
     )
     async def content(file_id: str) -> StreamingResponse:
-        file = await shelf.get(DEFAULT_TENANT, file_id)
+        file = await shelf.get(tenant(), file_id)
         headers = {
             "content-length": str(file.size),
             # A file of a caller is never a page of ours.
             "content-disposition": f"attachment; filename*=UTF-8''{quote(file.filename)}",
             "x-content-type-options": "nosniff",
         }
-        pieces = shelf.read(DEFAULT_TENANT, file_id)
+        pieces = shelf.read(tenant(), file_id)
         return StreamingResponse(pieces, media_type="application/octet-stream", headers=headers)
 
     @router.delete("/v1/files/{file_id}", summary="Delete a file", responses=_UNKNOWN)
     async def delete(file_id: str) -> FileDeleted:
-        await shelf.delete(DEFAULT_TENANT, file_id)
+        await shelf.delete(tenant(), file_id)
         return FileDeleted(id=file_id)
 
     return router

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo_common.errors import InvalidField
-from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.access.caller import tenant
 from olo_gateway.adapters.retrieval_documents import RetrievalDocuments
 from olo_gateway.attributes import filter_of
 from olo_gateway.errors import FileTooLarge
@@ -50,7 +50,7 @@ def rag_routes(retrieval: RetrievalDocuments, shelf: Shelf) -> APIRouter:
             document = await _input(shelf, f"documents[{number}]", given, left)
             left -= document.ByteSize()
             documents.append(document)
-        results = await retrieval.ingest(DEFAULT_TENANT, body.collection, documents)
+        results = await retrieval.ingest(tenant(), body.collection, documents)
         return schemas.IngestAnswer(results=[result_of(result) for result in results])
 
     @router.post("/v1/rag/search", summary="Find passages")
@@ -59,7 +59,7 @@ def rag_routes(retrieval: RetrievalDocuments, shelf: Shelf) -> APIRouter:
             collection=body.collection,
             query=body.query,
             top_k=body.top_k,
-            tenant=DEFAULT_TENANT,
+            tenant=tenant(),
             min_score=body.min_score,
             retriever=body.retriever,
             mmr_lambda=body.mmr_lambda,
@@ -74,16 +74,16 @@ def rag_routes(retrieval: RetrievalDocuments, shelf: Shelf) -> APIRouter:
         page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
         page_token: Annotated[str, Query(description="`next_page_token` of the page before.")] = "",
     ) -> schemas.DocumentList:
-        found, following = await retrieval.page(DEFAULT_TENANT, collection, page_size, page_token)
+        found, following = await retrieval.page(tenant(), collection, page_size, page_token)
         return schemas.DocumentList(data=[document_of(each) for each in found], next_page_token=following or None)
 
     @router.get(_DOCUMENT, summary="Show a document and how far it is indexed")
     async def get_document(document_id: str, collection: InCollection) -> schemas.Document:
-        return document_of(await retrieval.document(DEFAULT_TENANT, collection, document_id))
+        return document_of(await retrieval.document(tenant(), collection, document_id))
 
     @router.delete(_DOCUMENT, summary="Remove a document and its passages")
     async def delete_document(document_id: str, collection: InCollection) -> schemas.Deleted:
-        await retrieval.delete(DEFAULT_TENANT, collection, document_id)
+        await retrieval.delete(tenant(), collection, document_id)
         return schemas.Deleted()
 
     return router
@@ -98,22 +98,22 @@ def _collection_routes(router: APIRouter, retrieval: RetrievalDocuments) -> None
             overlap_tokens=_count("overlap_tokens", body.overlap_tokens),
         )
         made = await retrieval.create_collection(
-            DEFAULT_TENANT, body.name, embedding_model=body.embedding_model, chunking=chunking
+            tenant(), body.name, embedding_model=body.embedding_model, chunking=chunking
         )
         return collection_of(made)
 
     @router.get("/v1/rag/collections", summary="List the collections")
     async def list_collections() -> schemas.CollectionList:
-        found = await retrieval.collections(DEFAULT_TENANT)
+        found = await retrieval.collections(tenant())
         return schemas.CollectionList(data=[collection_of(each) for each in found])
 
     @router.get(_COLLECTION, summary="Show a collection")
     async def get(name: str) -> schemas.Collection:
-        return collection_of(await retrieval.collection(DEFAULT_TENANT, name))
+        return collection_of(await retrieval.collection(tenant(), name))
 
     @router.delete(_COLLECTION, summary="Delete a collection with its documents")
     async def delete(name: str) -> schemas.Deleted:
-        await retrieval.delete_collection(DEFAULT_TENANT, name)
+        await retrieval.delete_collection(tenant(), name)
         return schemas.Deleted()
 
 
@@ -130,10 +130,10 @@ async def _input(shelf: Shelf, field: str, given: schemas.DocumentInput, left: i
         metadata=given.metadata,
     )
     if given.file_id is not None:
-        file = await shelf.get(DEFAULT_TENANT, given.file_id, f"{field}.file_id")
+        file = await shelf.get(tenant(), given.file_id, f"{field}.file_id")
         if file.size > left:
             raise FileTooLarge(_MAX_CALL_BYTES)
-        async with aclosing(shelf.read(DEFAULT_TENANT, file.file_id)) as pieces:
+        async with aclosing(shelf.read(tenant(), file.file_id)) as pieces:
             document.data = b"".join([piece async for piece in pieces])
         document.document_id = document.document_id or file.file_id
         document.source = document.source or file.filename

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,12 +22,12 @@ class RequestIds:
 
     Args:
         app: The application.
-        places: How many runs may be in flight now, and how many more there may be.
+        rates: The headers that tell how much room there is.
     """
 
-    def __init__(self, app: ASGIApp, places: Callable[[], tuple[int, int]]) -> None:
+    def __init__(self, app: ASGIApp, rates: Callable[[], Mapping[str, str]]) -> None:
         self._app = app
-        self._places = places
+        self._rates = rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes a call on with its id."""
@@ -45,9 +45,7 @@ class RequestIds:
                 headers[REQUEST_ID_KEY] = request_id
                 headers["openai-processing-ms"] = str(round((time.monotonic() - began) * 1000))
                 if scope["method"] == "POST":
-                    limit, free = self._places()
-                    headers["x-ratelimit-limit-requests"] = str(limit)
-                    headers["x-ratelimit-remaining-requests"] = str(free)
+                    headers.update(self._rates())
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id, path=scope["path"]):

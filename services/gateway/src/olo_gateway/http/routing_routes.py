@@ -17,7 +17,7 @@ from olo.router.v1.router_service_pb2 import (
     ListRankingsResponse,
 )
 from olo_common.durations import seconds_of
-from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.access.caller import tenant
 from olo_gateway.http import routing_schemas as schemas
 from olo_gateway.http.answers import component_of
 from olo_gateway.http.schemas import ErrorAnswer, Rejection
@@ -40,7 +40,7 @@ def routing_routes(routing: Routing) -> APIRouter:
         type: Annotated[Literal["llm", "embedding"], Query(description="What the models do.")] = "llm",
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> schemas.Rankings:
-        request = ListRankingsRequest(profile=profile, model_type=_TYPES[type], limit=limit, tenant=DEFAULT_TENANT)
+        request = ListRankingsRequest(profile=profile, model_type=_TYPES[type], limit=limit, tenant=tenant())
         return _rankings(await routing.rankings(request))
 
     @router.get(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from olo.retrieval.v1.retrieval_service_pb2 import SearchRequest
 from olo_common.errors import InvalidField
-from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.access.caller import tenant
 from olo_gateway.attributes import filter_of
 from olo_gateway.http import vector_store_schemas as schemas
 from olo_gateway.http.body import StrictRoute
@@ -50,7 +50,7 @@ def vector_store_routes(stores: VectorStores) -> APIRouter:
             raise InvalidField("query", "at least one is needed")
         options = body.ranking_options or schemas.RankingOptions()
         request = SearchRequest(
-            tenant=DEFAULT_TENANT,
+            tenant=tenant(),
             top_k=body.max_num_results,
             min_score=options.score_threshold,
             retriever=body.retriever or "",
@@ -71,37 +71,37 @@ def _store_routes(router: APIRouter, stores: VectorStores) -> None:
                 raise _unsupported(name)
         label = Label(body.name or "", body.metadata or {})
         chunking = chunking_of(body.chunking_strategy)
-        return store_of(await stores.create(DEFAULT_TENANT, label, chunking, body.file_ids or []))
+        return store_of(await stores.create(tenant(), label, chunking, body.file_ids or []))
 
     @router.get(_STORES, summary="List the vector stores; every collection is one")
     async def list_stores(
         limit: Limit = 20, after: str = "", before: str = "", order: Order = "desc"
     ) -> schemas.StoreList:
-        found = [store_of(store) for store in await stores.all(DEFAULT_TENANT)]
+        found = [store_of(store) for store in await stores.all(tenant())]
         page, more = page_of(found, limit, after, before, order)
         ends = (page[0].id, page[-1].id) if page else (None, None)
         return schemas.StoreList(data=page, has_more=more, first_id=ends[0], last_id=ends[1])
 
     @router.get(_STORE, summary="Show a vector store")
     async def get(store_id: str) -> schemas.Store:
-        return store_of(await stores.get(DEFAULT_TENANT, store_id))
+        return store_of(await stores.get(tenant(), store_id))
 
     @router.post(_STORE, summary="Set name and metadata")
     async def update(store_id: str, body: schemas.StoreUpdate) -> schemas.Store:
         if body.expires_after is not None:
             raise _unsupported("expires_after")
-        return store_of(await stores.update(DEFAULT_TENANT, store_id, body.name, body.metadata))
+        return store_of(await stores.update(tenant(), store_id, body.name, body.metadata))
 
     @router.delete(_STORE, summary="Delete a vector store; its files stay")
     async def delete(store_id: str) -> schemas.StoreDeleted:
-        await stores.delete(DEFAULT_TENANT, store_id)
+        await stores.delete(tenant(), store_id)
         return schemas.StoreDeleted(id=store_id)
 
 
 def _file_routes(router: APIRouter, stores: VectorStores) -> None:
     @router.post(_FILES, summary="Have a file indexed")
     async def attach(store_id: str, body: schemas.AttachRequest) -> schemas.StoreFile:
-        return file_of(await stores.attach(DEFAULT_TENANT, store_id, _attachment(body)), store_id)
+        return file_of(await stores.attach(tenant(), store_id, _attachment(body)), store_id)
 
     @router.get(_FILES, summary="List the files of a vector store")
     async def list_files(
@@ -113,22 +113,22 @@ def _file_routes(router: APIRouter, stores: VectorStores) -> None:
         order: Order = "desc",
         filter: Status | None = None,
     ) -> schemas.StoreFileList:
-        found = [file_of(each, store_id) for each in await stores.documents(DEFAULT_TENANT, store_id)]
+        found = [file_of(each, store_id) for each in await stores.documents(tenant(), store_id)]
         return _page([each for each in found if filter in (None, each.status)], limit, after, before, order)
 
     @router.get(_FILE, summary="Show a file of a vector store")
     async def get_file(store_id: str, file_id: str) -> schemas.StoreFile:
-        return file_of(await stores.document(DEFAULT_TENANT, store_id, file_id), store_id)
+        return file_of(await stores.document(tenant(), store_id, file_id), store_id)
 
     @router.post(_FILE, summary="Set the attributes of a file, which is indexed anew")
     async def update_file(store_id: str, file_id: str, body: schemas.AttributesUpdate) -> schemas.StoreFile:
-        await stores.document(DEFAULT_TENANT, store_id, file_id)
+        await stores.document(tenant(), store_id, file_id)
         attachment = Attachment(file_id, body.attributes or {})
-        return file_of(await stores.attach(DEFAULT_TENANT, store_id, attachment), store_id)
+        return file_of(await stores.attach(tenant(), store_id, attachment), store_id)
 
     @router.delete(_FILE, summary="Have a file searched no longer; it stays")
     async def detach(store_id: str, file_id: str) -> schemas.StoreFileDeleted:
-        await stores.detach(DEFAULT_TENANT, store_id, file_id)
+        await stores.detach(tenant(), store_id, file_id)
         return schemas.StoreFileDeleted(id=file_id)
 
 
@@ -140,11 +140,11 @@ def _batch_routes(router: APIRouter, stores: VectorStores) -> None:
         common, chunking = body.attributes or {}, chunking_of(body.chunking_strategy)
         attachments = [Attachment(file_id, common, chunking) for file_id in body.file_ids or []]
         attachments += [_attachment(file) for file in body.files or []]
-        return batch_of(await stores.attach_all(DEFAULT_TENANT, store_id, attachments))
+        return batch_of(await stores.attach_all(tenant(), store_id, attachments))
 
     @router.get(_BATCH, summary="Show how far files have come that were attached together")
     async def get_batch(store_id: str, batch_id: str) -> schemas.StoreFileBatch:
-        return batch_of(await stores.batch(DEFAULT_TENANT, store_id, batch_id))
+        return batch_of(await stores.batch(tenant(), store_id, batch_id))
 
     @router.get(f"{_BATCH}/files", summary="List the files that were attached together")
     async def batch_files(
@@ -157,7 +157,7 @@ def _batch_routes(router: APIRouter, stores: VectorStores) -> None:
         order: Order = "desc",
         filter: Status | None = None,
     ) -> schemas.StoreFileList:
-        batch = await stores.batch(DEFAULT_TENANT, store_id, batch_id)
+        batch = await stores.batch(tenant(), store_id, batch_id)
         found = [file_of(each, store_id) for each in batch.documents]
         return _page([each for each in found if filter in (None, each.status)], limit, after, before, order)
 

@@ -8,19 +8,47 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Final
 
+from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.errors import RunNotFound
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.order import ChatOrder
 
 _PREFIX: Final = "run-"
+_OF_TENANT: Final = "run."
+"""How ids of runs begin whose tenant is not the default one; those of the default tenant never do."""
+_TENANT_LETTERS: Final = 16
 _SHADOW_PREFIX: Final = "shadow-"
 _REWRITING_PREFIX: Final = "rewrite-"
 _LONGEST: Final = 128
 """A run's id is also the request id of its generations, which may not be longer."""
 
 
-def run_id_of(request_id: str) -> str:
-    """The id of the run with this request id. Needs no escaping in a URL; one that would be too long is hashed."""
-    return _prefixed(_PREFIX, request_id)
+def run_id_of(request_id: str, tenant: str = DEFAULT_TENANT) -> str:
+    """The id of the tenant's run with this request id. Needs no escaping in a URL; one too long for that is hashed."""
+    return _prefixed(run_prefix(tenant), request_id)
+
+
+def run_prefix(tenant: str) -> str:
+    """How the ids of a tenant's runs begin, and nobody else's. It does not tell the name of the tenant."""
+    if tenant == DEFAULT_TENANT:
+        return _PREFIX
+    return f"{_OF_TENANT}{hashlib.sha256(tenant.encode()).hexdigest()[:_TENANT_LETTERS]}."
+
+
+def own_run_id(run_id: str, tenant: str) -> str:
+    """The tenant's run that a caller means.
+
+    Clients that make up a request id expect the run to be called `run-` and that: it is the tenant's own then.
+
+    Raises:
+        RunNotFound: It is none of the tenant's.
+    """
+    prefix = run_prefix(tenant)
+    if run_id.startswith(prefix):
+        return run_id
+    if not run_id.startswith(_PREFIX):
+        raise RunNotFound
+    return run_id_of(run_id.removeprefix(_PREFIX), tenant)
 
 
 def shadow_id_of(run_id: str) -> str:

@@ -56,6 +56,8 @@ class Place:
         """How long the run says that it took."""
         self.tokens = 0
         """Of the answer."""
+        self.spent: int | None = None
+        """Tokens of the answer and of what was asked; None: nobody knows."""
         self.accepted = False
         """Whether the run is durable: from then on its callers are never turned away."""
         self.disturbed = False
@@ -84,24 +86,21 @@ class Admission:
 
     Args:
         bounds: What the limit may be.
-        budget: Seconds until the tenant's own budget allows a further request; 0: now. The place of token buckets.
         clock: Monotonic seconds.
         jitter: Gives numbers from 0 to 1, which spread the retries of refused callers.
-        refuse: Is told why a caller is not let in: `full`, `deadline`, `budget`, `visitors` or `stopping`.
+        refuse: Is told why a caller is not let in: `full`, `deadline`, `visitors` or `stopping`.
     """
 
     def __init__(
         self,
         bounds: Bounds,
         *,
-        budget: Callable[[str], float] = lambda _: 0.0,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
         refuse: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._bounds = bounds
         self._limit = AdaptiveLimit(bounds)
-        self._budget = budget
         self._clock = clock
         self._refuse = refuse
         self._tenants = Tenants()
@@ -213,9 +212,6 @@ class Admission:
             raise GatewayStopping
         now = self._clock()
         self._tenants.asked(applicant.tenant, now)
-        if (wait := self._budget(applicant.tenant)) > 0:
-            self._refuse("budget")
-            raise Overloaded("the budget of the tenant is used up for now", retry_after=wait)
         places = max(1, int(self._limit.now * applicant.priority.share))
         places -= self._tenants.kept_from(applicant.tenant, places)
         if self.in_flight >= places:

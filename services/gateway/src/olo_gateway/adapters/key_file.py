@@ -1,0 +1,99 @@
+"""The file of keys on disk: read at the start, and again whenever it is another one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from olo_common.errors import StartupError
+from olo_common.logs import logger
+from olo_gateway.access.keyring import Keyring
+from olo_gateway.access.records import KeyRecord, KeysFileInvalid, records_of
+from olo_gateway.telemetry import KEYS_READ
+
+CHECK_SECONDS: Final = 1.0
+_MAX_BYTES: Final = 16 * 1024 * 1024
+
+_Look = tuple[int, int, int, int]
+
+
+class KeyFile:
+    """Keeps a keyring as its file says.
+
+    Whether the file is replaced, written over, or a link in its path is turned to another folder, as Kubernetes does
+    with secrets: it is read again. One that cannot be used leaves the keys as they are.
+
+    Args:
+        path: Where it is.
+        keys: What is kept.
+    """
+
+    def __init__(self, path: str, keys: Keyring) -> None:
+        self._path = Path(path)
+        self._keys = keys
+        self._seen: _Look | None = None
+
+    def load(self) -> None:
+        """Reads it for the first time.
+
+        Raises:
+            StartupError: It cannot be used.
+        """
+        self._seen = self._look()
+        try:
+            self._take(self._read())
+        except KeysFileInvalid as error:
+            raise StartupError(f"OLO_GATEWAY_API_KEYS_FILE: {error}") from None
+
+    async def watch(self, every: float = CHECK_SECONDS) -> None:
+        """Looks for ever whether it has changed.
+
+        Args:
+            every: Seconds from look to look.
+        """
+        while True:
+            await asyncio.sleep(every)
+            await self.check()
+
+    async def check(self) -> None:
+        """Reads it again where it has changed since the last look."""
+        seen = await asyncio.to_thread(self._look)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            self._take(await asyncio.to_thread(self._read))
+        except KeysFileInvalid as error:
+            KEYS_READ.add(outcome="refused")
+            logger(__name__).warning("keys_file_refused", problem=str(error))
+
+    def _take(self, records: Mapping[str, KeyRecord]) -> None:
+        self._keys.replace(records)
+        KEYS_READ.add(outcome="taken")
+        logger(__name__).info("keys_file_taken", number=len(records))
+
+    def _look(self) -> _Look | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _read(self) -> Mapping[str, KeyRecord]:
+        try:
+            with self._path.open("rb") as file:
+                content = file.read(_MAX_BYTES + 1)
+        except OSError as error:
+            raise KeysFileInvalid(f"it cannot be read ({error.strerror})") from None
+        if len(content) > _MAX_BYTES:
+            raise KeysFileInvalid("it is too large")
+        try:
+            document = yaml.load(content, yaml.CSafeLoader)
+        except (yaml.YAMLError, UnicodeDecodeError, ValueError):
+            # What it says would quote the file.
+            raise KeysFileInvalid("it is not valid YAML") from None
+        return records_of(document)

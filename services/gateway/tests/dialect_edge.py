@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+
+from fastapi import APIRouter
 
 from olo.common.v1 import common_pb2
 from olo.gateway.v1 import run_pb2
@@ -31,8 +33,11 @@ from olo_gateway.errors import ModelNotFound
 from olo_gateway.http.app import http_app
 from olo_gateway.http.cluster.cluster import Cluster
 from olo_gateway.http.compatible import Peers, compatible_routes
+from olo_gateway.http.guard import Guarding
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
+from olo_gateway.own_models import OwnEmbedding, OwnTokenizing
+from olo_gateway.own_runs import OwnRuns
 from olo_gateway.ports import Backlog
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
@@ -83,7 +88,7 @@ MODELS = [
 class DialectEdge:
     """What a test needs of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, guarding: Guarding | None = None, extras: Sequence[APIRouter] = ()) -> None:
         self.tokens = InMemoryTokenStreams()
         self.runs = InMemoryRuns(self._answer)
         self.begun = asyncio.Event()
@@ -107,17 +112,19 @@ class DialectEdge:
         backlogs = InMemoryBacklogs({"llm.org/small": Backlog(3, 1.5, 2.0, 1.0, 2)})
         cluster = Cluster(self.fleet, routing, backlogs, self.admission, self.health)
         pace = StreamPace(0.2, 5.0)
-        chats = Chats(self.runs, self.tokens, self.admission, RunLimits(30.0, 60.0))
-        embedding = InMemoryEmbedding((3.0, 0.5))
+        chats = Chats(OwnRuns(self.runs), self.tokens, self.admission, RunLimits(30.0, 60.0))
+        embedding = OwnEmbedding(InMemoryEmbedding((3.0, 0.5)))
         self.app = http_app(
             chats,
             InMemoryCatalogue([]),
             routing,
             self.health,
             pace,
-            runs=self.runs,
+            runs=chats.runs,
             embedding=embedding,
-            tokenizing=InMemoryTokenizing(),
+            tokenizing=OwnTokenizing(InMemoryTokenizing()),
+            extras=extras,
+            guarding=guarding,
         )
         for routes in compatible_routes(chats, Peers(cluster, embedding, inspecting, inspecting), pace):
             self.app.include_router(routes)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from olo_common.errors import InvalidField, OloError, StartupError
@@ -165,6 +165,7 @@ def test_a_file_that_is_wrong_is_refused_by_the_entry_without_its_values(documen
     assert "root" not in str(refused.value).replace("roles", "")
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     per_minute=st.integers(1, 1000),
     steps=st.lists(st.tuples(st.floats(0, 30), st.integers(1, 300)), max_size=60),
@@ -269,6 +270,7 @@ REQUEST_IDS = st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True)
 TENANTS = st.one_of(st.just(DEFAULT_TENANT), st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True))
 
 
+@settings(max_examples=60, deadline=None)
 @given(mine=TENANTS, other=TENANTS, request_id=REQUEST_IDS, claimed=REQUEST_IDS)
 def test_no_id_names_the_run_of_another_tenant(mine: str, other: str, request_id: str, claimed: str) -> None:
     own = run_id_of(request_id, mine)
@@ -287,6 +289,7 @@ def test_no_id_names_the_run_of_another_tenant(mine: str, other: str, request_id
     assert run_id_of(own.removeprefix("run-"), other) != own
 
 
+@settings(max_examples=40, deadline=None)
 @given(tenant=TENANTS, request_id=st.from_regex(r"[A-Za-z0-9._:-]{1,120}", fullmatch=True))
 def test_clients_that_make_up_a_request_id_find_their_run_by_it(tenant: str, request_id: str) -> None:
     assert own_run_id(f"run-{request_id}", tenant) == run_id_of(request_id, tenant)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
@@ -23,10 +24,12 @@ class Keyring:
 
     Args:
         now: The time of day, in UTC.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, now: Callable[[], datetime] = utc_now, clock: Callable[[], float] = time.monotonic) -> None:
         self._now = now
+        self._clock = clock
         self._callers: Mapping[str, tuple[KeyRecord, Caller]] = {}
 
     def replace(self, records: Mapping[str, KeyRecord]) -> None:
@@ -61,5 +64,5 @@ class Keyring:
             key_id=record.id,
             models=frozenset(record.models),
             highest=Priority[record.limits.priority.upper()],
-            allowance=kept if kept is not None and kept.limits == limits else Allowance(limits),
+            allowance=kept if kept is not None and kept.limits == limits else Allowance(limits, self._clock),
         )

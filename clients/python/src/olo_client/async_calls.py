@@ -11,6 +11,7 @@ import grpc
 
 from olo.gateway.v1.gateway_service_pb2 import CancelRunRequest, ChatStreamRequest, ChatStreamResponse
 from olo_client.connection import ABANDON_SECONDS, CHANNEL_OPTIONS, P, Patience
+from olo_client.credentials import key_in_aio_calls
 from olo_client.errors import OloError, cut_off, error_from_rpc
 from olo_client.retries import Retries
 from olo_client.streams import StreamPlace
@@ -21,8 +22,9 @@ R = TypeVar("R")
 class AsyncCalls:
     """One channel, and how calls are made on it."""
 
-    def __init__(self, target: str, patience: Patience) -> None:
-        self.channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+    def __init__(self, target: str, patience: Patience, api_key: str = "") -> None:
+        interceptors = key_in_aio_calls(api_key)
+        self.channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS, interceptors=interceptors)
         self._target = target
         self._patience = patience
 

@@ -19,6 +19,7 @@ from olo_client.migrations import AsyncMigrations
 from olo_client.requests import ChatOptions, Messages, chat_request, runs_after, time_for
 from olo_client.routing import AsyncRouting
 from olo_client.searches import SearchOptions, search_request
+from olo_client.settings import usual_api_key
 from olo_client.sources import AsyncSources
 from olo_client.vectors import Embeddings, embeddings_from
 
@@ -33,10 +34,13 @@ class AsyncOlo:
         target: Host and port of the gateway.
         timeout: Seconds for a call, its retries included, unless the call says otherwise.
         attempts: Tries of a call; 1 turns retries off.
+        api_key: The key, where the gateway asks for one. None: that of OLO_API_KEY, or in the file OLO_API_KEY_FILE.
     """
 
-    def __init__(self, target: str = DEFAULT_TARGET, *, timeout: float = 60.0, attempts: int = 6) -> None:
-        self._calls = AsyncCalls(target, Patience(timeout, attempts))
+    def __init__(
+        self, target: str = DEFAULT_TARGET, *, timeout: float = 60.0, attempts: int = 6, api_key: str | None = None
+    ) -> None:
+        self._calls = AsyncCalls(target, Patience(timeout, attempts), usual_api_key() if api_key is None else api_key)
         self._gateway = GatewayServiceStub(self._calls.channel)
         self._retrieval = RetrievalServiceStub(self._calls.channel)
         self.runs = AsyncRuns(self._calls)

@@ -10,10 +10,19 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from olo_client.errors import InvalidRequestError, OloError, UnavailableError
+from olo_client.errors import (
+    AuthenticationError,
+    InvalidRequestError,
+    OloError,
+    PermissionDeniedError,
+    UnavailableError,
+    refused_key,
+)
+from olo_client.settings import usual_api_key
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _SECONDS: Final = 5.0
@@ -116,12 +125,20 @@ def get(url: str, path: str) -> dict[str, Any]:
     """
     if not url.startswith(("http://", "https://")):
         raise InvalidRequestError("INVALID_ARGUMENT", "url_invalid", "the URL must begin with http:// or https://")
+    key = usual_api_key()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    request = urllib.request.Request(url.rstrip("/") + path, headers=headers)  # noqa: S310 - checked above
     try:
-        with urllib.request.urlopen(url.rstrip("/") + path, timeout=_SECONDS) as answer:  # noqa: S310 - checked above
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310 - checked above
             told = json.loads(answer.read(_MOST_BYTES))
     except urllib.error.HTTPError as error:
         if error.code == 503:
             raise UnavailableError("UNAVAILABLE", "unavailable", f"the gateway at {url} cannot say now") from error
+        if error.code == HTTPStatus.UNAUTHORIZED:
+            raise AuthenticationError("UNAUTHENTICATED", "auth_invalid", refused_key(key)) from error
+        if error.code == HTTPStatus.FORBIDDEN:
+            message = "this needs the API key of an operator"
+            raise PermissionDeniedError("PERMISSION_DENIED", "forbidden", message) from error
         message = f"what answers at {url} is no gateway (HTTP {error.code})"
         raise InvalidRequestError("INVALID_ARGUMENT", "url_invalid", message) from error
     except (OSError, http.client.HTTPException) as error:

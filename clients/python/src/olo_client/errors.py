@@ -2,6 +2,8 @@
 
 OloError                    any failure; INTERNAL and what has no class of its own
 +-- InvalidRequestError     the request is wrong; `field` names the part
++-- AuthenticationError     the gateway asks for an API key, and there is none that holds
++-- PermissionDeniedError   the key is not for this
 +-- NotFoundError           no such model, collection, document or run
 +-- ConflictError           it exists already, or the request id belongs to another request
 +-- ExhaustedError          too much at once; `retry_after` says when to come back
@@ -59,6 +61,14 @@ class InvalidRequestError(OloError):
     """The request is wrong; the same one will never succeed."""
 
 
+class AuthenticationError(OloError):
+    """There is no API key, or none that holds."""
+
+
+class PermissionDeniedError(OloError):
+    """The API key is not for this."""
+
+
 class NotFoundError(OloError):
     """What the request names does not exist."""
 
@@ -86,6 +96,8 @@ _CLASSES: dict[grpc.StatusCode, type[OloError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
     grpc.StatusCode.OUT_OF_RANGE: InvalidRequestError,
     grpc.StatusCode.FAILED_PRECONDITION: InvalidRequestError,
+    grpc.StatusCode.UNAUTHENTICATED: AuthenticationError,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDeniedError,
     grpc.StatusCode.NOT_FOUND: NotFoundError,
     grpc.StatusCode.ALREADY_EXISTS: ConflictError,
     grpc.StatusCode.ABORTED: ConflictError,
@@ -127,3 +139,10 @@ def error_from_rpc(error: Any, target: str) -> OloError:
 def cut_off() -> OloError:
     """The error of a call that ended before its answer was complete."""
     return UnavailableError("UNAVAILABLE", "unavailable", "the call ended before the answer was complete")
+
+
+def refused_key(key: str) -> str:
+    """What to do about a call that was refused for its key, or for want of one."""
+    if key:
+        return "the gateway does not take this API key: it is wrong, has expired or was revoked"
+    return "the gateway asks for an API key: set OLO_API_KEY, or give --api-key-file"

@@ -14,12 +14,38 @@ SETTINGS_FILE = "OLO_SETTINGS_FILE"
 """The variable that names the file; where it is not set, `olo.env` in the current directory is read if it is there."""
 USUAL_FILE = Path("olo.env")
 
+API_KEY = "OLO_API_KEY"
+"""The variable that holds the API key."""
+API_KEY_FILE = "OLO_API_KEY_FILE"
+"""The variable that names a file with nothing but the API key."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = ("OLO_", "TEMPORAL_")
 
 
 class SettingsFileError(Exception):
     """The settings file cannot be read; the message names the line."""
+
+
+def usual_api_key() -> str:
+    """The API key of OLO_API_KEY, or else in the file that OLO_API_KEY_FILE names; empty where there is none.
+
+    Raises:
+        SettingsFileError: The file cannot be read.
+    """
+    told, place = os.environ.get(API_KEY, ""), os.environ.get(API_KEY_FILE, "")
+    if told or not place:
+        return told.strip()
+    try:
+        return Path(place).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsFileError(f"the file {place} of the API key cannot be read") from None
+
+
+def use_api_key_file(path: Path) -> None:
+    """Has the key of this file be used by whatever this process does, and whatever it starts."""
+    os.environ.pop(API_KEY, None)
+    os.environ[API_KEY_FILE] = str(path)
 
 
 def settings_file() -> Path | None:

@@ -14,7 +14,9 @@ from typing import Final, Literal
 
 import psutil
 
-from olo_client import Olo, OloError
+from olo_client import AuthenticationError, Olo, OloError, PermissionDeniedError
+from olo_client.errors import refused_key
+from olo_client.settings import usual_api_key
 from olo_common.errors import StartupError
 from olo_common.settings import load_settings
 from olo_local.errors import StackError
@@ -190,6 +192,10 @@ def _asked(target: str, subject: str, ask: Callable[[Olo], tuple[Verdict, str, s
     try:
         with Olo(target, timeout=_SECONDS, attempts=1) as olo:
             return Finding(subject, *ask(olo))
+    except AuthenticationError:
+        return Finding(subject, "problem", refused_key(usual_api_key()), "`olo keys create` makes a key")
+    except PermissionDeniedError:
+        return Finding(subject, "warning", "the API key is not for operators", "ask with a key of the role admin")
     except OloError as error:
         return Finding(subject, "problem", error.message, "see `olo status` and the logs")
 

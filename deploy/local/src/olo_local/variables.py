@@ -33,6 +33,8 @@ PARTS: Final[Mapping[str, type[BaseSettings]]] = {
 }
 _CLIENT: Final = (
     ("OLO_TARGET", TARGET, "Host and port of the gateway that the command line asks."),
+    ("OLO_API_KEY", "", "The API key of the command line and the Python client, where the gateway asks for one."),
+    ("OLO_API_KEY_FILE", "", "A file with nothing but that API key; OLO_API_KEY goes before it."),
     ("OLO_URL", DEFAULT_URL, "HTTP address of the gateway, for `olo top` and `olo doctor --bundle`."),
 )
 _SECRET_NAME: Final = re.compile(r"(SECRET|PASSWORD|TOKEN|API_KEY|ACCESS_KEY|CREDENTIAL)S?$")

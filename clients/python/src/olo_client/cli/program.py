@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -17,6 +19,7 @@ from olo_client.cli import (
     documents,
     files,
     ingest,
+    keys,
     models,
     rag,
     route,
@@ -29,8 +32,15 @@ from olo_client.cli import (
 from olo_client.cli import (
     run as run_command,
 )
-from olo_client.errors import ExhaustedError, OloError, TimeoutError, UnavailableError
-from olo_client.settings import SettingsFileError, apply_settings_file
+from olo_client.errors import (
+    AuthenticationError,
+    ExhaustedError,
+    OloError,
+    TimeoutError,
+    UnavailableError,
+    refused_key,
+)
+from olo_client.settings import SettingsFileError, apply_settings_file, use_api_key_file, usual_api_key
 
 FAILED = 1
 """The exit code of a call, or a part of it, that has failed."""
@@ -55,6 +65,7 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+    app.callback()(_before)
     app.command("chat")(chat.chat)
     app.command("run")(run_command.run)
     app.command("ingest")(ingest.ingest)
@@ -67,6 +78,7 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
         "config": config.app,
         "documents": documents.app,
         "files": files.app,
+        "keys": keys.app,
         "models": models.app,
         "rag": rag.app,
         "route": route.app,
@@ -78,6 +90,16 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
     for plugin in entry_points(group=PLUGIN_GROUP) if plugins is None else plugins:
         _add(groups.get(plugin.name, app), plugin)
     return app
+
+
+def _before(
+    api_key_file: Annotated[
+        Path | None,
+        typer.Option(help="A file with the API key, where the gateway asks for one. OLO_API_KEY holds the key itself."),
+    ] = None,
+) -> None:
+    if api_key_file is not None:
+        use_api_key_file(api_key_file)
 
 
 def _group(app: typer.Typer, name: str, commands: typer.Typer) -> typer.Typer:
@@ -110,7 +132,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"olo: {error}\n")
         return FAILED
     except OloError as error:
-        sys.stderr.write(f"olo: {error.message}{_hint(error)}\n")
+        message = refused_key(usual_api_key()) if isinstance(error, AuthenticationError) else error.message
+        sys.stderr.write(f"olo: {message}{_hint(error)}\n")
         may_pass = isinstance(error, UnavailableError | ExhaustedError | TimeoutError) and not error.run_failed
         return MAY_PASS if may_pass else FAILED
     except KeyboardInterrupt:

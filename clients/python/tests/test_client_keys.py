@@ -197,17 +197,15 @@ def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
 def test_a_key_that_is_rotated_ends_after_the_overlap_and_no_later_than_before() -> None:
     entries: list[dict[str, Any]] = []
     first, _ = created(entries, Grant("a", lasts=timedelta(hours=1)), NOW)
-    second, _ = rotated(entries, first, timedelta(hours=9), NOW)
-    assert {each.id: each.expires for each in known(entries, NOW)} == {
+    later = NOW + timedelta(minutes=50)
+    second, _ = rotated(entries, first, timedelta(hours=9), later)
+    assert {each.id: each.expires for each in known(entries, later)} == {
         first: "2030-01-01T01:00:00Z",
-        second: "2030-01-01T01:00:00Z",
+        second: "2030-01-01T01:50:00Z",
     }
-    third, _ = rotated(entries, second, timedelta(0), NOW)
-    assert {each.id: each.state for each in known(entries, NOW)} == {
-        first: "active",
-        second: "expired",
-        third: "active",
-    }
+    third, _ = rotated(entries, second, timedelta(0), later)
+    states = {each.id: each.state for each in known(entries, later)}
+    assert states == {first: "active", second: "expired", third: "active"}
     revoked(entries, third, NOW)
     with pytest.raises(KeyFileError, match="revoked"):
         rotated(entries, third, timedelta(0), NOW)

@@ -30,10 +30,10 @@ class Clock:
 class Desk:
     """An admission whose applicants stay until they are told to go."""
 
-    def __init__(self, places: int, *, lowest: int | None = None, **options: object) -> None:
+    def __init__(self, places: int, *, lowest: int | None = None) -> None:
         self.clock = Clock()
         bounds = Bounds(lowest or places, places, 4.0, first=places)
-        self.admission = Admission(bounds, clock=self.clock, jitter=lambda: 0.0, **options)  # type: ignore[arg-type]
+        self.admission = Admission(bounds, clock=self.clock, jitter=lambda: 0.0)
         self.inside: list[tuple[ExitStack, Applicant]] = []
         self.refused: list[Overloaded] = []
 
@@ -215,13 +215,6 @@ def test_a_tenant_alone_may_have_everything() -> None:
     while desk.ask(Applicant(tenant="alone", priority=Priority.INTERACTIVE)):
         pass
     assert len(desk.inside) == 10
-
-
-def test_a_tenants_own_budget_refuses_first() -> None:
-    desk = Desk(10, budget=lambda tenant: 7.0 if tenant == "poor" else 0.0)
-    assert desk.ask(Applicant(tenant="rich"))
-    assert not desk.ask(Applicant(tenant="poor"))
-    assert desk.refused[0].retry_after == 7.0
 
 
 def test_refused_callers_are_told_to_come_one_by_one() -> None:

@@ -177,6 +177,28 @@ DASHBOARDS = (
         ),
     ),
     Dashboard(
+        "olo-tenant",
+        "Open LLM Orchestrator: tenants",
+        (
+            _rates("Runs", "olo_tenant_runs_total", "tenant"),
+            Panel(
+                "Runs that fail",
+                {"{{tenant}}": share("olo_tenant_runs_total", 'outcome="failed"', "tenant")},
+                "percentunit",
+            ),
+            Panel("Tokens in a second", {"{{tenant}} {{kind}}": rate("olo_tenant_tokens_total", "tenant, kind")}),
+            Panel(
+                "Tokens of a day",
+                {"{{tenant}}": "sum by (tenant) (increase(olo_tenant_tokens_total[1d]))"},
+                description="Of runs; what is embedded is not in it.",
+            ),
+            _rates("Refused with a key", "olo_tenant_denials_total", "tenant, reason"),
+            _rates("Refused for their key", "olo_gateway_denials_total", "reason"),
+            _levels("Keys that hold", highest, "olo_gateway_keys", "instance"),
+            _rates("Reads of the file of keys", "olo_gateway_keys_file_reads_total", "outcome", window="1h"),
+        ),
+    ),
+    Dashboard(
         "olo-temporal",
         "Open LLM Orchestrator: Temporal, as its workers see it",
         (

@@ -7,8 +7,8 @@ import { Retries } from "./retries.ts";
 export interface ClientOptions {
   /** Where the gateway is. Default: `http://127.0.0.1:8080`. */
   baseURL?: string;
-  /** Sent as a bearer token, where the gateway or something before it asks for one. */
-  apiKey?: string;
+  /** Sent as a bearer token, where the gateway or something before it asks for one. Empty or undefined: none. */
+  apiKey?: string | undefined;
   /** Milliseconds for a call, its retries included, unless the call says otherwise. Default: 60000. */
   timeout?: number;
   /** Tries of a call; 1 turns retries off. Default: 6. */
@@ -51,7 +51,7 @@ export class Transport {
     this.timeout = options.timeout ?? 60_000;
     this.#attempts = options.attempts ?? 6;
     this.#headers = { ...options.headers };
-    if (options.apiKey !== undefined) this.#headers["authorization"] = `Bearer ${options.apiKey}`;
+    if (options.apiKey) this.#headers["authorization"] = `Bearer ${options.apiKey}`;
     this.#fetch = options.fetch ?? ((...given) => fetch(...given));
   }
 

@@ -63,7 +63,8 @@ def test_a_run_tells_its_end_its_attempts_fallbacks_and_resumes(meter: _Meter) -
     told.timings.parked.FromSeconds(1)
     lost = Attempt(model_id="a", failure_reason="heartbeat_timeout", cause=ATTEMPT_CAUSE_HEARTBEAT)
     told.attempts.extend([lost, lost, Attempt(model_id="b")])
-    measuring.measure(told, measuring.COMPLETED)
+    told.usage.prompt_tokens, told.usage.completion_tokens = 5, 2
+    measuring.measure(told, measuring.COMPLETED, tenant="acme")
     assert meter.counted == [
         ("olo_runs", 1, {"outcome": "completed", "reason": ""}),
         ("olo_run_duration_seconds", 3.0, {"outcome": "completed"}),
@@ -73,14 +74,18 @@ def test_a_run_tells_its_end_its_attempts_fallbacks_and_resumes(meter: _Meter) -
         ("olo_run_resumes", 1, {"model": "a"}),
         ("olo_run_fallbacks", 1, {"model": "a"}),
         ("olo_runs_parked", 1, {}),
+        ("olo_tenant_runs", 1, {"tenant": "acme", "outcome": "completed"}),
+        ("olo_tenant_tokens", 5, {"tenant": "acme", "kind": "prompt"}),
+        ("olo_tenant_tokens", 2, {"tenant": "acme", "kind": "completion"}),
     ]
 
 
 def test_a_run_that_fails_before_any_attempt_tells_why(meter: _Meter) -> None:
-    measuring.measure(ChatResponse(), measuring.FAILED, "no_model_available")
+    measuring.measure(ChatResponse(), measuring.FAILED, "no_model_available", tenant="default")
     assert [(name, labels) for name, _, labels in meter.counted] == [
         ("olo_runs", {"outcome": "failed", "reason": "no_model_available"}),
         ("olo_run_duration_seconds", {"outcome": "failed"}),
+        ("olo_tenant_runs", {"tenant": "default", "outcome": "failed"}),
     ]
 
 

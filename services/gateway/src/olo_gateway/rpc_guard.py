@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -14,6 +15,7 @@ from olo_common.rpc_status import abort
 from olo_gateway.access.caller import Caller, acting
 from olo_gateway.access.credentials import permitted
 from olo_gateway.access.keyring import Keyring
+from olo_gateway.errors import Forbidden, RateLimited
 from olo_gateway.rpc_needs import need_of
 from olo_gateway.telemetry import count_denial
 
@@ -37,7 +39,10 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
         headers = [(key, value) for key, value in metadata if isinstance(value, str)]
         try:
             who = permitted(headers, need_of(handler_call_details.method), self._keys)
-            who.charge()
+            with acting(who), _counted():
+                who.charge()
+        except RateLimited as error:
+            return _refusing(handler, error)
         except OloError as error:
             logger(__name__).info("rpc_refused", code=error.code.name, reason=error.reason)
             count_denial(error.reason)
@@ -47,15 +52,24 @@ class KeyInterceptor(grpc.aio.ServerInterceptor):
 
 def _acting(handler: Handler | None, who: Caller) -> Handler | None:
     async def unary(request: Any, context: Context, behaviour: Any) -> Any:
-        with acting(who):
+        with acting(who), _counted():
             return await behaviour(request, context)
 
     async def stream(request: Any, context: Context, behaviour: Any) -> AsyncIterator[Any]:
-        with acting(who):
+        with acting(who), _counted():
             async for response in behaviour(request, context):
                 yield response
 
     return wrapped(handler, unary, stream)
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    try:
+        yield
+    except (Forbidden, RateLimited) as error:
+        count_denial(error.reason)
+        raise
 
 
 def _refusing(handler: Handler | None, error: OloError) -> Handler | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from olo_common.metrics import FIRST_TOKEN_SECONDS, REQUEST_SECONDS, SECONDS, Counter, Gauge, Histogram
+from olo_gateway.access.caller import caller
 from olo_gateway.runs.admission.admission import Admission
 
 RUNS_LIMIT: Final = Gauge("olo_gateway_runs_limit", "Runs that may be in flight now; the limit adapts to the load.")
@@ -71,9 +72,23 @@ FALLBACKS: Final = Counter(
     "olo_run_fallbacks", "Attempts of another model, after the named one had failed.", ("model",)
 )
 PARKED: Final = Counter("olo_runs_parked", "Ended runs that were parked meanwhile, waiting for a model.")
+TENANT_RUNS: Final = Counter(
+    "olo_tenant_runs",
+    "Runs that have ended, by the tenant of the key; without keys there is one, `default`.",
+    ("tenant", "outcome"),
+)
+TENANT_TOKENS: Final = Counter(
+    "olo_tenant_tokens", "Tokens of ended runs by tenant: `prompt` and `completion`.", ("tenant", "kind")
+)
+TENANT_DENIALS: Final = Counter(
+    "olo_tenant_denials",
+    "Calls with a key that were refused, by its tenant: `forbidden`, `rate_limited`.",
+    ("tenant", "reason"),
+)
 INSTRUMENTS: Final = (
     *(RUNS_LIMIT, RUNS_IN_FLIGHT, REFUSALS, DENIALS, KEYS, KEYS_READ, FIRST_CHUNKS, RESETS, REPLAYS, RETURNS),
     *(RUNS, RUN_TIMES, ATTEMPTS, RESUMED, FALLBACKS, PARKED),
+    *(TENANT_RUNS, TENANT_TOKENS, TENANT_DENIALS),
 )
 SDK_BUCKETS: Final = ((RUN_TIMES.prometheus_name, RUN_TIMES.buckets),)
 """Buckets of what goes through Temporal's meter, which has to be told of them at the start."""
@@ -91,5 +106,7 @@ def count_refusal(reason: str) -> None:
 
 
 def count_denial(reason: str) -> None:
-    """Counts a call that was refused for its key."""
+    """Counts a call that was refused for its key, and whose key it was, where that is known."""
     DENIALS.add(reason=reason)
+    if (who := caller()).key_id:
+        TENANT_DENIALS.add(tenant=who.tenant, reason=reason)

@@ -15,11 +15,13 @@ from starlette.exceptions import HTTPException
 
 from olo_common.errors import ErrorCode, InvalidField, OloError
 from olo_common.logs import logger
+from olo_gateway.errors import Forbidden, RateLimited
 from olo_gateway.http.anthropic.spelling import in_anthropic, type_of
 from olo_gateway.http.body import BodyTooLarge
 from olo_gateway.http.field_names import in_chat, in_responses
 from olo_gateway.http.ollama.spelling import in_ollama
 from olo_gateway.http.schemas import ErrorAnswer, ErrorBody
+from olo_gateway.telemetry import count_denial
 
 _HTTP_REASONS: Final = {
     HTTPStatus.BAD_REQUEST: ("body_invalid", "the body cannot be read"),
@@ -128,6 +130,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(OloError)
     async def known(request: Request, error: OloError) -> JSONResponse:
         logger(__name__).info("http_failed", code=error.code.name, reason=error.reason)
+        if isinstance(error, Forbidden | RateLimited):
+            count_denial(error.reason)
         return response_of(error, dialect_of(request.url.path))
 
     @app.exception_handler(RequestValidationError)

@@ -36,15 +36,15 @@ class ChatWorkflow:
             generation = Generation(request, prompt, self._record, self._parking, self._deadline)
             generated = await generation.answer()
         except OloError as error:
-            measure(self._record.response, outcome_of(error), error.reason)
+            measure(self._record.response, outcome_of(error), error.reason, tenant=request.tenant)
             raise to_application_error(error, retryable=False, beside=[self._record.post_mortem()]) from error
         except BaseException:
             # A run that leaves the cache of its worker is torn down like a cancelled one, and goes on elsewhere.
             if workflow.cancellation_reason() is not None:
-                measure(self._record.response, CANCELLED)
+                measure(self._record.response, CANCELLED, tenant=request.tenant)
             raise
         answer = self._record.complete(generated)
-        measure(answer, COMPLETED)
+        measure(answer, COMPLETED, tenant=request.tenant)
         return answer
 
     @workflow.signal(name=MODEL_HINT_SIGNAL)

@@ -12,7 +12,7 @@ from olo_common.errors import ErrorCode, OloError
 from olo_common.metrics import Counter
 from olo_gateway.convert import cause_name
 from olo_gateway.runs.attempts import RESUMABLE
-from olo_gateway.telemetry import ATTEMPTS, FALLBACKS, PARKED, RESUMED, RUN_TIMES, RUNS
+from olo_gateway.telemetry import ATTEMPTS, FALLBACKS, PARKED, RESUMED, RUN_TIMES, RUNS, TENANT_RUNS, TENANT_TOKENS
 
 COMPLETED: Final = "completed"
 FAILED: Final = "failed"
@@ -28,13 +28,14 @@ def outcome_of(error: OloError) -> str:
     return REJECTED if error.code in _OF_THE_CALLER else FAILED
 
 
-def measure(told: ChatResponse, outcome: str, reason: str = "") -> None:
+def measure(told: ChatResponse, outcome: str, reason: str = "", *, tenant: str) -> None:
     """Measures a run that ends now.
 
     Args:
         told: Its account.
         outcome: `completed`, `failed`, `rejected` or `cancelled`.
         reason: Of the error, or empty.
+        tenant: Whose it is. Tenants come from the operator's file of keys, and are as many as it names.
     """
     _count(RUNS, outcome=outcome, reason=reason)
     times = workflow.metric_meter().create_histogram_float(RUN_TIMES.prometheus_name, RUN_TIMES.description)
@@ -48,8 +49,12 @@ def measure(told: ChatResponse, outcome: str, reason: str = "") -> None:
             _count(RESUMED, model=failed.model_id)
     if told.timings.parked.ToTimedelta():
         _count(PARKED)
+    _count(TENANT_RUNS, tenant=tenant, outcome=outcome)
+    if told.usage.prompt_tokens or told.usage.completion_tokens:
+        _count(TENANT_TOKENS, told.usage.prompt_tokens, tenant=tenant, kind="prompt")
+        _count(TENANT_TOKENS, told.usage.completion_tokens, tenant=tenant, kind="completion")
 
 
-def _count(counter: Counter, **labels: str) -> None:
+def _count(counter: Counter, number: int = 1, **labels: str) -> None:
     # The meter adds `_total` itself.
-    workflow.metric_meter().create_counter(counter.name, counter.description).add(1, labels)
+    workflow.metric_meter().create_counter(counter.name, counter.description).add(number, labels)

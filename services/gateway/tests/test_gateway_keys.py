@@ -18,10 +18,11 @@ from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.access.allowance import Allowance, Bucket, Limits
 from olo_gateway.access.caller import OPEN, Caller, acting, caller
 from olo_gateway.access.credentials import Need, permitted, presented
+from olo_gateway.access.errors import Forbidden, KeyMissing, KeyRefused, KeysDisagree, RateLimited
 from olo_gateway.access.keyring import Keyring
 from olo_gateway.access.records import KeysFileInvalid, records_of
 from olo_gateway.adapters.key_file import KeyFile
-from olo_gateway.errors import ClientTooSlow, Forbidden, KeyMissing, KeyRefused, KeysDisagree, RateLimited, RunNotFound
+from olo_gateway.errors import ClientTooSlow, RunNotFound
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.identity import own_run_id, run_id_of
 from olo_gateway.runs.order import ChatOrder, Role, Turn

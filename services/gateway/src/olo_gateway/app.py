@@ -35,11 +35,10 @@ from olo_common.lifecycle import Lifetime, background
 from olo_common.nats_bus import nats_bus
 from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
-from olo_gateway.access.keyring import Keyring
 from olo_gateway.activities import ChatActivities
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.inspected_models import InspectedModels
-from olo_gateway.adapters.key_file import KeyFile
+from olo_gateway.adapters.key_file import kept_keys
 from olo_gateway.adapters.nats_logs import nats_logs
 from olo_gateway.adapters.nats_tokens import NatsTokenStreams
 from olo_gateway.adapters.object_stores import object_store, sweep_for_ever
@@ -85,7 +84,7 @@ from olo_gateway.runs.validation import RunLimits
 from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.shadow_activities import ShadowActivities
-from olo_gateway.telemetry import KEYS, SDK_BUCKETS, count_refusal, show
+from olo_gateway.telemetry import SDK_BUCKETS, count_refusal, show
 from olo_gateway.vector_stores import VectorStores
 from olo_gateway.workers import chat_worker
 
@@ -171,9 +170,9 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 await stack.enter_async_context(
                     temporal_worker(client, make_batch_worker, lifetime=lifetime, health=health)
                 )
-        keys = Keyring() if settings.api_keys_file and settings.role != "worker" else None
-        if keys is not None:
-            await stack.enter_async_context(_kept(settings.api_keys_file, keys, lifetime))
+        keys = None
+        if settings.api_keys_file and settings.role != "worker":
+            keys = await stack.enter_async_context(kept_keys(settings.api_keys_file, lifetime))
         registrations: list[Registration] = []
         if settings.role != "worker":
             registrations = await _edge(
@@ -283,16 +282,6 @@ async def _edge(
         forwarded(BENCHMARK_FILE.services_by_name["BenchmarkService"], registry, "the registry"),
         forwarded(ROUTER_FILE.services_by_name["RouterService"], router, "the router", only=QUESTIONS_ABOUT_ROUTING),
     ]
-
-
-@asynccontextmanager
-async def _kept(path: str, keys: Keyring, lifetime: Lifetime) -> AsyncIterator[None]:
-    """Keeps the keys as their file says."""
-    file = KeyFile(path, keys)
-    file.load()
-    KEYS.watch(lambda: keys.size)
-    async with background(file.watch(), "keys-watch", lifetime):
-        yield
 
 
 async def _watch(client: Client, health: Health) -> None:

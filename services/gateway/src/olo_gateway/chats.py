@@ -19,11 +19,10 @@ from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
 from olo_gateway.access.caller import billed, caller, tenant
 from olo_gateway.convert import request_of
+from olo_gateway.costs import expected_tokens
 from olo_gateway.errors import Overloaded
 from olo_gateway.following import ChatEvent, Following, Started
-from olo_gateway.own_models import tokens_in
 from olo_gateway.ports import Runs, TokenStreams
-from olo_gateway.routing import USUAL_ANSWER_TOKENS
 from olo_gateway.runs.admission.admission import Admission, Applicant, Place
 from olo_gateway.runs.attempts import LOSSES
 from olo_gateway.runs.identity import fingerprint, own_run_id, run_id_of
@@ -187,7 +186,7 @@ class Chats:
             wait=order.timeout + RESULT_GRACE_SECONDS,
             outlives_caller=order.store or bool(order.request_id),
             applicant=Applicant(run_id, order.model, order.timeout, tenant(), order.priority),
-            expected=_expected(order),
+            expected=expected_tokens(order),
         )
 
     @contextlib.asynccontextmanager
@@ -294,12 +293,6 @@ def _forgotten(task: asyncio.Task[None]) -> None:
     """What becomes of a run that nobody waits for is asked of the run."""
     if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, OloError):
         logger(__name__).error("background_run_crashed", exc_info=error)
-
-
-def _expected(order: ChatOrder) -> int:
-    """Tokens that a run may cost, as far as that can be told before a model has seen it."""
-    said = tokens_in([turn.content for turn in order.turns])
-    return said + order.n * (order.sampling.max_tokens or USUAL_ANSWER_TOKENS)
 
 
 def _note(place: Place, response: ChatResponse) -> None:

@@ -13,7 +13,7 @@ from olo_common.grpc_client import call
 from olo_common.grpc_interceptors import REQUEST_ID_KEY
 from olo_common.grpc_server import Registration
 from olo_gateway.access.caller import caller
-from olo_gateway.errors import Forbidden
+from olo_gateway.access.errors import Forbidden
 
 MAX_SECONDS: Final = 60.0
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Final
 
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.registry.v1 import registry_service_pb2 as registry
 from olo_gateway.access.caller import billed, caller
+from olo_gateway.costs import tokens_in
 from olo_gateway.errors import ModelNotFound
 from olo_gateway.ports import Embedding, Fleet, Tokenizing
-
-_CHARACTERS_PER_TOKEN: Final = 4
 
 
 def visible(model: registry.Model) -> bool:
@@ -111,8 +108,3 @@ class OwnTokenizing:
         """See `ports.Tokenizing`."""
         caller().check_model(request.model)
         return await self._tokenizing.detokenize(request)
-
-
-def tokens_in(texts: Sequence[str]) -> int:
-    """About how many tokens texts have; who counts them exactly holds a model."""
-    return math.ceil(sum(map(len, texts)) / _CHARACTERS_PER_TOKEN)

@@ -23,6 +23,10 @@ class OwnRuns:
         """See `ports.Runs`."""
         await self._runs.start(_own(run_id), request, fingerprint)
 
+    async def exists(self, run_id: str) -> bool:
+        """See `ports.Runs`."""
+        return await self._runs.exists(_own(run_id))
+
     async def result(self, run_id: str, timeout: float) -> ChatResponse:
         """See `ports.Runs`."""
         return await self._runs.result(_own(run_id), timeout)

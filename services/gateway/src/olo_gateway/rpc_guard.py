@@ -14,8 +14,8 @@ from olo_common.logs import logger
 from olo_common.rpc_status import abort
 from olo_gateway.access.caller import Caller, acting
 from olo_gateway.access.credentials import permitted
+from olo_gateway.access.errors import Forbidden, RateLimited
 from olo_gateway.access.keyring import Keyring
-from olo_gateway.errors import Forbidden, RateLimited
 from olo_gateway.rpc_needs import need_of
 from olo_gateway.telemetry import count_denial
 

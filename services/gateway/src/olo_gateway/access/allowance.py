@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from olo_common.errors import ErrorCode, OloError
-from olo_gateway.errors import RateLimited
+from olo_gateway.access.errors import RateLimited
 
 _MINUTE: Final = 60.0
 _BUSY_SECONDS: Final = 1.0

@@ -14,7 +14,7 @@ from typing import Final
 
 from olo_contracts.identifiers import AUTO_MODEL, DEFAULT_TENANT
 from olo_gateway.access.allowance import Allowance, Bill
-from olo_gateway.errors import Forbidden
+from olo_gateway.access.errors import Forbidden
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.order import ChatOrder
 

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Final
 
 from olo_gateway.access.caller import OPEN, Caller
+from olo_gateway.access.errors import Forbidden, KeyMissing, KeyRefused, KeysDisagree
 from olo_gateway.access.keyring import Keyring
-from olo_gateway.errors import Forbidden, KeyMissing, KeyRefused, KeysDisagree
 
 AUTHORIZATION: Final = "authorization"
 API_KEY: Final = "x-api-key"

@@ -11,8 +11,8 @@ from typing import Final
 from olo_contracts.api_keys import hash_of, id_of
 from olo_gateway.access.allowance import Allowance
 from olo_gateway.access.caller import Caller
+from olo_gateway.access.errors import KeyRefused
 from olo_gateway.access.records import KeyRecord, utc_now
-from olo_gateway.errors import KeyRefused
 from olo_gateway.runs.admission.priority import Priority
 
 _NOBODY: Final = hash_of("")

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import yaml
 
 from olo_common.errors import StartupError
+from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
 from olo_gateway.access.keyring import Keyring
 from olo_gateway.access.records import KeyRecord, KeysFileInvalid, records_of
-from olo_gateway.telemetry import KEYS_READ
+from olo_gateway.telemetry import KEYS, KEYS_READ
 
 CHECK_SECONDS: Final = 1.0
 _MAX_BYTES: Final = 16 * 1024 * 1024
 
 _Look = tuple[int, int, int, int]
+
+
+@asynccontextmanager
+async def kept_keys(path: str, lifetime: Lifetime) -> AsyncIterator[Keyring]:
+    """The keys of a file, as it says while entered.
+
+    Raises:
+        StartupError: It cannot be used.
+    """
+    keys = Keyring()
+    file = KeyFile(path, keys)
+    file.load()
+    KEYS.watch(lambda: keys.size)
+    async with background(file.watch(), "keys-watch", lifetime):
+        yield keys
 
 
 class KeyFile:

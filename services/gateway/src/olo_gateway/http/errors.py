@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from olo_common.errors import ErrorCode, InvalidField, OloError
 from olo_common.logs import logger
-from olo_gateway.errors import Forbidden, RateLimited
+from olo_gateway.access.errors import Forbidden, RateLimited
 from olo_gateway.http.anthropic.spelling import in_anthropic, type_of
 from olo_gateway.http.body import BodyTooLarge
 from olo_gateway.http.field_names import in_chat, in_responses

@@ -57,7 +57,19 @@ class TemporalSettings(BaseSettings):
     """API key of the Temporal frontend, where it asks for one."""
     tls: bool = False
     """Whether to speak TLS to the Temporal frontend."""
+    deployment_name: str = ""
+    """The Worker Deployment of the workers that run workflows; Temporal's Worker Controller sets it. A run of a chat then
+    stays with the build that began it, so that processes of that build must live until it has ended; a build that is
+    not current is given no new run. Empty: any worker goes on with any run."""
+    worker_build_id: str = ""
+    """Which build of the deployment this process is. Empty: its release."""
     payloads: PayloadSettings = Field(default_factory=PayloadSettings)
+
+    @model_validator(mode="after")
+    def _build_of_a_deployment(self) -> TemporalSettings:
+        if self.worker_build_id and not self.deployment_name:
+            raise ValueError("TEMPORAL_WORKER_BUILD_ID: says nothing without TEMPORAL_DEPLOYMENT_NAME")
+        return self
 
 
 class LogSettings(BaseSettings):

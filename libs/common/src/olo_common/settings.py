@@ -58,8 +58,8 @@ class TemporalSettings(BaseSettings):
     tls: bool = False
     """Whether to speak TLS to the Temporal frontend."""
     deployment_name: str = ""
-    """The Worker Deployment of the workers that run workflows; Temporal's Worker Controller sets it. A run of a chat then
-    stays with the build that began it, so that processes of that build must live until it has ended; a build that is
+    """The Worker Deployment of the workers that run workflows; Temporal's Worker Controller sets it. The run of a chat
+    then stays with the build that began it, and processes of that build must live until it has ended; a build that is
     not current is given no new run. Empty: any worker goes on with any run."""
     worker_build_id: str = ""
     """Which build of the deployment this process is. Empty: its release."""

@@ -121,6 +121,12 @@ class TemporalSettings(OloSettings):
     """PEM file of the private key of that certificate. These files are read at start: restart to use new ones."""
     tls_server_name: str = ""
     """The name that the certificate of the Temporal frontend must hold; empty: the host of the address."""
+    deployment_name: str = ""
+    """The Worker Deployment of the workers that run workflows; Temporal's Worker Controller sets it. The run of a chat
+    then stays with the build that began it, and processes of that build must live until it has ended; a build that is
+    not current is given no new run. Empty: any worker goes on with any run."""
+    worker_build_id: str = ""
+    """Which build of the deployment this process is. Empty: its release."""
     payloads: PayloadSettings = Field(default_factory=PayloadSettings)
 
     @model_validator(mode="after")
@@ -130,6 +136,12 @@ class TemporalSettings(OloSettings):
             raise ValueError("TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH: both are needed, or none")
         if self.tls is False and any(files):
             raise ValueError("TEMPORAL_TLS: is false, but files for TLS are set")
+        return self
+
+    @model_validator(mode="after")
+    def _build_of_a_deployment(self) -> TemporalSettings:
+        if self.worker_build_id and not self.deployment_name:
+            raise ValueError("TEMPORAL_WORKER_BUILD_ID: says nothing without TEMPORAL_DEPLOYMENT_NAME")
         return self
 
     @property

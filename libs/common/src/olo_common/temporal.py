@@ -10,12 +10,13 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cache
 from importlib.metadata import version
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 
 from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError, TLSConfig
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
@@ -110,6 +111,29 @@ def build_id(distribution: str) -> str:
     Without one, the SDK makes one by hashing every loaded module, and the event loop stands still for seconds.
     """
     return f"{distribution}-{version(distribution)}"
+
+
+class WorkerVersion(TypedDict, total=False):
+    """The arguments of a worker that say which version it is: one of them."""
+
+    build_id: str
+    deployment_config: WorkerDeploymentConfig
+
+
+def worker_version(settings: TemporalSettings, distribution: str, *, pinned: bool = False) -> WorkerVersion:
+    """Which version a worker that runs workflows is.
+
+    Args:
+        settings: Whether there is a Worker Deployment.
+        distribution: What it runs.
+        pinned: Whether a workflow ends with the build that began it; else it goes on with the current one, which its
+            history must allow. For workflows of minutes: a build lives as long as one of its workflows.
+    """
+    if not settings.deployment_name:
+        return {"build_id": build_id(distribution)}
+    behavior = VersioningBehavior.PINNED if pinned else VersioningBehavior.AUTO_UPGRADE
+    version = WorkerDeploymentVersion(settings.deployment_name, settings.worker_build_id or build_id(distribution))
+    return {"deployment_config": WorkerDeploymentConfig(version, True, behavior)}
 
 
 @asynccontextmanager

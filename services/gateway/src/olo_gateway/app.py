@@ -36,7 +36,7 @@ from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.nats_bus import nats_bus
 from olo_common.payload_store import clean_payloads
-from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
+from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker, worker_version
 from olo_common.tls import server_files
 from olo_gateway.activities import ChatActivities
 from olo_gateway.adapters.batch_runs import TemporalBatches
@@ -132,7 +132,9 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         limits = RunLimits(
             settings.default_timeout, settings.max_timeout, settings.max_attempts, settings.max_content_bytes
         )
-        runs = OwnRuns(TemporalRuns(client, eager=settings.role == "all", ui=settings.temporal_ui))
+        # An eager start would begin a run here even where another build of the deployment is the current one.
+        eager = settings.role == "all" and not settings.temporal.deployment_name
+        runs = OwnRuns(TemporalRuns(client, eager=eager, ui=settings.temporal_ui))
         chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
         stack.push_async_callback(chats.close)
         instances = RoutedInstances(RouterServiceStub(router), settings.tls)
@@ -159,6 +161,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                     client,
                     activities,
                     shadow_activities,
+                    version=worker_version(settings.temporal, "olo-gateway", pinned=True),
                     concurrency=settings.max_concurrent_workflow_tasks,
                     grace_seconds=settings.grace_seconds,
                 )
@@ -170,8 +173,13 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 batch_activities = BatchActivities(objects, shelf, answering, settings.max_batch_lines)
 
                 def make_batch_worker() -> Worker:
-                    lines, grace = settings.max_batch_lines_in_flight, settings.grace_seconds
-                    return batch_worker(client, batch_activities, lines=lines, grace_seconds=grace)
+                    return batch_worker(
+                        client,
+                        batch_activities,
+                        version=worker_version(settings.temporal, "olo-gateway"),
+                        lines=settings.max_batch_lines_in_flight,
+                        grace_seconds=settings.grace_seconds,
+                    )
 
                 await stack.enter_async_context(
                     temporal_worker(client, make_batch_worker, lifetime=lifetime, health=health)

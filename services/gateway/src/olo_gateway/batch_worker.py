@@ -8,7 +8,7 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from olo_common.temporal import build_id
+from olo_common.temporal import WorkerVersion
 from olo_contracts.queues import BATCH_QUEUE
 from olo_gateway.batch_activities import BEAT_SECONDS, BatchActivities
 from olo_gateway.workflows.batch import BatchWorkflow
@@ -18,12 +18,15 @@ _MAX_POLLS: Final = 2
 """Batches are in no hurry, and each poll is a connection that the server keeps."""
 
 
-def batch_worker(client: Client, activities: BatchActivities, *, lines: int, grace_seconds: float) -> Worker:
+def batch_worker(
+    client: Client, activities: BatchActivities, *, version: WorkerVersion, lines: int, grace_seconds: float
+) -> Worker:
     """A worker on the queue of batches.
 
     Args:
         client: The client.
         activities: What batches do.
+        version: Which version it is.
         lines: Lines that are in flight at once.
         grace_seconds: How long they may take to finish when the worker shuts down.
     """
@@ -38,7 +41,6 @@ def batch_worker(client: Client, activities: BatchActivities, *, lines: int, gra
             activities.save,
             activities.clear,
         ],
-        build_id=build_id("olo-gateway"),
         # As for chats: replays run in the sandbox, in tests.
         workflow_runner=UnsandboxedWorkflowRunner(),
         workflow_failure_exception_types=[Exception],
@@ -49,4 +51,5 @@ def batch_worker(client: Client, activities: BatchActivities, *, lines: int, gra
         # A line hears with a heartbeat that it is cancelled.
         max_heartbeat_throttle_interval=timedelta(seconds=BEAT_SECONDS),
         graceful_shutdown_timeout=timedelta(seconds=grace_seconds),
+        **version,
     )

@@ -8,7 +8,7 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from olo_common.temporal import build_id
+from olo_common.temporal import WorkerVersion
 from olo_contracts.queues import CHAT_QUEUE
 from olo_gateway.activities import ChatActivities
 from olo_gateway.shadow_activities import ShadowActivities
@@ -22,7 +22,13 @@ _MAX_CACHED_WORKFLOWS: Final = 1000
 
 
 def chat_worker(
-    client: Client, activities: ChatActivities, shadows: ShadowActivities, *, concurrency: int, grace_seconds: float
+    client: Client,
+    activities: ChatActivities,
+    shadows: ShadowActivities,
+    *,
+    version: WorkerVersion,
+    concurrency: int,
+    grace_seconds: float,
 ) -> Worker:
     """A worker on the chat queue.
 
@@ -30,6 +36,7 @@ def chat_worker(
         client: The client that also starts the runs, so that they begin without a round trip.
         activities: The local activities of runs.
         shadows: The local activity of shadows.
+        version: Which version it is.
         concurrency: Workflow tasks that run at once.
         grace_seconds: How long steps may take to finish when the worker shuts down.
     """
@@ -38,7 +45,6 @@ def chat_worker(
         task_queue=CHAT_QUEUE,
         workflows=[ChatWorkflow, ShadowWorkflow],
         activities=[activities.retrieve, activities.select, activities.get_model, shadows.mirror],
-        build_id=build_id("olo-gateway"),
         # The sandbox nearly doubles the cost of a run; tests run the workflow inside it and replay recorded histories.
         workflow_runner=UnsandboxedWorkflowRunner(),
         # A bug fails the run; without this, Temporal would try its step again until the deadline. The worker is told,
@@ -52,4 +58,5 @@ def chat_worker(
         max_cached_workflows=_MAX_CACHED_WORKFLOWS,
         no_remote_activities=True,
         graceful_shutdown_timeout=timedelta(seconds=grace_seconds),
+        **version,
     )

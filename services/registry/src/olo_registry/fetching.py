@@ -13,7 +13,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.settings import TemporalSettings
-from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
+from olo_common.temporal import TEMPORAL_CONDITION, WorkerVersion, temporal_client, temporal_worker, worker_version
 from olo_contracts.queues import REGISTRY_QUEUE
 from olo_registry.activities import SyncActivities
 from olo_registry.adapters.publishers import open_publishers
@@ -34,23 +34,23 @@ async def fetching(
     async with AsyncExitStack() as stack:
         publishers = await stack.enter_async_context(open_publishers(settings))
         activities = SyncActivities(intelligence, publishers)
-        make_worker = partial(_worker, client, activities)
+        make_worker = partial(_worker, client, activities, worker_version(temporal, "olo-registry"))
         health = Health([TEMPORAL_CONDITION])
         await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=health))
         await stack.enter_async_context(background(keep_schedules(client, _every(settings)), "schedules", lifetime))
         yield
 
 
-def _worker(client: Client, activities: SyncActivities) -> Worker:
+def _worker(client: Client, activities: SyncActivities, version: WorkerVersion) -> Worker:
     return Worker(
         client,
         task_queue=REGISTRY_QUEUE,
         workflows=[SyncBenchmarksWorkflow],
         activities=[activities.sync],
         workflow_runner=UnsandboxedWorkflowRunner(),
-        build_id=build_id("olo-registry"),
         max_concurrent_activities=1,
         graceful_shutdown_timeout=timedelta(seconds=1),
+        **version,
     )
 
 

@@ -26,7 +26,7 @@ from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
 from olo_common.nats_bus import nats_bus
 from olo_common.sql import Database
-from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
+from olo_common.temporal import TEMPORAL_CONDITION, WorkerVersion, temporal_client, temporal_worker, worker_version
 from olo_contracts.queues import INGEST_QUEUE
 from olo_retrieval.activities import IngestActivities
 from olo_retrieval.adapters.parser_process import ParseLimits, ParserProcess
@@ -173,7 +173,12 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
         )
         syncing = syncing_of(settings, client, database, Library(collections, documents, curation, intake), fetcher)
         make_worker = partial(
-            _worker, client, IngestActivities(indexer), MigrationActivities(migrator), settings.index_concurrency
+            _worker,
+            client,
+            IngestActivities(indexer),
+            MigrationActivities(migrator),
+            concurrency=settings.index_concurrency,
+            version=worker_version(settings.temporal, "olo-retrieval"),
         )
         worker_health = Health([TEMPORAL_CONDITION])
         await stack.enter_async_context(background(_watch(database, health), "documents", lifetime))
@@ -186,7 +191,12 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
 
 
 def _worker(
-    client: Client, activities: IngestActivities, migration_activities: MigrationActivities, concurrency: int
+    client: Client,
+    activities: IngestActivities,
+    migration_activities: MigrationActivities,
+    *,
+    concurrency: int,
+    version: WorkerVersion,
 ) -> Worker:
     return Worker(
         client,
@@ -202,9 +212,9 @@ def _worker(
         ],
         # The sandbox imports everything anew for each workflow; tests use it, production trusts them.
         workflow_runner=UnsandboxedWorkflowRunner(),
-        build_id=build_id("olo-retrieval"),
         max_concurrent_activities=concurrency,
         graceful_shutdown_timeout=timedelta(seconds=5),
+        **version,
     )
 
 

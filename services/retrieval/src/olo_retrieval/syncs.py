@@ -15,7 +15,7 @@ from olo_common.grpc_server import Registration
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.sql import Database
-from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_worker
+from olo_common.temporal import TEMPORAL_CONDITION, temporal_worker, worker_version
 from olo_contracts.queues import SYNC_QUEUE
 from olo_retrieval.adapters.sources.allowed import Allowed
 from olo_retrieval.adapters.sources.opening import AllowedConnectors
@@ -109,9 +109,9 @@ async def running_syncs(
                 activities.remove,
             ],
             workflow_runner=UnsandboxedWorkflowRunner(),
-            build_id=build_id("olo-retrieval"),
             max_concurrent_activities=_SYNCS_AT_ONCE,
             graceful_shutdown_timeout=timedelta(seconds=1),
+            **worker_version(settings.temporal, "olo-retrieval"),
         )
 
     health = Health([TEMPORAL_CONDITION])

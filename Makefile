@@ -218,7 +218,7 @@ sbom: $(STAMP) ## Write what each image has from the package index, as CycloneDX
 ##@ Rest
 
 .PHONY: clean
-clean: ## Stop the local stack; remove .venv, .tools, .olo and caches
+clean: ## Stop the local stack; remove .venv, .tools, .olo, build and caches
 	@if [ -x $(BIN)/olo ]; then $(BIN)/olo down; fi
-	@rm -rf .venv .tools .olo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .tools .olo build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

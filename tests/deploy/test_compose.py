@@ -237,6 +237,43 @@ def test_grafana_finds_the_dashboards_and_their_source() -> None:
     assert source["isDefault"]
 
 
+def run_script(name: str, folder: Path, **programs: str) -> list[str]:
+    """Runs a script of `temporal` with stand-ins for programs, and gives how they were called."""
+    calls = folder / "calls"
+    for program, body in programs.items():
+        stand_in = folder / program.replace("_", "-")
+        stand_in.write_text(f'#!/bin/sh\necho "${{SQL_DATABASE:-}} $*" >> {calls}\n{body}\n')
+        stand_in.chmod(0o755)
+    environment = {"PATH": f"{folder}:/usr/bin:/bin", "TEMPORAL_ADDRESS": "temporal:7233"}
+    done = subprocess.run(
+        ["sh", HERE / "temporal" / name], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [line.strip() for line in calls.read_text().splitlines()]
+
+
+def test_schemas_that_are_there_already_are_brought_up_to_date_all_the_same(tmp_path: Path) -> None:
+    calls = run_script("schema.sh", tmp_path, temporal_sql_tool='[ "$1" != setup-schema ]')
+    where = "/etc/temporal/schema/postgresql/v12"
+    assert calls == [
+        "--database temporal create-database",
+        "temporal setup-schema -v 0.0",
+        f"temporal update-schema -d {where}/temporal/versioned",
+        "--database temporal_visibility create-database",
+        "temporal_visibility setup-schema -v 0.0",
+        f"temporal_visibility update-schema -d {where}/visibility/versioned",
+    ]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_the_namespace_is_made_once(tmp_path: Path, is_there: bool) -> None:
+    calls = run_script("namespace.sh", tmp_path, temporal="true" if is_there else '[ "$3" != describe ]')
+    made = [call for call in calls if "namespace create" in call]
+    assert made == ([] if is_there else [
+        "operator namespace create --namespace default --retention 72h --address temporal:7233"
+    ])  # fmt: skip
+
+
 @pytest.mark.parametrize("script", sorted(path.name for path in (HERE / "temporal").glob("*.sh")))
 def test_scripts_are_scripts(script: str) -> None:
     assert subprocess.run(["sh", "-n", HERE / "temporal" / script], check=False).returncode == 0

@@ -117,6 +117,25 @@ def test_dockerfiles_agree_with_the_makefile() -> None:
     assert f'version = "{tag[1]}"' in (ROOT / "pyproject.toml").read_text()
 
 
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ({}, ["127.0.0.1:50053"]),
+        ({"OLO_ROUTER_PORT": "7"}, ["127.0.0.1:7"]),
+        ({"OLO_TLS_CA_FILE": "/ca"}, ["127.0.0.1:50053"]),
+        ({"OLO_TLS_CERT_FILE": "/tls", "OLO_TLS_CA_FILE": "/my ca"}, ["127.0.0.1:50053", "--ca", "/my ca"]),
+    ],
+)
+def test_the_health_check_asks_where_the_service_listens(told: dict[str, str], asked: list[str]) -> None:
+    script = (ROOT / "deploy/images/healthy.sh").read_text()
+    script = script.replace("@NAME@", "ROUTER").replace("@PORT@", "50053")
+    script = script.replace("/app/bin/python -m olo_common.probe", r"printf '%s\n'")
+    done = subprocess.run(
+        ["sh", "-c", script], env={"PATH": "/usr/bin:/bin", **told}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == asked
+
+
 def test_a_service_runs_as_nobody_and_hears_signals() -> None:
     text = DOCKERFILES[0].read_text()
     assert text.rstrip().endswith('ENTRYPOINT ["/app/bin/service"]')

@@ -80,6 +80,8 @@ def test_a_key_that_holds_tells_whose_it_is() -> None:
         (entry(expires=NOW), SECRET),
         (entry(revoked=NOW - timedelta(days=1)), SECRET),
     ],
+    # Keys are random, and processes that share the tests must give them the same names.
+    ids=["renewed", "of another", "longer", "none", "SQL", "cut", "its hash", "expired", "revoked"],
 )
 def test_every_key_that_does_not_hold_is_refused_in_the_same_words(record: dict[str, Any], given_key: str) -> None:
     with pytest.raises(KeyRefused) as refused:
@@ -109,6 +111,7 @@ def test_what_a_key_has_used_outlives_a_new_file_with_the_same_limits() -> None:
         ([("authorization", f"Bearer {SECRET}"), ("authorization", f"Bearer {renewed(ID)}")], KeysDisagree),
         ([("x-api-key", SECRET), ("authorization", "Bearer ")], KeysDisagree),
     ],
+    ids=["none", "elsewhere", "no scheme", "another scheme", "two headers", "one header twice", "an empty one"],
 )
 def test_headers_that_name_no_single_key(headers: list[tuple[str, str]], error: type[OloError]) -> None:
     with pytest.raises(error):

@@ -253,10 +253,8 @@ def main() -> int:
     try:
         check(stack, tuple(given.kill))
     except CheckError as error:
-        sys.stderr.write(
-            f"compose-check: {error}\n"
-            f"{stack.compose('ps', '--all')}{stack.compose('logs', '--no-color', '--tail', '5')}"
-        )
+        sys.stderr.write(f"compose-check: {error}\n")
+        sys.stderr.write(stack.compose("ps", "--all") + stack.compose("logs", "--no-color", "--tail", "5"))
         return 1
     finally:
         if given.keep:

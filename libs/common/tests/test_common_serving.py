@@ -21,7 +21,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from olo_common.errors import StartupError
 from olo_common.grpc_client import channel
 from olo_common.grpc_server import grpc_server
-from olo_common.health import Health
+from olo_common.health import LIVE, Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.settings import ServiceSettings, settings_config
 
@@ -47,6 +47,7 @@ async def test_health_follows_its_conditions_and_can_be_watched() -> None:
     async with grpc_server(ExampleSettings(), [], health) as address, channel(address) as opened:
         stub = health_pb2_grpc.HealthStub(opened)
         assert await check(stub) == NOT_SERVING
+        assert await check(stub, LIVE) == SERVING
         watch = stub.Watch(health_pb2.HealthCheckRequest(service=""), timeout=10)
         assert (await watch.read()).status == NOT_SERVING
         await health.set("model", True)
@@ -72,6 +73,7 @@ async def test_draining_is_told_before_the_end() -> None:
         assert (await watch.read()).status == SERVING
         stopping = asyncio.create_task(server.__aexit__(None, None, None))
         assert (await watch.read()).status == NOT_SERVING
+        assert await check(stub, LIVE) == NOT_SERVING
         watch.cancel()
         await stopping
 
@@ -157,7 +159,7 @@ import asyncio, sys
 from contextlib import asynccontextmanager
 from olo_common.errors import StartupError
 from olo_common.grpc_server import grpc_server
-from olo_common.health import Health
+from olo_common.health import LIVE, Health
 from olo_common.lifecycle import run_service
 from olo_common.settings import ServiceSettings, settings_config
 

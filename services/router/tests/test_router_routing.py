@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 import olo_events
+from olo.common.v1.common_pb2 import MODEL_TYPE_LLM
+from olo.router.v1.router_service_pb2 import SelectModelsRequest
 from olo_common.errors import InvalidField, Unavailable
 from olo_router.adapters.nats_feed import _attempt
 from olo_router.breaking.breaker import BreakerPolicy, State
@@ -20,6 +24,7 @@ from olo_router.routing import Routing
 from olo_router.selection.complexity import Prompt, by_rules
 from olo_router.selection.profiles import Profiles
 from olo_router.selection.request import Request
+from olo_router.servicer import RouterServicer
 from olo_router.types import Attempt, CatalogueUpdate, Heartbeat, Instance, Model, ModelType, Stamp
 
 CHEAP = Model("cheap", ModelType.LLM, 200, False, True, 4096, "llm.cheap", quality=0.2, input_cost=0.0001)
@@ -305,3 +310,18 @@ def test_events_out_of_range_are_refused() -> None:
         event = olo_events.AttemptFinished(model_id="m", instance_id="i", **{field: 2**31})
         with pytest.raises(ValueError, match="out of range"):
             _attempt(event)
+
+
+async def test_models_that_are_asked_for_in_vain_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is all that shows a request that waits for a model with no instance, whose queue is empty."""
+    bench, counted = Bench(), []
+    await bench.knows(CHEAP)
+    monkeypatch.setattr("olo_router.servicer.UNSERVED", SimpleNamespace(add=lambda **labels: counted.append(labels)))
+    servicer, context = RouterServicer(bench.routing), cast("Any", None)
+    await servicer.SelectModels(SelectModelsRequest(model_type=MODEL_TYPE_LLM, model="cheap"), context)
+    await bench.routing.updated(CatalogueUpdate(bench.seq + 1, "life", True, ((CHEAP, ()),)))
+    with pytest.raises(ModelUnavailable):
+        await servicer.SelectModels(SelectModelsRequest(model_type=MODEL_TYPE_LLM, model="cheap"), context)
+    with pytest.raises(NoModelAvailable):
+        await servicer.SelectModels(SelectModelsRequest(model_type=MODEL_TYPE_LLM), context)
+    assert counted == [{"model": "cheap"}, {"model": ""}]

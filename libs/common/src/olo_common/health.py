@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import Final
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
+
+LIVE: Final = "live"
+"""A name that is SERVING from the start to the drain, whatever is missing: asked by who would restart the process, which
+does not bring back what it misses."""
 
 _STATUS = {
     True: health_pb2.HealthCheckResponse.SERVING,
@@ -41,6 +46,7 @@ class Health:
     async def cover(self, names: Iterable[str]) -> None:
         """Begins to serve these service names."""
         self._names += names
+        await self.servicer.set(LIVE, _STATUS[True])
         await self._publish()
 
     async def set(self, condition: str, holds: bool) -> None:

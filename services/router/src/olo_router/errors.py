@@ -33,6 +33,7 @@ class ModelUnavailable(OloError):
     reason = "model_unavailable"
 
     def __init__(self, model_id: str, why: str, pause: float = 0.0) -> None:
+        self.model_id = model_id
         retry_after = max(RETRY_SECONDS, pause)
         super().__init__(f"the model {model_id} cannot answer now: {why}", field="model", retry_after=retry_after)
 

@@ -21,8 +21,9 @@ from olo_router.convert import (
     selection_message,
     wish_of,
 )
+from olo_router.errors import ModelUnavailable, NoModelAvailable
 from olo_router.routing import Routing
-from olo_router.telemetry import DECISIONS
+from olo_router.telemetry import DECISIONS, UNSERVED
 
 _DEFAULT_LIMIT: Final = 100
 _MAX_LIMIT: Final = 1000
@@ -44,7 +45,11 @@ class RouterServicer(pb_grpc.RouterServiceServicer):
 
     async def SelectModels(self, request: pb.SelectModelsRequest, context: Context) -> pb.SelectModelsResponse:
         """Returns the candidates, best first."""
-        decision = self._routing.select(wish_of(request))
+        try:
+            decision = self._routing.select(wish_of(request))
+        except (ModelUnavailable, NoModelAvailable) as error:
+            UNSERVED.add(model=error.model_id if isinstance(error, ModelUnavailable) else "")
+            raise
         candidates = decision.selection.candidates
         DECISIONS.add(profile=decision.profile, model=candidates[0].model.model_id if candidates else "")
         return selection_message(decision)

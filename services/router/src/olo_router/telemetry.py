@@ -14,6 +14,11 @@ DECISIONS: Final = Counter(
     "Selections, by the profile that they went by and the model that came first; an empty model: none could.",
     ("profile", "model"),
 )
+UNSERVED: Final = Counter(
+    "olo_route_unserved",
+    "Selections in vain because nobody could answer, by the model that was asked for; an empty model: none was named.",
+    ("model",),
+)
 SLOTS: Final = Gauge("olo_model_slots", "Requests that the ready instances of a model can take at once.", ("model",))
 SLOTS_IN_USE: Final = Gauge("olo_model_slots_in_use", "Requests that the instances of a model have.", ("model",))
 READY: Final = Gauge("olo_model_instances_ready", "Instances of a model that take work.", ("model",))
@@ -24,7 +29,7 @@ BREAKERS: Final = Gauge(
     "olo_breakers_open", "Circuit breakers that are open or half open, of instances or of the model.", ("model",)
 )
 SNAPSHOT_AGE: Final = Gauge("olo_router_snapshot_age", "Seconds since the registry was there; 0 while it is.", unit="s")
-INSTRUMENTS: Final = (DECISIONS, SLOTS, SLOTS_IN_USE, READY, BACKLOG, BREAKERS, SNAPSHOT_AGE)
+INSTRUMENTS: Final = (DECISIONS, UNSERVED, SLOTS, SLOTS_IN_USE, READY, BACKLOG, BREAKERS, SNAPSHOT_AGE)
 
 
 def show(routing: Routing) -> None:

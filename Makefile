@@ -61,6 +61,7 @@ status: setup ## Show the parts of the local stack
 .PHONY: test
 # Tests of one part run side by side; those that start whole stacks want the machine for themselves.
 test: setup ## Run the tests (ARGS="services/router -k order")
+	@$(MAKE) --no-print-directory .tools/helm || echo "helm cannot be installed: the charts are not tested"
 	@$(MAKE) --no-print-directory node-modules || echo "npm packages cannot be installed: build and types of clients/typescript are not tested"
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
@@ -160,6 +161,19 @@ typescript: node-modules ## Check the types of the TypeScript client and build i
 reference: node-modules ## Write anew what the clients say of the gateway: types of HTTP calls, table of commands
 	@$(BIN)/python $(TYPESCRIPT)/generate.py
 	@$(BIN)/python clients/python/reference.py
+
+##@ Deployment
+
+HELM_VERSION := 3.10.1-1
+HELM_INTEGRITY := sha512-UO0AfsWUesTiH+eVn4JgyxAXFK3nspM/TuJNY5l/tM51DPiA3un11eyUYDsiK+CwqZDgJKOlE5gtzpOIZs0xow==
+
+.tools/helm: scripts/find-helm.sh | $(STAMP)
+	@sh scripts/find-helm.sh $(HELM_VERSION) $(HELM_INTEGRITY)
+
+.PHONY: charts
+charts: setup .tools/helm ## Write the schemas of the Helm charts anew, lint the charts, render them and hold them against rules
+	@$(BIN)/python deploy/charts/generate.py
+	@$(BIN)/pytest -q tests/deploy/test_charts.py tests/deploy/test_charts_pods.py tests/deploy/test_charts_values.py
 
 ##@ Rest
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 from tests.deploy.rendering import (
     AGREED_MODULES,
     AGREED_VARIABLES,

@@ -13,7 +13,21 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from tests.deploy.rendering import CASES, CHARTS, ROOT, SERVICES, Manifest, facts, helm, needs_helm, of_kind, rendered
+from tests.deploy.rendering import (
+    AGREED_VARIABLES,
+    CASES,
+    CHARTS,
+    ROOT,
+    SERVICES,
+    Manifest,
+    facts,
+    helm,
+    known_variables,
+    needs_helm,
+    of_kind,
+    rendered,
+    template,
+)
 
 from olo_contracts.queues import embedding_queue, llm_queue
 from olo_router import telemetry
@@ -126,6 +140,16 @@ def test_no_two_things_have_one_name(case: str) -> None:
 
 
 @needs_helm
+def test_a_packaged_chart_makes_the_same(tmp_path: Path) -> None:
+    """The links are followed, not packed."""
+    values = ("--values", "olo/ci/observability-values.yaml")
+    done = helm("package", "olo", "--destination", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    (package,) = tmp_path.iterdir()
+    assert template(str(package), *values) == rendered("observability")
+
+
+@needs_helm
 def test_dashboards_and_alerts_are_those_of_the_repository() -> None:
     observability = ROOT / "deploy/observability"
     manifests = rendered("observability")
@@ -139,6 +163,29 @@ def test_dashboards_and_alerts_are_those_of_the_repository() -> None:
         relabeling["replacement"] for each in monitors for relabeling in each["spec"]["endpoints"][0]["relabelings"]
     }
     assert parts == {*SERVICES, "olo"}
+
+
+@needs_helm
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_variable_can_be_set_or_is_set_by_the_chart(service: str) -> None:
+    schema = json.loads((CHARTS / service / "values.schema.json").read_text())["properties"]
+    offered = {
+        name
+        for place in (schema, schema["global"]["properties"])
+        for kind in ("settings", "secrets")
+        for name in place[kind]["properties"]
+    }
+    told = {
+        variable["name"]
+        for case in CASES
+        for each in of_kind(rendered(case), "Deployment")
+        for variable in _container(each)["env"]
+    }
+    assert known_variables(service) - offered - told <= {
+        "OLO_GATEWAY_OLLAMA_PORT",  # Ollama's calls are served on the HTTP port as well
+        f"{facts(service)['prefix']}INSTANCE_ID",  # made anew by each process
+        *AGREED_VARIABLES,
+    }
 
 
 def test_links_stay_within_the_repository_and_lead_somewhere() -> None:

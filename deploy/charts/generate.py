@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings
 
 from olo_embed_worker.settings import EmbedWorkerSettings
 from olo_gateway.settings import GatewaySettings
+from olo_llm_worker.commands import Quantization
 from olo_llm_worker.settings import LlmWorkerSettings
 from olo_registry.settings import RegistrySettings
 from olo_retrieval.settings import RetrievalSettings
@@ -37,7 +39,14 @@ SERVICES: Final[Mapping[str, type[BaseSettings]]] = {
 UMBRELLA: Final = "olo"
 BY_THE_CHART: Final = (
     *("_HOST", "_PORT", "_DRAIN_SECONDS", "_GRACE_SECONDS", "_TARGET", "_INSTANCE_ID", "_ADVERTISED_ADDRESS"),
-    *("_MODEL_ID", "_PRIORITY", "_DEFAULT_FLAG", "_WORKER_MODEL_DIRECTORY", "EMBED_WORKER_MODEL", "_WORKER_CACHE_DIR"),
+    *(
+        "_MODEL_ID",
+        "_WORKER_PRIORITY",
+        "_DEFAULT_FLAG",
+        "_WORKER_MODEL_DIRECTORY",
+        "EMBED_WORKER_MODEL",
+        "_WORKER_CACHE_DIR",
+    ),
     *("_DATABASE_URL", "_VECTOR_STORE", "_SOURCE_CACHE", "_GATEWAY_FILES", "_API_KEYS_FILE", "OLO_PAYLOAD_STORE"),
     *("OLO_NATS_URL", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_TLS", "OTLP_ENDPOINT", "ALLOW_INSECURE"),
 )
@@ -76,7 +85,7 @@ _TOLD: Final[Mapping[str, Schema]] = {
     "queueLength": {"type": "integer", "minimum": 1},
     **dict.fromkeys(("nodeSelector", "podLabels", "podAnnotations", "annotations", "labels"), _MAP_OF_TEXT),
     **dict.fromkeys(("tolerations", "extraEnv", "extraVolumes", "extraVolumeMounts"), _OBJECTS),
-    **dict.fromkeys(("networkPolicy.ingress", "networkPolicy.egress"), _OBJECTS),
+    **dict.fromkeys(("networkPolicy.ingress", "networkPolicy.egress", "bundled.callers"), _OBJECTS),
     "affinity": {"type": "object"},
     "drainSeconds": {"type": "number", "minimum": 0},
     "graceSeconds": {"type": "number", "minimum": 0},
@@ -161,6 +170,7 @@ def _secrets(settings: type[BaseSettings], *, shared: bool) -> Schema:
     )
 
 
+@cache
 def _shared() -> set[str]:
     """The variables that all services read."""
     return set.intersection(*({name for name, _ in variables_of(settings)} for settings in SERVICES.values()))
@@ -199,7 +209,22 @@ def _model(name: str, chart: Mapping[str, Schema]) -> Schema:
     )
     if name == "embed-worker":
         return model | {"required": ["name", "directory"]}
+    quantizations = {"enum": [each.value for each in Quantization]}
+    model["properties"]["fetch"] = {
+        **_strict(
+            {
+                "repository": {"type": "string", "pattern": "^[^/ -][^/ ]*/[^/ ]+$"},
+                "revision": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._/-]*$"},
+                "convert": {"type": "boolean"},
+                "quantization": quantizations,
+                "tokenSecret": _SECRET_KEY,
+            }
+        ),
+        "required": ["repository"],
+        "dependencies": {"quantization": {"properties": {"convert": {"const": True}}, "required": ["convert"]}},
+    }
     elsewhere = {"properties": {"settings": {"required": ["OLO_LLM_WORKER_ENGINE"]}}, "required": ["settings"]}
+    model["dependencies"] = {"fetch": ["directory"]}
     return model | {"required": ["name"], "anyOf": [{"required": ["directory"]}, elsewhere]}
 
 

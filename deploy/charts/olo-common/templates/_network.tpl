@@ -58,6 +58,10 @@ spec:
     {{- include "olo.networkpolicy.server" (list $root "qdrant" (include "olo.port" (list $vectors 6334))) | trim | nindent 4 }}
     {{- end }}
     {{- end }}
+    {{- range include "olo.networkpolicy.web" (list $root $facts) | fromYamlArray | uniq }}
+    - to: {{ toJson $network.web }}
+      ports: [{port: {{ . }}}]
+    {{- end }}
     {{- with $values.networkPolicy.egress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -80,6 +84,36 @@ spec:
       ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
     - to: {{ toJson $network.database }}
       ports: [{port: {{ $values.database.port }}}]
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Ports of servers that the settings name: buckets, other servers' models, hubs, pages, benchmarks. */}}
+{{- define "olo.networkpolicy.web" -}}
+{{- $root := index . 0 }}{{ $facts := index . 1 }}{{ $values := $root.Values -}}
+{{- if hasPrefix "s3:" (and (not $values.global.payloads.existingClaim) $values.global.payloads.store | default "") }}
+- 443
+{{- end }}
+{{- if and (eq $facts.service "gateway") (hasPrefix "s3:" $values.files.store) }}
+- 443
+{{- end }}
+{{- if $values.settings.OLO_BENCHMARKS_ENABLED }}
+- 443
+{{- end }}
+{{- if $values.settings.OLO_RETRIEVAL_FETCH_URLS }}
+- 443
+- 80
+{{- end }}
+{{- if $values.settings.OLO_RETRIEVAL_SOURCE_GIT_HOSTS }}
+- 443
+{{- end }}
+{{- range $values.models }}
+{{- $url := get (mergeOverwrite (dict) $values.settings (.settings | default dict)) "OLO_LLM_WORKER_UPSTREAM_URL" }}
+{{- if $url }}
+- {{ include "olo.port" (list (index (splitList "/" (splitList "://" $url | last)) 0) (ternary 443 80 (hasPrefix "https" $url))) }}
+{{- end }}
+{{- if or .fetch (and (eq $facts.service "embed-worker") (not (hasPrefix "/" .directory))) }}
+- 443
 {{- end }}
 {{- end }}
 {{- end }}

@@ -32,6 +32,10 @@ spec:
   {{ $field }}: {{ . }}
   {{- end }}
   {{- end }}
+  {{- if and .model .model.fetch }}
+  initContainers:
+    {{- include "olo.fetch" . | nindent 4 }}
+  {{- end }}
   containers:
     - name: {{ $facts.service }}
       image: {{ include "olo.image" (list $root $workload) }}
@@ -109,6 +113,43 @@ tcpSocket: {port: {{ .facts.ports.grpc }}}
 {{- else -}}
 grpc: {port: {{ .facts.ports.grpc }}, service: live}
 {{- end }}
+{{- end }}
+
+{{/* Makes the model directory on the disk, where it is not there yet. It appears whole or not at all, so that of several
+     pods that do so at once the first is right and the others find it at their next start. */}}
+{{- define "olo.fetch" -}}
+{{- $fetch := .model.fetch }}{{ $directory := .model.directory -}}
+- name: fetch
+  image: {{ include "olo.image" (list .root .workload) }}
+  imagePullPolicy: {{ .root.Values.global.image.pullPolicy }}
+  command:
+    - sh
+    - -c
+    - 'test -d "$0" || { mkdir -p "$TMPDIR" && exec python -m olo_llm_worker.model_directory "$@"; }'
+    - {{ $directory | quote }}
+    - {{ ternary "convert" "pull" (eq true $fetch.convert) }}
+    - {{ $fetch.repository | quote }}
+    - --output={{ $directory }}
+    - --name={{ .model.id | default .model.name | replace "/" "-" | replace ":" "-" }}
+    {{- with $fetch.revision }}
+    - --revision={{ . }}
+    {{- end }}
+    {{- with $fetch.quantization }}
+    - --quantization={{ . }}
+    {{- end }}
+  securityContext: {{ include "olo.container.security" . | fromYaml | toJson }}
+  env:
+    # What is fetched does not fit into /tmp.
+    - {name: TMPDIR, value: /models/.fetching}
+    - {name: HF_HOME, value: /tmp/hub}
+    {{- with $fetch.tokenSecret }}
+    - name: HF_TOKEN
+      valueFrom: {secretKeyRef: {name: {{ .name }}, key: {{ .key }}}}
+    {{- end }}
+  resources: {{ toJson .workload.resources }}
+  volumeMounts:
+    - {name: tmp, mountPath: /tmp}
+    - {name: models, mountPath: /models}
 {{- end }}
 
 {{/* Resources, with the GPUs of a model among them. */}}

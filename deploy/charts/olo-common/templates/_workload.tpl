@@ -13,7 +13,7 @@ metadata:
     {{- .labels | nindent 4 }}
 spec:
   {{- if not $scaled }}
-  replicas: {{ $workload.replicas }}
+  replicas: {{ ternary 1 $workload.replicas (eq true $facts.single) }}
   {{- end }}
   revisionHistoryLimit: 5
   strategy: {{ include "olo.strategy" . | fromYaml | toJson }}

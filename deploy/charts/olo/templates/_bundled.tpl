@@ -105,6 +105,7 @@ spec:
         {{- range .callers }}
         {{- include "olo.networkpolicy.peer" (list $root .) | nindent 8 }}
         {{- end }}
+        {{- with $root.Values.bundled.callers }}{{ toYaml . | nindent 8 }}{{ end }}
       ports: [{port: {{ .probe }}}]
 {{- end }}
 {{- end }}

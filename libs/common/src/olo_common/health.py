@@ -10,8 +10,8 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
 LIVE: Final = "live"
-"""A name that is SERVING from the start to the drain, whatever is missing: asked by who would restart the process,
-which does not bring back what it misses."""
+"""A name that is SERVING from the start to the drain, whatever is missing: for who would restart the process, which
+does not help against what is missing."""
 
 _STATUS = {
     True: health_pb2.HealthCheckResponse.SERVING,

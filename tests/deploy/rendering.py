@@ -1,0 +1,89 @@
+"""The charts as Kubernetes would get them: rendered once for each set of values, by the real helm."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from olo_common.settings import ServiceSettings, variables
+from olo_embed_worker.settings import EmbedWorkerSettings
+from olo_gateway.settings import GatewaySettings
+from olo_llm_worker.settings import LlmWorkerSettings
+from olo_registry.settings import RegistrySettings
+from olo_retrieval.settings import RetrievalSettings
+from olo_router.settings import RouterSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+CHARTS = ROOT / "deploy/charts"
+HELM = ROOT / ".tools/helm"
+NAMESPACE = "models"
+CASES = sorted(path.name.removesuffix("-values.yaml") for path in (CHARTS / "olo/ci").glob("*-values.yaml"))
+SERVICES: Mapping[str, type[ServiceSettings]] = {
+    "gateway": GatewaySettings,
+    "registry": RegistrySettings,
+    "router": RouterSettings,
+    "retrieval": RetrievalSettings,
+    "llm-worker": LlmWorkerSettings,
+    "embed-worker": EmbedWorkerSettings,
+}
+AGREED_VARIABLES = {
+    *(f"OLO_TLS_{name}_FILE" for name in ("CERT", "KEY", "CLIENT_CA", "CA", "CLIENT_CERT", "CLIENT_KEY")),
+    "OLO_TLS_SERVER_NAME",
+    "OLO_GATEWAY_API_KEYS_FILE",
+}
+"""Variables that the charts set ahead of the settings that will read them. Empty, once all of them are read."""
+AGREED_MODULES = {"olo_registry.migrate", "olo_retrieval.migrate"}
+"""Commands that the charts run, likewise."""
+needs_helm = pytest.mark.skipif(not HELM.exists(), reason="helm is not installed: make .tools/helm")
+
+Manifest = dict[str, Any]
+
+
+def helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [str(HELM), *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, cwd=CHARTS)
+
+
+@cache
+def rendered(case: str) -> tuple[Manifest, ...]:
+    """The manifests of the whole with the values of a case."""
+    return template("olo", "--values", f"olo/ci/{case}-values.yaml")
+
+
+def template(chart: str, *arguments: str) -> tuple[Manifest, ...]:
+    done = helm("template", "olo", chart, "--namespace", NAMESPACE, "--kube-version", "1.31.0", *arguments)
+    assert done.returncode == 0, done.stderr
+    return tuple(manifest for manifest in yaml.safe_load_all(done.stdout) if manifest)
+
+
+def refusal(chart: str, *arguments: str) -> str:
+    """Why values are refused."""
+    done = helm("template", "olo", chart, "--kube-version", "1.31.0", *arguments)
+    assert done.returncode != 0, "it was not refused"
+    return done.stderr
+
+
+def pods(manifests: tuple[Manifest, ...]) -> Iterator[tuple[str, Manifest]]:
+    """Name and template of everything that makes pods."""
+    for manifest in manifests:
+        if "template" in manifest.get("spec", {}):
+            yield f"{manifest['kind']} {manifest['metadata']['name']}", manifest["spec"]["template"]
+
+
+def of_kind(manifests: tuple[Manifest, ...], kind: str) -> list[Manifest]:
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def facts(service: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((CHARTS / service / "facts.yaml").read_text())
+    return loaded
+
+
+def known_variables(service: str) -> set[str]:
+    return {name for name, _, _ in variables(SERVICES[service])}

@@ -102,7 +102,7 @@ def test_a_refusal_without_a_count_halves_and_one_passage_stays_where_they_are_r
 
 def test_the_text_around_takes_what_room_passages_leave() -> None:
     asked = wide_prompt()
-    limits = (0, 2000, 1000, 800, 500, 300)
+    limits = (0, 2000, 1400, 1100, 500, 300)
     assert [asked.fitting(str(limit), limit) for limit in limits] == [
         Fit(4, 4),
         Fit(4, 4),
@@ -112,7 +112,7 @@ def test_the_text_around_takes_what_room_passages_leave() -> None:
         Fit(1),
     ]
     # The third has its parent in common with the first, and shows its own words.
-    assert [len(text) for text in asked.shown(Fit(4, 4))] == [1516, 1516, 0, 1516]
+    assert [len(text) for text in asked.shown(Fit(4, 4))] == [1511, 1511, 0, 1511]
     assert [bool(text) for text in asked.shown(Fit(4, 1))] == [True, False, False, False]
     lines = asked.messages(Fit(4, 1))[1].content.splitlines()
     assert ["before" in line for line in lines] == [True, False, False, False, False]

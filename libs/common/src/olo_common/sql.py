@@ -45,7 +45,7 @@ class Database:
             self._engine = create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": _CONNECT_SECONDS})
         else:
             self._engine = create_async_engine(url)
-            self._engine.dialect.do_terminate = _close_once  # type: ignore[method-assign]
+            self._engine.dialect.do_terminate = _close_once  # type: ignore[assignment]
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
             self._blocking = create_engine(url.set(drivername="sqlite"))

@@ -49,6 +49,7 @@ class Library(retrieval_grpc.RetrievalServiceServicer):
     def __init__(self) -> None:
         self.asked: list[retrieval.SearchRequest] = []
         self.finds: dict[str, list[str]] = {}
+        self.around: dict[str, str] = {}
         self.down = False
 
     async def Search(self, request: Any, context: Any) -> retrieval.SearchResponse:
@@ -73,6 +74,7 @@ class Library(retrieval_grpc.RetrievalServiceServicer):
                 page=2,
                 heading_path=["Rivers"],
                 document_version=4,
+                parent_text=self.around.get(name, ""),
             )
             for name in found
         ]
@@ -169,7 +171,7 @@ def world(running_world: RagWorld, monkeypatch: pytest.MonkeyPatch) -> RagWorld:
     for limit in ("REWRITING_TIME", "SELECT_PATIENCE", "FREE_SLOT_TIMEOUT"):
         monkeypatch.setattr(rewriting, limit, timedelta(seconds=30))
     library, routing, reader = running_world.retrieval, running_world.router, running_world.reader
-    library.finds, library.down = {}, False
+    library.finds, library.around, library.down = {}, {}, False
     library.asked.clear()
     reader.given.clear()
     reader.most_passages = 99
@@ -312,6 +314,29 @@ async def test_a_model_that_finds_the_prompt_too_long_is_given_fewer_passages(wo
     assert answer.selection.chosen_index == 1
     assert world.reader.given[-1].candidate == 2
     await world.record("rag_refit", answer.run_id)
+
+
+async def test_the_text_around_a_passage_is_put_before_the_model_where_there_is_room(world: RagWorld) -> None:
+    around = f"Rivers are long. {TEXTS['source']} {TEXTS['mouth']} It was dry in 1999."
+    world.retrieval.around = {"source": around, "mouth": around}
+    answer = await world.chat("Where?", model="reader", rag=rag())
+    lines = world.reader.given[-1].messages[-1].content.splitlines()
+    assert lines[:3] == [f"[1] {around}", f"[2] {TEXTS['mouth']}", f"[3] {TEXTS['length']}"]
+    first, second, _ = answer.citations
+    assert (first.text, first.start_offset, first.end_offset) == (TEXTS["source"], 3, 9)
+    assert (first.context_text, second.context_text) == (around, "")
+    assert answer.grounding.marks[0].supported, "it is held against what the model has seen"
+    await world.record("rag_around", answer.run_id)
+    replayed = await call(
+        world.gateway.ReplayRun, gateway.ReplayRunRequest(run_id=answer.run_id), peer="gateway", timeout=30
+    )
+    assert replayed.replay.citations == answer.citations
+    assert world.reader.given[-1].messages == world.reader.given[0].messages
+    world.reader.given.clear()
+    world.router.limits = {"reader": 100}
+    answer = await world.chat("Where?", model="reader", rag=rag())
+    assert answer.citations[0].context_text == ""
+    assert world.reader.given[-1].messages[-1].content.startswith(f"[1] {TEXTS['source']}\n")
 
 
 async def test_a_model_that_takes_no_passage_is_not_asked_for_ever(world: RagWorld) -> None:

@@ -2151,6 +2151,11 @@ export interface components {
             heading_path: string[];
             /** Document Version */
             document_version: number;
+            /**
+             * Context Text
+             * @description The text around it, where that was put before the model in its place; the offsets are those of `text`.
+             */
+            context_text: string | null;
         };
         /** CitationMark */
         CitationMark: {

@@ -53,6 +53,7 @@ def test_the_corpus_has_every_kind_of_run() -> None:
         "rag_optional",
         "rag_rewritten",
         "rag_not_rewritten",
+        "rag_around",
         "rag_refit",
         "rag_too_long_before_refits",
         "replayed_nothing",

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.util.concurrency import in_greenlet
 
 from olo_common.errors import StartupError, Unavailable
 from olo_common.logs import logger
@@ -47,6 +48,7 @@ class Database:
             self._engine = create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": _CONNECT_SECONDS})
         else:
             self._engine = create_async_engine(url)
+            self._engine.dialect.do_terminate = _close_once  # type: ignore[assignment]
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
             self._blocking = create_engine(url.set(drivername="sqlite"))
@@ -193,6 +195,18 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()
+
+
+def _close_once(connection: Any) -> None:
+    """Closes a connection whose call was cancelled.
+
+    Of itself SQLAlchemy would, if the task is cancelled once more meanwhile, stop the thread of the connection beside
+    that. The close then waits for an answer of a thread that is gone, and a process that ends waits for the close.
+    """
+    if in_greenlet():
+        connection.close()
+    else:
+        connection.terminate()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -124,6 +124,11 @@ def citation_of(number: int, passage: retrieval.Passage) -> Citation:
     )
 
 
+def shown_text(citation: Citation) -> str:
+    """What a passage that was put before the model said there."""
+    return citation.context_text or citation.text
+
+
 def recorded_of(citation: Citation) -> RecordedPassage:
     """The passage of an earlier run."""
     return RecordedPassage(
@@ -138,6 +143,7 @@ def recorded_of(citation: Citation) -> RecordedPassage:
         page=citation.page,
         heading_path=tuple(citation.heading_path),
         document_version=citation.document_version,
+        context_text=citation.context_text,
     )
 
 

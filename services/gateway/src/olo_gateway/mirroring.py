@@ -9,6 +9,7 @@ from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, MirroredAnswer, Mi
 from olo.router.v1.router_service_pb2 import Shadow
 from olo_common.durations import duration_of
 from olo_gateway.conversation import conversation
+from olo_gateway.convert_rag import shown_text
 from olo_gateway.errors import NotMirrored
 
 MAX_BYTES: Final = 64 * 1024
@@ -36,7 +37,9 @@ def mirrored(request: ChatRequest, response: ChatResponse, shadow: Shadow) -> Mi
     if request.tools or request.HasField("response_format") or request.n > 1:
         raise NotMirrored("tools, formats and several answers are not compared")
     made = MirroredRequest(
-        messages=conversation(request, [citation.text for citation in response.citations if not citation.left_out]),
+        messages=conversation(
+            request, [shown_text(citation) for citation in response.citations if not citation.left_out]
+        ),
         sampling=request.sampling,
         timeout=duration_of(min(request.timeout.ToTimedelta(), MAX_TIME)),
         answer=MirroredAnswer(

@@ -54,6 +54,7 @@ def citation_of(citation: run_pb2.Citation) -> schemas.Citation:
         page=citation.page or None,
         heading_path=list(citation.heading_path),
         document_version=citation.document_version,
+        context_text=citation.context_text or None,
     )
 
 

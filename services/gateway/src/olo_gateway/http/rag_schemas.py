@@ -70,6 +70,8 @@ class Citation(AnswerShape):
     heading_path: list[str]
     """The headings above it, outermost first."""
     document_version: int
+    context_text: str | None
+    """The text around it, where that was put before the model in its place; the offsets are those of `text`."""
 
 
 class CitationMark(AnswerShape):

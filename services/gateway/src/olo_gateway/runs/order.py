@@ -82,6 +82,8 @@ class RecordedPassage:
     page: int = 0
     heading_path: tuple[str, ...] = ()
     document_version: int = 0
+    context_text: str = ""
+    """The text around it, where that was put before the model in its place."""
 
 
 @dataclass(frozen=True, slots=True)

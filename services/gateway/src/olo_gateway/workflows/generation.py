@@ -17,7 +17,7 @@ from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_common.failures import from_failure
 from olo_contracts.queues import GENERATE_ACTIVITY, SELECT_ACTIVITY
-from olo_gateway.conversation import Prompt
+from olo_gateway.conversation import Fit, Prompt
 from olo_gateway.routing import select_request
 from olo_gateway.runs.attempts import (
     CONTEXT_TOO_LONG,
@@ -119,27 +119,27 @@ class Generation:
 
     async def _attempt(self, candidate: Candidate, *, patient: bool) -> GenerateResponse | OloError:
         """Lets a candidate try, with fewer passages again where it finds the prompt too long."""
-        used = self._prompt.fitting(candidate.model_id, candidate.context_limit)
-        outcome = await self._perhaps_resumed(candidate, used, patient=patient)
+        fit = self._prompt.fitting(candidate.model_id, candidate.context_limit)
+        outcome = await self._perhaps_resumed(candidate, fit, patient=patient)
         for _ in range(REFITS):
             if not (isinstance(outcome, OloError) and outcome.reason == CONTEXT_TOO_LONG):
                 break
-            fewer = self._prompt.refused(candidate.model_id, used, outcome.metadata)
-            if fewer == used or self._left() < 1 or not workflow.patched(REFIT_PATCH):
+            fewer = self._prompt.refused(candidate.model_id, fit, outcome.metadata)
+            if fewer == fit or self._left() < 1 or not workflow.patched(REFIT_PATCH):
                 break
-            used = fewer
+            fit = fewer
             self._list_again(candidate)
-            outcome = await self._perhaps_resumed(candidate, used, patient=patient)
+            outcome = await self._perhaps_resumed(candidate, fit, patient=patient)
         return outcome
 
-    async def _perhaps_resumed(self, candidate: Candidate, used: int, *, patient: bool) -> GenerateResponse | OloError:
+    async def _perhaps_resumed(self, candidate: Candidate, fit: Fit, *, patient: bool) -> GenerateResponse | OloError:
         """Lets a candidate try, and once more where its model may do better: that goes on with what was begun.
 
         Where the first try has lost its worker there may be no other instance, so that one is not waited for long.
         """
         busy = patient or candidate.at_capacity or not candidate.free_slots
         wait = self._deadline.left() if busy else FREE_SLOT_TIMEOUT
-        outcome = await self._try(candidate, used, wait)
+        outcome = await self._try(candidate, fit, wait)
         if not isinstance(outcome, OloError) or not self._again:
             return outcome
         if outcome.reason in RESUMABLE:
@@ -149,14 +149,14 @@ class Generation:
         else:
             await workflow.sleep(min(PAUSE, self._deadline.left()))
         self._list_again(candidate)
-        return await self._try(candidate, used, wait)
+        return await self._try(candidate, fit, wait)
 
     def _list_again(self, candidate: Candidate) -> None:
         """Makes another try of a model a candidate of its own, so that its chunks supersede those of the one before."""
         self._record.response.selection.candidates.insert(self._candidate, candidate)
         self._candidate += 1
 
-    async def _try(self, candidate: Candidate, used: int, wait: timedelta) -> GenerateResponse | OloError:
+    async def _try(self, candidate: Candidate, fit: Fit, wait: timedelta) -> GenerateResponse | OloError:
         """One task for one candidate, with so many of the passages.
 
         Raises:
@@ -169,7 +169,7 @@ class Generation:
         task = GenerateRequest(
             request_id=self._record.response.run_id,
             model_id=candidate.model_id,
-            messages=self._prompt.messages(used),
+            messages=self._prompt.messages(fit),
             sampling=asked.sampling,
             candidate=number,
             stream=asked.stream,
@@ -181,7 +181,7 @@ class Generation:
             n=asked.n,
             isolation=self._losses.isolation,
         )
-        self._record.fitted(used)
+        self._record.fitted(self._prompt.shown(fit))
         self._record.enter(run_pb2.RUN_PHASE_QUEUED, candidate.model_id)
         outcome: GenerateResponse | OloError
         try:

@@ -26,7 +26,7 @@ from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_contracts.queues import PROGRESS_MEMO
 from olo_gateway.convert import failed_attempt
-from olo_gateway.convert_rag import citation_of, mark_message
+from olo_gateway.convert_rag import citation_of, mark_message, shown_text
 from olo_gateway.prompting.citations import checked_marks
 from olo_gateway.routing import keep
 from olo_gateway.runs.attempts import NOT_TAKEN
@@ -91,13 +91,19 @@ class Record:
         """Says why the question itself is searched for."""
         self.response.grounding.rewriting_failure = reason
 
-    def fitted(self, used: int) -> None:
-        """Says how many passages are put before the model whose turn it is."""
+    def fitted(self, shown: Sequence[str]) -> None:
+        """Says how many passages are put before the model whose turn it is.
+
+        Args:
+            shown: For each of them the text around it that takes its place; empty: there is none.
+        """
         citations = self.response.citations
         if not citations:
             return
+        used = len(shown)
         for citation in citations:
             citation.left_out = citation.index > used
+            citation.context_text = "" if citation.left_out else shown[citation.index - 1]
         grounding = self.response.grounding
         grounding.passages_left_out = len(citations) - used
         fits = run_pb2.GROUNDING_STATE_GROUNDED, run_pb2.GROUNDING_STATE_NOTHING_FITS
@@ -159,7 +165,7 @@ class Record:
     def _check_marks(self) -> None:
         """Holds the marks of the answer against the passages that the model was given."""
         response = self.response
-        given = [citation.text for citation in response.citations if not citation.left_out]
+        given = [shown_text(citation) for citation in response.citations if not citation.left_out]
         marks = checked_marks(response.message.content, given)
         response.grounding.marks.extend(mark_message(citing) for citing in marks)
         cited = {citing.mark.index for citing in marks}

@@ -23,6 +23,8 @@ from olo_gateway.workflows.steps import STEPS_TIMEOUT, Deadline, step
 OPTIONAL_PATIENCE: Final = timedelta(seconds=5)
 """How long a run that can do without passages waits for the retrieval service; at most half of the time that it has."""
 
+AROUND_PATCH: Final = "issue-6-text-around-passages"
+
 _AWAY: Final = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.RESOURCE_EXHAUSTED, ErrorCode.INTERNAL})
 _MISSING: Final = "collection_not_found"
 
@@ -35,7 +37,8 @@ async def prompt_of(request: ChatRequest, record: Record, deadline: Deadline) ->
     """
     if request.recorded_passages or request.rag.recorded:
         record.recorded(request.recorded_passages)
-        return Prompt(request, [passage.text for passage in request.recorded_passages])
+        recorded = request.recorded_passages
+        return Prompt(request, [each.text for each in recorded], _around([each.context_text for each in recorded]))
     if not request.HasField("rag"):
         return Prompt(request)
     began = workflow.now()
@@ -46,7 +49,7 @@ async def prompt_of(request: ChatRequest, record: Record, deadline: Deadline) ->
             raise
         record.unavailable(error.reason, workflow.now() - began)
         return Prompt(request)
-    return Prompt(request, [passage.text for passage in found])
+    return Prompt(request, [each.text for each in found], _around([each.parent_text for each in found]))
 
 
 async def _found(request: ChatRequest, record: Record, deadline: Deadline) -> list[Passage]:
@@ -63,6 +66,11 @@ async def _found(request: ChatRequest, record: Record, deadline: Deadline) -> li
     passages = _fused([answer.passages for answer in answers])[: request.rag.top_k]
     record.found(passages, asked, answers[0].retriever, workflow.now() - began)
     return passages
+
+
+def _around(texts: Sequence[str]) -> Sequence[str]:
+    """The texts around passages, for runs that began when these were put before models."""
+    return texts if any(texts) and workflow.patched(AROUND_PATCH) else ()
 
 
 def _fused(rankings: Sequence[Sequence[Passage]]) -> list[Passage]:

@@ -380,7 +380,7 @@ class Attempt(_message.Message):
     def __init__(self, candidate: _Optional[int] = ..., model_id: _Optional[str] = ..., failure_reason: _Optional[str] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cause: _Optional[_Union[AttemptCause, str]] = ..., queue: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Citation(_message.Message):
-    __slots__ = ("index", "document_id", "title", "source", "chunk_id", "score", "text", "cited", "left_out", "start_offset", "end_offset", "page", "heading_path", "document_version")
+    __slots__ = ("index", "document_id", "title", "source", "chunk_id", "score", "text", "cited", "left_out", "start_offset", "end_offset", "page", "heading_path", "document_version", "context_text")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -395,6 +395,7 @@ class Citation(_message.Message):
     PAGE_FIELD_NUMBER: _ClassVar[int]
     HEADING_PATH_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_TEXT_FIELD_NUMBER: _ClassVar[int]
     index: int
     document_id: str
     title: str
@@ -409,7 +410,8 @@ class Citation(_message.Message):
     page: int
     heading_path: _containers.RepeatedScalarFieldContainer[str]
     document_version: int
-    def __init__(self, index: _Optional[int] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., chunk_id: _Optional[str] = ..., score: _Optional[float] = ..., text: _Optional[str] = ..., cited: _Optional[bool] = ..., left_out: _Optional[bool] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., page: _Optional[int] = ..., heading_path: _Optional[_Iterable[str]] = ..., document_version: _Optional[int] = ...) -> None: ...
+    context_text: str
+    def __init__(self, index: _Optional[int] = ..., document_id: _Optional[str] = ..., title: _Optional[str] = ..., source: _Optional[str] = ..., chunk_id: _Optional[str] = ..., score: _Optional[float] = ..., text: _Optional[str] = ..., cited: _Optional[bool] = ..., left_out: _Optional[bool] = ..., start_offset: _Optional[int] = ..., end_offset: _Optional[int] = ..., page: _Optional[int] = ..., heading_path: _Optional[_Iterable[str]] = ..., document_version: _Optional[int] = ..., context_text: _Optional[str] = ...) -> None: ...
 
 class RunTimings(_message.Message):
     __slots__ = ("retrieve", "select", "generate", "total", "queue", "parked")

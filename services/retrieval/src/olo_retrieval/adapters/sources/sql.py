@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import asyncpg
 from sqlalchemy import event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidRequestError, SQLAlchemyError
@@ -26,6 +27,13 @@ _SELECT = re.compile(r"\s*(?:select|with)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _STATEMENT_MS = 300_000
 _QUERY = "source.sql.query"
+_REFUSED: Final = "the database refuses it, or has no such column"
+_GONE: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+)
 
 
 def check_sql(config: SqlConfig, allowed: Allowed) -> None:
@@ -151,8 +159,14 @@ class Rows:
             logger(__name__).warning("source_query_failed", error=type(error.orig).__name__)
             if error.connection_invalidated:
                 raise SourceAway("does not answer") from None
-            raise SourceMalformed(_QUERY, "the database refuses it, or has no such column") from None
-        except (SQLAlchemyError, OSError, TimeoutError):
+            raise SourceMalformed(_QUERY, _REFUSED) from None
+        except asyncpg.PostgresError as error:
+            # What comes while rows are fetched is of the driver, as it is.
+            logger(__name__).warning("source_query_failed", error=type(error).__name__)
+            if isinstance(error, _GONE):
+                raise SourceAway("does not answer") from None
+            raise SourceMalformed(_QUERY, _REFUSED) from None
+        except (SQLAlchemyError, asyncpg.InterfaceError, OSError, TimeoutError):
             raise SourceAway("does not answer") from None
         finally:
             await connection.close()

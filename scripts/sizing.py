@@ -33,6 +33,10 @@ WRITE_SECONDS: Final = 0.005
 """How long such an update takes on Postgres with a disk that syncs; measure yours."""
 WRITES_OF_A_CORE: Final = 500
 """Updates that one core of Postgres takes in a second, by what operators of Temporal publish."""
+FEWEST_SHARDS: Final = 512
+"""What Temporal's chart begins with. They cost little, and cannot be changed later."""
+SPREAD: Final = 8
+"""Shards beside the fewest that could be busy: runs fall on them by chance."""
 EVENTS_BYTES: Final = 10_000
 """What the history of a run takes without prompt and answer; each of these is in it twice."""
 BYTES_OF_A_TOKEN: Final = 4
@@ -190,17 +194,13 @@ def _models(load: Load, model: Model, measured: Costs) -> Iterator[Need]:
 def _servers(load: Load, model: Model, measured: Costs) -> Iterator[Need]:
     rate, seconds = load.requests_per_second, answer_seconds(load, model)
     busy = measured.of("temporal", load) / BUSY
-    shards = 2 ** max(2, math.ceil(math.log2(max(1.0, rate * WRITES_OF_A_RUN * WRITE_SECONDS / BUSY * 8))))
-    shards = max(512, shards) if rate > 1 else shards
+    writes = rate * (WRITES_OF_A_RUN + BEATS_PER_SECOND * seconds)
+    # A shard writes one update after the other.
+    shards = max(FEWEST_SHARDS, 2 ** math.ceil(math.log2(SPREAD * writes * WRITE_SECONDS / BUSY)))
     why = f"at least {shards} history shards, which cannot be changed later"
     yield Need("temporal", max(1, math.ceil(busy / 4)), busy, measured.resident["temporal"] * max(1, busy), why)
-    writes = rate * (WRITES_OF_A_RUN + BEATS_PER_SECOND * seconds)
-    kept = (
-        rate
-        * 86_400
-        * load.retention_days
-        * (EVENTS_BYTES + 2 * BYTES_OF_A_TOKEN * (load.prompt_tokens + load.answer_tokens))
-    )
+    history = EVENTS_BYTES + 2 * BYTES_OF_A_TOKEN * (load.prompt_tokens + load.answer_tokens)
+    kept = rate * 86_400 * load.retention_days * history
     why = f"{writes:.0f} updates a second; {kept / 1024**3:.1f} GiB of histories kept"
     yield Need("postgres", 1, writes / WRITES_OF_A_CORE / BUSY, 1024.0, why)
     chunks = rate * min(load.answer_tokens, seconds * CHUNKS_PER_SECOND)

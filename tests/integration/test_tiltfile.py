@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import subprocess
 import tomllib
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +52,14 @@ RENDERED = [
     {"kind": "ConfigMap", "metadata": {"name": "other"}},
     *(deployment(name) for name in ("gateway", "registry", "router", "retrieval")),
     *(deployment(name, f"-{model}") for name, models in MODELS.items() for model in models),
-    *(deployment(name) for name in ("temporal", "nats", "qdrant")),
+    *({**deployment(name), "kind": "StatefulSet"} for name in ("temporal", "nats", "qdrant")),
 ]
+WORKLOADS = ("Deployment", "StatefulSet", "Job")
+HELM, CHART = ROOT / ".tools/helm", ROOT / "deploy/charts/olo"
+needs_images_and_charts = pytest.mark.skipif(
+    not (CHART.exists() and (ROOT / "deploy/images").exists()),
+    reason="a checkout without deploy/images or deploy/charts",
+)
 
 
 class Told:
@@ -136,6 +144,7 @@ def test_it_is_short() -> None:
     assert len((ROOT / "Tiltfile").read_text().splitlines()) <= 100
 
 
+@needs_images_and_charts
 def test_every_path_is_there(told: Any) -> None:
     named = {text for (text,), _ in told["k8s_yaml"] if "\n" not in text}
     for (chart,), more in told["helm"]:
@@ -150,7 +159,8 @@ def test_every_path_is_there(told: Any) -> None:
         named |= set(resource["deps"])
     for _, button in told["cmd_button"]:
         named |= {word for word in button["argv"] if word.startswith("samples/")}
-    assert {path for path in named if not (ROOT / path).exists()} == set()
+    missing = {path for path in named if not (ROOT / path).exists()}
+    assert missing == set()
 
 
 def test_every_service_is_built_from_its_own_sources_and_its_libraries(told: Any) -> None:
@@ -180,6 +190,21 @@ def test_installing_one_member_sees_the_manifests_of_all(told: Any) -> None:
             assert any(path == Path(only) or Path(only) in path.parents for only in image["only"]), f"{name}: {path}"
 
 
+@needs_images_and_charts
+def test_what_an_image_copies_is_sent_to_its_build(told: Any) -> None:
+    for name, image in [*images(told).items(), *(("", named) for _, named in told["docker_build"])]:
+        dockerfile = (ROOT / image["dockerfile"]).read_text().replace("${SERVICE}", name)
+        copied = {
+            source
+            for line in dockerfile.splitlines()
+            if line.startswith("COPY ") and "--from=" not in line
+            for source in line.split()[1:-1]
+        }
+        assert copied
+        for source in copied - {"."}:
+            assert any(Path(only) in (Path(source), *Path(source).parents) for only in image["only"]), source
+
+
 def test_a_changed_manifest_builds_anew_and_a_changed_source_does_not(told: Any) -> None:
     for name, image in images(told).items():
         assert list(image["live_update"][0]) == ["fall_back_on"]
@@ -193,7 +218,7 @@ def test_a_changed_manifest_builds_anew_and_a_changed_source_does_not(told: Any)
 
 def test_resources_are_what_the_charts_make(told: Any) -> None:
     objects = applied(told)
-    workloads = {each["metadata"]["name"] for each in objects if each["kind"] in ("Deployment", "Job")}
+    workloads = {each["metadata"]["name"] for each in objects if each["kind"] in WORKLOADS}
     resources = {arguments[0]: named for arguments, named in told["k8s_resource"]}
     assert set(resources) == workloads
     buttons = {named["resource"] for _, named in told["cmd_button"]}
@@ -204,15 +229,30 @@ def test_resources_are_what_the_charts_make(told: Any) -> None:
     used = {
         container["image"].split(":")[0]
         for each in objects
-        if each["kind"] in ("Deployment", "Job")
+        if each["kind"] in WORKLOADS
         for container in each["spec"]["template"]["spec"]["containers"]
     }
     assert used - {"olo-temporal", "olo-nats", "olo-qdrant"} == made
 
 
+@pytest.mark.skipif(not (HELM.exists() and CHART.exists()), reason="`make .tools/helm` has not installed helm")
+def test_the_charts_make_what_is_assumed_here() -> None:
+    command = [HELM, "template", "olo", CHART, "--kube-version", "1.30.0", "--values", ROOT / "deploy/tilt/values.yaml"]
+    made = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    def workloads(objects: Iterable[dict[str, Any]]) -> set[tuple[str, str, str]]:
+        return {
+            (each["kind"], each["metadata"]["name"], each["metadata"]["labels"]["app.kubernetes.io/component"])
+            for each in objects
+            if each and each["kind"] in WORKLOADS
+        }
+
+    assert workloads(yaml.safe_load_all(made)) == workloads(RENDERED)
+
+
 def test_sources_can_be_written_into_the_containers_of_services_alone(told: Any) -> None:
     for each in applied(told):
-        if each["kind"] != "Deployment":
+        if each["kind"] not in ("Deployment", "StatefulSet"):
             continue
         pod = each["spec"]["template"]["spec"]
         ours = each["metadata"]["labels"]["app.kubernetes.io/component"] in SERVICES

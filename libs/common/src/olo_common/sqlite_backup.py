@@ -61,7 +61,7 @@ def main() -> None:
         prog="python -m olo_common.sqlite_backup",
         description="Copies an SQLite database that is in use. To restore, stop the service and put the copy in place.",
     )
-    parser.add_argument("source", type=Path, help="the database, such as .olo/registry.db")
+    parser.add_argument("source", type=Path, help="the database, such as .olo/data/registry.db")
     parser.add_argument("target", type=Path, help="the copy; it must not exist")
     told = parser.parse_args()
     try:

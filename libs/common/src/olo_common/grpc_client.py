@@ -11,7 +11,10 @@ import grpc
 
 from olo_common.errors import Unavailable
 from olo_common.grpc_server import MAX_MESSAGE_BYTES
+from olo_common.grpc_tls import TlsChannel
 from olo_common.rpc_status import from_rpc_error
+from olo_common.settings import TlsSettings
+from olo_common.tls import client_files
 from olo_common.tracing import client_interceptors
 
 _OPTIONS: list[tuple[str, int]] = [
@@ -27,15 +30,32 @@ _OPTIONS: list[tuple[str, int]] = [
 ]
 
 
-def open_channel(target: str) -> grpc.aio.Channel:
-    """A channel to `host:port`. Connects when it is first used, and again whenever it has to."""
-    return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=client_interceptors())
+def open_channel(target: str, tls: TlsSettings | None = None) -> grpc.aio.Channel:
+    """A channel to `host:port`. Connects when it is first used, and again whenever it has to.
+
+    Args:
+        target: Host and port.
+        tls: How the peer is known, and what is shown to it; None, or no authorities in it: without TLS.
+
+    Raises:
+        StartupError: A file of TLS cannot be used.
+    """
+    files = client_files(tls) if tls else None
+    if tls is None or files is None:
+        return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=client_interceptors())
+    name = [("grpc.ssl_target_name_override", tls.server_name)] if tls.server_name else []
+
+    def secure(credentials: grpc.ChannelCredentials) -> grpc.aio.Channel:
+        options = [*_OPTIONS, *name]
+        return grpc.aio.secure_channel(target, credentials, options=options, interceptors=client_interceptors())
+
+    return TlsChannel(files, secure)
 
 
 @asynccontextmanager
-async def channel(target: str) -> AsyncIterator[grpc.aio.Channel]:
-    """A channel that is closed afterwards."""
-    opened = open_channel(target)
+async def channel(target: str, tls: TlsSettings | None = None) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel that is closed afterwards; else as `open_channel`."""
+    opened = open_channel(target, tls)
     try:
         yield opened
     finally:

@@ -15,8 +15,10 @@ from grpc_reflection.v1alpha import reflection
 
 from olo_common.errors import StartupError
 from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor, TraceInterceptor
+from olo_common.grpc_tls import server_credentials
 from olo_common.health import Health
 from olo_common.settings import ServiceSettings
+from olo_common.tls import client_files, server_files, show_expiry
 from olo_common.tracing import tracing
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -59,7 +61,7 @@ async def grpc_server(
         stopping: Called when the wait is over: nothing new is to be taken.
 
     Raises:
-        StartupError: The port is taken.
+        StartupError: The port is taken, or a file of TLS cannot be used.
     """
     interceptors = [*([TraceInterceptor()] if tracing() else []), RequestIdInterceptor(), ErrorInterceptor()]
     server = grpc.aio.server(interceptors=interceptors, options=[*_OPTIONS, *_age(settings.connection_age)])
@@ -69,12 +71,16 @@ async def grpc_server(
     health_pb2_grpc.add_HealthServicer_to_server(conditions.servicer, server)
     if settings.reflection:
         reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    files, address = server_files(settings.tls), f"{settings.host}:{settings.port}"
+    # Kept until the end: gRPC asks them at each handshake, and does not count that as a reference.
+    credentials = server_credentials(files) if files else None
     try:
-        port = server.add_insecure_port(f"{settings.host}:{settings.port}")
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
     except RuntimeError:
         raise StartupError(
             f"port {settings.port} on {settings.host} is taken; stop what listens there or set another port"
         ) from None
+    show_expiry([files, client_files(settings.tls)])
     await conditions.cover(names)
     await server.start()
     try:

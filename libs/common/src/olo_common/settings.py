@@ -9,28 +9,80 @@ from __future__ import annotations
 import ipaddress
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
+from olo_common.base_settings import FROM_FILE, OloSettings, file_variable, secrets_of, settings_config
 from olo_common.errors import StartupError
+from olo_common.tls_settings import TlsSettings
+
+__all__ = [
+    "LogSettings",
+    "NatsSettings",
+    "PayloadSettings",
+    "Port",
+    "Seconds",
+    "SecuritySettings",
+    "ServiceSettings",
+    "TemporalSettings",
+    "TlsSettings",
+    "TracingSettings",
+    "is_loopback",
+    "load_settings",
+    "print_help",
+    "settings_config",
+    "variables",
+]
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
 
 
-def settings_config(prefix: str) -> SettingsConfigDict:
-    """The configuration of a settings class whose variables begin with `prefix`."""
-    return SettingsConfigDict(env_prefix=prefix, frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class NatsSettings(BaseSettings):
+class NatsSettings(OloSettings):
     model_config = settings_config("OLO_NATS_")
 
-    url: str = "nats://127.0.0.1:4222"
-    """Where the NATS server listens."""
+    url: Annotated[str, FROM_FILE] = "nats://127.0.0.1:4222"
+    """Where the NATS server listens; `tls://` instead of `nats://`: only if it speaks TLS."""
+    user: str = ""
+    """The name that the NATS server knows this process by, where it asks for names."""
+    password: SecretStr | None = None
+    """The password of that user."""
+    token: SecretStr | None = None
+    """The token that the NATS server asks for, instead of a user."""
+    nkey_file: Path | None = None
+    """File with the seed of the nkey (`SU...`) with which this process proves who it is, instead of a user. It is read
+    at each connection."""
+    creds_file: Path | None = None
+    """File with a JWT and the seed of its nkey, as `nsc generate creds` writes it, instead of a user. It is read at each
+    connection."""
+    ca_file: Path | None = None
+    """PEM file of the authorities of the NATS server. Set: nothing is said to a server without TLS. Unset: those of
+    the system, where the URL begins with `tls://` or the server asks for TLS. It is read at each connection."""
+    client_cert_file: Path | None = None
+    """PEM file of the certificate that this process shows to the NATS server, where it asks for one."""
+    client_key_file: Path | None = None
+    """PEM file of the private key of that certificate, not encrypted."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> NatsSettings:
+        ways = {
+            "OLO_NATS_USER": self.user,
+            "OLO_NATS_TOKEN": self.token,
+            "OLO_NATS_NKEY_FILE": self.nkey_file,
+            "OLO_NATS_CREDS_FILE": self.creds_file,
+        }
+        given = [name for name, value in ways.items() if value]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are set; set one")
+        if bool(self.user) != bool(self.password):
+            raise ValueError("OLO_NATS_USER and OLO_NATS_PASSWORD: both are needed, or none")
+        if bool(self.client_cert_file) != bool(self.client_key_file):
+            raise ValueError("OLO_NATS_CLIENT_CERT_FILE and OLO_NATS_CLIENT_KEY_FILE: both are needed, or none")
+        return self
 
 
 class PayloadSettings(BaseSettings):
@@ -46,18 +98,46 @@ class PayloadSettings(BaseSettings):
     run whose files are gone can no longer be shown. Buckets have rules of their own for this."""
 
 
-class TemporalSettings(BaseSettings):
+class TemporalSettings(OloSettings):
+    """Where they exist, the names are those of Temporal's own tools."""
+
     model_config = settings_config("TEMPORAL_")
 
     address: str = "127.0.0.1:7233"
-    """Host and port of the Temporal frontend."""
+    """Host and port of the Temporal frontend. Temporal Cloud: `<namespace>.<account>.tmprl.cloud:7233`, or with an API
+    key the address of the region."""
     namespace: str = "default"
-    """The Temporal namespace of all runs."""
+    """The Temporal namespace of all runs. Temporal Cloud: `<namespace>.<account>`."""
     api_key: SecretStr | None = None
     """API key of the Temporal frontend, where it asks for one."""
-    tls: bool = False
-    """Whether to speak TLS to the Temporal frontend."""
+    tls: bool | None = None
+    """Whether to speak TLS to the Temporal frontend. Unset: where there is an API key or one of the files below. `false`
+    with an API key sends the key in the clear."""
+    tls_server_ca_cert_path: Path | None = None
+    """PEM file of the authorities of the Temporal frontend. Unset: those of the system."""
+    tls_client_cert_path: Path | None = None
+    """PEM file of the certificate that this process shows to the Temporal frontend."""
+    tls_client_key_path: Path | None = None
+    """PEM file of the private key of that certificate. These files are read at start: restart to use new ones."""
+    tls_server_name: str = ""
+    """The name that the certificate of the Temporal frontend must hold; empty: the host of the address."""
     payloads: PayloadSettings = Field(default_factory=PayloadSettings)
+
+    @model_validator(mode="after")
+    def _whole(self) -> TemporalSettings:
+        files = (self.tls_server_ca_cert_path, self.tls_client_cert_path, self.tls_client_key_path)
+        if bool(self.tls_client_cert_path) != bool(self.tls_client_key_path):
+            raise ValueError("TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH: both are needed, or none")
+        if self.tls is False and any(files):
+            raise ValueError("TEMPORAL_TLS: is false, but files for TLS are set")
+        return self
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the connection to the Temporal frontend is one of TLS."""
+        return bool(
+            self.api_key or self.tls_server_ca_cert_path or self.tls_client_cert_path or self.tls_server_name
+        ) if self.tls is None else self.tls
 
 
 class LogSettings(BaseSettings):
@@ -72,7 +152,7 @@ class LogSettings(BaseSettings):
     prompts, answers and keys."""
 
 
-class TracingSettings(BaseSettings):
+class TracingSettings(OloSettings):
     """The names are OpenTelemetry's own."""
 
     model_config = settings_config("OTEL_")
@@ -89,17 +169,19 @@ class SecuritySettings(BaseSettings):
     model_config = settings_config("OLO_")
 
     allow_insecure: bool = False
-    """Serve addresses other than loopback although nothing authenticates the callers."""
+    """Serve addresses other than loopback although nothing authenticates the callers. Whoever reaches such an address
+    can use, change and delete everything."""
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(OloSettings):
     """What each service can be told. Subclasses set the prefix, the port and their own fields."""
 
     # A class's docstrings are read when it is made, so the subclass's own configuration comes too late for these.
     model_config = settings_config("OLO_")
 
     host: str = "127.0.0.1"
-    """The address to bind. Other than loopback needs OLO_ALLOW_INSECURE=true: callers are not authenticated."""
+    """The address to bind. Other than loopback needs callers that are authenticated (OLO_TLS_CLIENT_CA_FILE), or
+    OLO_ALLOW_INSECURE=true."""
     port: Port
     """The gRPC port; 0 takes a free one."""
     metrics_port: Port = 0
@@ -115,14 +197,20 @@ class ServiceSettings(BaseSettings):
     usual. 0: never, and clients stay with the instance that they found first."""
     log: LogSettings = Field(default_factory=LogSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
+    tls: TlsSettings = Field(default_factory=TlsSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether every caller has to show who he is. Services that know further ways extend it."""
+        return self.tls.client_ca_file is not None
 
     @model_validator(mode="after")
     def _loopback_or_told(self) -> ServiceSettings:
-        if not is_loopback(self.host) and not self.security.allow_insecure:
+        if not (is_loopback(self.host) or self.authenticated or self.security.allow_insecure):
             raise ValueError(
-                f"refusing to bind {self.host}: callers are not authenticated; bind 127.0.0.1 "
-                "or set OLO_ALLOW_INSECURE=true"
+                f"refusing to bind {self.host}: callers are not authenticated; bind 127.0.0.1, "
+                "ask callers for certificates with OLO_TLS_CLIENT_CA_FILE, or set OLO_ALLOW_INSECURE=true"
             )
         return self
 
@@ -179,12 +267,16 @@ def variables(settings_class: type[BaseSettings]) -> Iterator[tuple[str, str, st
     """Name, default and meaning of each variable that the settings read, nested groups last."""
     groups: list[type[BaseSettings]] = []
     prefix = settings_class.model_config.get("env_prefix") or ""
+    in_files = dict(secrets_of(settings_class))
     for name, info in settings_class.model_fields.items():
         nested = info.annotation
         if isinstance(nested, type) and issubclass(nested, BaseSettings):
             groups.append(nested)
         elif not (isinstance(nested, type) and issubclass(nested, BaseModel)):
-            yield f"{prefix}{name}".upper(), _default(info), " ".join((info.description or "").split())
+            variable = f"{prefix}{name}".upper()
+            yield variable, _default(info), " ".join((info.description or "").split())
+            if name in in_files:
+                yield file_variable(variable), "unset", f"A file that holds {variable}, instead of it; read at start."
     for group in groups:
         yield from variables(group)
 

@@ -1,0 +1,298 @@
+"""Certificates, keys and authorities out of files: checked when they are read, and read again when they change.
+
+Nothing watches: whoever is about to use the files asks for the current ones, and at most once a second that looks
+whether they have changed. New files that make no sense (half of a pair is written, say) are passed over with a warning,
+and the old ones stay in use until there are better ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from olo_common.errors import StartupError
+from olo_common.logs import logger
+from olo_common.metrics import Counter, Figure, Gauge
+from olo_common.settings import NatsSettings, TlsSettings
+
+RELOADS = Counter(
+    "olo_tls_reloads",
+    "Changes of certificate files that were noticed: `loaded`, or `refused` and the old ones kept.",
+    ("use", "outcome"),
+)
+EXPIRES = Gauge(
+    "olo_tls_certificate_expires",
+    "Unix time at which the certificate that is in use ceases to be valid.",
+    ("use",),
+)
+INSTRUMENTS = (RELOADS, EXPIRES)
+
+Use: TypeAlias = Literal["server", "client", "nats"]
+
+LOOK_SECONDS: Final = 1.0
+"""Time between two looks at the files, at least."""
+_MOST_BYTES: Final = 4 * 1024 * 1024
+_NONE: Final = Path()
+
+
+class TlsProblem(Exception):
+    """Files that cannot be used; the message names the variable and the file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pem:
+    """What the files held when they were read; empty where there is no such file.
+
+    Attributes:
+        certificate: The certificate and its chain.
+        key: Its private key.
+        authorities: Who is trusted.
+        expires: Unix time at which the certificate ceases to be valid; 0 where there is none.
+    """
+
+    certificate: bytes = b""
+    key: bytes = b""
+    authorities: bytes = b""
+    expires: float = 0.0
+
+
+@dataclass(frozen=True)
+class Named:
+    """A file, and the variable that names it."""
+
+    variable: str
+    path: Path
+
+
+class TlsFiles:
+    """The files of one use, as they are now. Safe to use from several threads.
+
+    Args:
+        use: What they are for, as logs and metrics call it.
+        certificate: The certificate with its chain, or None.
+        key: Its private key, or None.
+        authorities: Who is trusted, or None.
+        clock: Seconds, growing.
+
+    Raises:
+        StartupError: A file is missing, unreadable or senseless, the certificate is expired, or the key is another's.
+    """
+
+    def __init__(
+        self,
+        use: Use,
+        *,
+        certificate: Named | None = None,
+        key: Named | None = None,
+        authorities: Named | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.use = use
+        self.certificate = certificate
+        self.key = key
+        self.authorities = authorities
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen = self._signs()
+        try:
+            self._pem = self._read()
+        except TlsProblem as problem:
+            raise StartupError(str(problem)) from None
+        self._next_look = clock() + LOOK_SECONDS
+
+    def current(self) -> Pem:
+        """What the files hold; another object where that has changed. Never raises."""
+        with self._lock:
+            if self._clock() >= self._next_look:
+                self._next_look = self._clock() + LOOK_SECONDS
+                self._look()
+            return self._pem
+
+    def _look(self) -> None:
+        signs = self._signs()
+        if signs == self._seen:
+            return
+        self._seen = signs
+        try:
+            self._pem = self._read()
+        except TlsProblem as problem:
+            RELOADS.add(use=self.use, outcome="refused")
+            logger(__name__).warning("tls_files_refused", name=self.use, problem=str(problem))
+        else:
+            RELOADS.add(use=self.use, outcome="loaded")
+            logger(__name__).info("tls_files_loaded", name=self.use)
+
+    def _signs(self) -> list[tuple[int, int, int] | None]:
+        """What tells a file that was changed or replaced from the one before, links included."""
+        found: list[tuple[int, int, int] | None] = []
+        for named in (self.certificate, self.key, self.authorities):
+            try:
+                status = (named.path if named else _NONE).stat()
+                found.append((status.st_mtime_ns, status.st_ino, status.st_size))
+            except OSError:
+                found.append(None)
+        return found
+
+    def _read(self) -> Pem:
+        authorities = _bytes(self.authorities)
+        if self.authorities:
+            _check_authorities(_certificates(authorities, self.authorities), self.authorities)
+        certificate, key, expires = _bytes(self.certificate), _bytes(self.key), 0.0
+        if self.certificate and self.key:
+            expires = _check_pair(certificate, self.certificate, key, self.key)
+        return Pem(certificate, key, authorities, expires)
+
+
+@cache
+def server_files(settings: TlsSettings) -> TlsFiles | None:
+    """The files of the servers of this process; None where they speak no TLS. Raises StartupError."""
+    if settings.cert_file is None:
+        return None
+    return TlsFiles(
+        "server",
+        certificate=_named("OLO_TLS_CERT_FILE", settings.cert_file),
+        key=_named("OLO_TLS_KEY_FILE", settings.key_file),
+        authorities=_named("OLO_TLS_CLIENT_CA_FILE", settings.client_ca_file),
+    )
+
+
+@cache
+def client_files(settings: TlsSettings) -> TlsFiles | None:
+    """The files for calls to other services; None where they are called without TLS. Raises StartupError."""
+    if settings.ca_file is None:
+        return None
+    return TlsFiles(
+        "client",
+        certificate=_named("OLO_TLS_CLIENT_CERT_FILE", settings.client_cert_file),
+        key=_named("OLO_TLS_CLIENT_KEY_FILE", settings.client_key_file),
+        authorities=_named("OLO_TLS_CA_FILE", settings.ca_file),
+    )
+
+
+@cache
+def nats_files(settings: NatsSettings) -> TlsFiles | None:
+    """The files for the connection to NATS; None where there are none. Raises StartupError."""
+    if settings.ca_file is None and settings.client_cert_file is None:
+        return None
+    return TlsFiles(
+        "nats",
+        certificate=_named("OLO_NATS_CLIENT_CERT_FILE", settings.client_cert_file),
+        key=_named("OLO_NATS_CLIENT_KEY_FILE", settings.client_key_file),
+        authorities=_named("OLO_NATS_CA_FILE", settings.ca_file),
+    )
+
+
+def show_expiry(files: Iterable[TlsFiles | None]) -> None:
+    """Shows from now on when the certificates cease to be valid."""
+    shown = [each for each in files if each is not None and each.certificate is not None]
+
+    def read() -> list[Figure]:
+        return [(each.current().expires, {"use": each.use}) for each in shown]
+
+    if shown:
+        EXPIRES.watch_each(read)
+
+
+def http_context(files: TlsFiles) -> ssl.SSLContext:
+    """How an HTTP server speaks TLS: each new connection by the files as they are then."""
+    made: tuple[Pem, ssl.SSLContext] = (files.current(), _server_context(files))
+
+    def choose(connection: ssl.SSLSocket | ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
+        nonlocal made
+        pem = files.current()
+        if pem is not made[0]:
+            # Where they have changed again since they were checked, the next look finds them.
+            with contextlib.suppress(OSError):
+                made = (pem, _server_context(files))
+        connection.context = made[1]
+
+    # Asked at the beginning of every handshake, also of those that name no server.
+    context = _server_context(files)
+    context.sni_callback = choose
+    return context
+
+
+def client_context(files: TlsFiles | None) -> ssl.SSLContext:
+    """How to connect to a server of TLS by the files as they are now; without any, by the system's authorities."""
+    context = ssl.create_default_context()
+    if files is None:
+        return context
+    pem = files.current()
+    if files.authorities:
+        context = ssl.create_default_context(cadata=pem.authorities.decode())
+    if files.certificate and files.key:
+        context.load_cert_chain(files.certificate.path, files.key.path)
+    return context
+
+
+def _server_context(files: TlsFiles) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if files.certificate and files.key:
+        context.load_cert_chain(files.certificate.path, files.key.path)
+    if files.authorities:
+        context.load_verify_locations(cadata=files.current().authorities.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _named(variable: str, path: Path | None) -> Named | None:
+    return Named(variable, path) if path is not None else None
+
+
+def _bytes(named: Named | None) -> bytes:
+    if named is None:
+        return b""
+    try:
+        with named.path.open("rb") as file:
+            return file.read(_MOST_BYTES)
+    except OSError as error:
+        raise TlsProblem(f"{named.variable}: {named.path} cannot be read: {error.strerror}") from None
+
+
+def _certificates(pem: bytes, named: Named) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        raise TlsProblem(f"{named.variable}: {named.path} holds no certificate in PEM") from None
+
+
+def _check_authorities(certificates: list[x509.Certificate], named: Named) -> None:
+    if all(certificate.not_valid_after_utc <= datetime.now(UTC) for certificate in certificates):
+        raise TlsProblem(f"{named.variable}: every certificate in {named.path} is expired")
+
+
+def _check_pair(certificate: bytes, named: Named, key: bytes, key_named: Named) -> float:
+    """Until when the certificate is valid."""
+    leaf = _certificates(certificate, named)[0]
+    begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    now = datetime.now(UTC)
+    if ends <= now:
+        raise TlsProblem(f"{named.variable}: the certificate in {named.path} is expired since {ends:%Y-%m-%d %H:%M} UTC")
+    if begins > now:
+        raise TlsProblem(
+            f"{named.variable}: the certificate in {named.path} is not valid before {begins:%Y-%m-%d %H:%M} UTC; "
+            "is the clock of this machine right?"
+        )
+    try:
+        public = load_pem_private_key(key, None).public_key()
+    except TypeError:
+        raise TlsProblem(f"{key_named.variable}: the key in {key_named.path} is encrypted; store it plain") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise TlsProblem(f"{key_named.variable}: {key_named.path} holds no private key in PEM") from None
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if public.public_bytes(*form) != leaf.public_key().public_bytes(*form):
+        raise TlsProblem(f"{key_named.variable}: the key in {key_named.path} is not that of {named.path}")
+    return ends.timestamp()

@@ -11,6 +11,7 @@ from olo_client.errors import (
     TimeoutError,
     UnavailableError,
 )
+from olo_client.tls import Tls
 
 __all__ = [
     "AsyncOlo",
@@ -21,5 +22,6 @@ __all__ = [
     "Olo",
     "OloError",
     "TimeoutError",
+    "Tls",
     "UnavailableError",
 ]

@@ -20,6 +20,7 @@ from olo_client.requests import ChatOptions, Messages, chat_request, runs_after,
 from olo_client.routing import AsyncRouting
 from olo_client.searches import SearchOptions, search_request
 from olo_client.sources import AsyncSources
+from olo_client.tls import Tls
 from olo_client.vectors import Embeddings, embeddings_from
 
 
@@ -33,10 +34,19 @@ class AsyncOlo:
         target: Host and port of the gateway.
         timeout: Seconds for a call, its retries included, unless the call says otherwise.
         attempts: Tries of a call; 1 turns retries off.
+        tls: How the gateway is known, and what is shown to it. True: by public authorities; False: no TLS; None: what
+            the variables OLO_TLS_* say.
     """
 
-    def __init__(self, target: str = DEFAULT_TARGET, *, timeout: float = 60.0, attempts: int = 6) -> None:
-        self._calls = AsyncCalls(target, Patience(timeout, attempts))
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        timeout: float = 60.0,
+        attempts: int = 6,
+        tls: Tls | bool | None = None,
+    ) -> None:
+        self._calls = AsyncCalls(target, Patience(timeout, attempts), tls)
         self._gateway = GatewayServiceStub(self._calls.channel)
         self._retrieval = RetrievalServiceStub(self._calls.channel)
         self.runs = AsyncRuns(self._calls)

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import grpc
 
 from olo.gateway.v1.gateway_service_pb2 import CancelRunRequest, ChatStreamRequest, ChatStreamResponse
-from olo_client.connection import ABANDON_SECONDS, CHANNEL_OPTIONS, P, Patience
+from olo_client.connection import ABANDON_SECONDS, P, Patience, open_channel
 from olo_client.errors import OloError, cut_off, error_from_rpc
 from olo_client.retries import Retries
 from olo_client.streams import StreamPlace
+from olo_client.tls import Tls
 
 R = TypeVar("R")
 
@@ -21,8 +22,8 @@ R = TypeVar("R")
 class Calls:
     """One channel, and how calls are made on it."""
 
-    def __init__(self, target: str, patience: Patience) -> None:
-        self.channel = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+    def __init__(self, target: str, patience: Patience, tls: Tls | bool | None = None) -> None:
+        self.channel = open_channel(target, tls)
         self._target = target
         self._patience = patience
 

@@ -14,6 +14,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from olo_client.errors import InvalidRequestError, OloError, UnavailableError
+from olo_client.settings import chosen_tls
+from olo_client.tls import Tls
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 _SECONDS: Final = 5.0
@@ -116,8 +118,11 @@ def get(url: str, path: str) -> dict[str, Any]:
     """
     if not url.startswith(("http://", "https://")):
         raise InvalidRequestError("INVALID_ARGUMENT", "url_invalid", "the URL must begin with http:// or https://")
+    context = (chosen_tls(True) or Tls()).context() if url.startswith("https://") else None
     try:
-        with urllib.request.urlopen(url.rstrip("/") + path, timeout=_SECONDS) as answer:  # noqa: S310 - checked above
+        with urllib.request.urlopen(  # noqa: S310 - checked above
+            url.rstrip("/") + path, timeout=_SECONDS, context=context
+        ) as answer:
             told = json.loads(answer.read(_MOST_BYTES))
     except urllib.error.HTTPError as error:
         if error.code == 503:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import grpc
+
+from olo_client.settings import chosen_tls
+from olo_client.tls import Tls
+
 DEFAULT_TARGET = "127.0.0.1:50051"
 
 CHANNEL_OPTIONS: list[tuple[str, int]] = [
@@ -20,6 +25,24 @@ CHANNEL_OPTIONS: list[tuple[str, int]] = [
 
 ABANDON_SECONDS = 2.0
 """How long a reader who leaves early waits for the cancelling of its run, which its deadline would end otherwise."""
+
+
+def open_channel(target: str, tls: Tls | bool | None = None) -> grpc.Channel:
+    """A blocking channel to a gateway; `tls` is explained at `Olo`.
+
+    Raises:
+        InvalidRequestError: A file of TLS cannot be used.
+    """
+    if (used := chosen_tls(tls)) is None:
+        return grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+    return grpc.secure_channel(target, used.credentials(), options=[*CHANNEL_OPTIONS, *used.options()])
+
+
+def open_aio_channel(target: str, tls: Tls | bool | None = None) -> grpc.aio.Channel:
+    """A channel of asyncio; else as `open_channel`."""
+    if (used := chosen_tls(tls)) is None:
+        return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+    return grpc.aio.secure_channel(target, used.credentials(), options=[*CHANNEL_OPTIONS, *used.options()])
 
 
 class Page(Protocol):

@@ -82,6 +82,20 @@ class TimeoutError(OloError):
 NOT_REACHABLE = "gateway_not_reachable"
 """The reason of an `UnavailableError` that no server has raised: the connection itself failed."""
 
+TLS_FAILED = "tls_failed"
+"""The reason of an `UnavailableError` where one side does not accept the certificate of the other, or speaks no TLS."""
+
+_TLS_PROBLEMS = {
+    "certificate has expired": "shows a certificate that is expired",
+    "CERTIFICATE_VERIFY_FAILED": "shows a certificate of an authority that is not trusted here: set OLO_TLS_CA_FILE "
+    "(--ca-file) to the file of its authority",
+    "Hostname Verification": "shows a certificate for another name: call it by the name that its certificate holds, or "
+    "say that name in OLO_TLS_SERVER_NAME (--server-name)",
+    "WRONG_VERSION_NUMBER": "speaks no TLS: leave out --tls and OLO_TLS_CA_FILE, or set OLO_TLS=false",
+    "CERTIFICATE_REQUIRED": "asks for a client certificate: set OLO_TLS_CLIENT_CERT_FILE (--client-cert)",
+    "handshake failed": "does not agree on TLS: see its log",
+}
+
 _CLASSES: dict[grpc.StatusCode, type[OloError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
     grpc.StatusCode.OUT_OF_RANGE: InvalidRequestError,
@@ -119,9 +133,20 @@ def error_from_rpc(error: Any, target: str) -> OloError:
         # The gateway says why it ends a call, unless it is being stopped.
         return cut_off()
     if status is None and code is grpc.StatusCode.UNAVAILABLE:
-        return kind(code.name, NOT_REACHABLE, f"no gateway answers at {target}")
+        return _not_reachable(error.details() or "", target)
     message = error.details() or f"the call failed with {code.name}"
     return kind(code.name, reason, message, field=field, retry_after=retry_after, metadata=metadata)
+
+
+def _not_reachable(details: str, target: str) -> OloError:
+    """The error of a connection that did not come about; of what gRPC says, the part that helps."""
+    for sign, problem in _TLS_PROBLEMS.items():
+        if sign in details:
+            return UnavailableError("UNAVAILABLE", TLS_FAILED, f"the gateway at {target} {problem}")
+    message = f"no gateway answers at {target}"
+    if details.endswith("Socket closed"):
+        message += ", or it asks for TLS (--tls, --ca-file) or for a certificate (--client-cert, --client-key)"
+    return UnavailableError("UNAVAILABLE", NOT_REACHABLE, message)
 
 
 def cut_off() -> OloError:

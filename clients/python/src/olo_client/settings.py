@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from olo_client.tls import Tls
 
 SETTINGS_FILE = "OLO_SETTINGS_FILE"
 """The variable that names the file; where it is not set, `olo.env` in the current directory is read if it is there."""
 USUAL_FILE = Path("olo.env")
+TLS = "OLO_TLS"
+"""The variable that says whether to speak TLS to the gateway."""
+TLS_FILES = {
+    "ca_file": "OLO_TLS_CA_FILE",
+    "client_cert_file": "OLO_TLS_CLIENT_CERT_FILE",
+    "client_key_file": "OLO_TLS_CLIENT_KEY_FILE",
+}
+"""The variables that name the files of a `Tls`; services read the same ones for their calls to each other."""
+TLS_SERVER_NAME = "OLO_TLS_SERVER_NAME"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OURS = ("OLO_", "TEMPORAL_")
+_YES = ("1", "true", "yes", "on")
 
 
 class SettingsFileError(Exception):
@@ -69,6 +82,40 @@ def sources() -> tuple[Mapping[str, str], Mapping[str, str], str]:
     """What the environment says now, what the file says, and the name of the file (empty: there is none)."""
     path = settings_file()
     return dict(os.environ), read_settings_file(path) if path else {}, str(path or "")
+
+
+def chosen_tls(said: Tls | bool | None = None) -> Tls | None:
+    """How to connect to the gateway: what the caller has said, else what the variables say.
+
+    `OLO_TLS=true` asks for TLS with public authorities; where it is not set, OLO_TLS_CA_FILE alone is enough.
+
+    Returns:
+        None: without TLS.
+    """
+    if isinstance(said, Tls):
+        return said
+    files = {name: os.environ.get(variable) or None for name, variable in TLS_FILES.items()}
+    wanted = said
+    if wanted is None and (told := os.environ.get(TLS)):
+        wanted = told.lower() in _YES
+    if wanted is None:
+        wanted = files["ca_file"] is not None
+    return Tls(**files, server_name=os.environ.get(TLS_SERVER_NAME, "")) if wanted else None
+
+
+@contextmanager
+def tls_flags(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Sets variables, as if the environment had them, while the context is entered; None leaves one alone."""
+    before = {name: os.environ.get(name) for name, value in values.items() if value is not None}
+    os.environ.update({name: value for name, value in values.items() if value is not None})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _plain(value: str) -> str:

@@ -58,7 +58,8 @@ def up(ports: PortChoice = None, as_json: AsJson = False) -> None:
         if as_json:
             print(_as_json(state))
             return
-        print(f"gateway: http://127.0.0.1:{state.ports['gateway_http']} and gRPC 127.0.0.1:{state.ports['gateway']}")
+        http, grpc = state.ports["gateway_http"], state.ports["gateway"]
+        print(f"gateway: {settings.http_scheme}://127.0.0.1:{http} and gRPC 127.0.0.1:{grpc}")
         print(f"runs:    http://127.0.0.1:{state.ports['temporal_ui']}")
         if settings.observe:
             print(f"metrics: {_metrics(state)}")

@@ -78,7 +78,7 @@ def _await_ready(
 
 
 def _variables(settings: LocalSettings) -> dict[str, str]:
-    fields = settings.model_dump(mode="json", exclude_none=True)
+    fields = settings.model_dump(mode="json", exclude_none=True, exclude={"tls"})
     return {f"OLO_LOCAL_{name.upper()}": str(value) for name, value in fields.items()}
 
 

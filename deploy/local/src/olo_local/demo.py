@@ -34,6 +34,8 @@ async def run_demo(settings: LocalSettings, *, once: bool, as_json: bool) -> Non
     Raises:
         StackError: The stack does not start, or a step of the demo fails; nothing is left running.
     """
+    if settings.tls.cert_file is not None:
+        raise StackError("the demo shows calls without TLS: unset OLO_TLS_CERT_FILE, or start the stack with `olo up`")
     told = Console(stderr=True)
     with Progress(told) as progress:
         async with (

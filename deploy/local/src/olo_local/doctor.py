@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.metadata
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+import grpc
 import psutil
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from olo_client import Olo, OloError
+from olo_client.connection import open_channel
+from olo_client.errors import NOT_REACHABLE, error_from_rpc
 from olo_common.errors import StartupError
-from olo_common.settings import load_settings
+from olo_common.settings import TlsSettings, load_settings
+from olo_common.tls import client_files, server_files
 from olo_local.errors import StackError
 from olo_local.ports import HOST, is_free, uses_of
 from olo_local.preparation import preparations
-from olo_local.probes import grpc_health
 from olo_local.settings import LocalSettings
 from olo_local.stack import program
 from olo_local.state import StackState, read_state
@@ -36,6 +40,7 @@ _MEMORY_GIB: Final = 2.0
 """What the stack takes with the demonstration models, and some room."""
 _GIB: Final = 1024**3
 _SECONDS: Final = 10.0
+_EXPIRY_DAYS: Final = 14.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ def examine(settings: LocalSettings, target: str) -> Iterator[Finding]:
     yield _python()
     yield _versions()
     yield from _settings()
+    yield from _tls(settings.tls)
     yield from (_program(name) for name in ("temporal", "nats-server"))
     yield from _models(settings)
     yield _disk(settings.home)
@@ -173,17 +179,50 @@ def _parts(state: StackState) -> Iterator[Finding]:
             yield Finding(child.name, "ok", told)
 
 
+def _tls(settings: TlsSettings) -> Iterator[Finding]:
+    """What the files of TLS are like."""
+    for use, open_files in (("of the servers", server_files), ("for calls", client_files)):
+        try:
+            files = open_files(settings)
+        except StartupError as error:
+            yield Finding("tls", "problem", str(error), "see docs/guides/secure-connections.md")
+            continue
+        if files is None:
+            continue
+        ends = files.current().expires
+        left = (ends - time.time()) / 86_400
+        if ends and left < _EXPIRY_DAYS:
+            told = f"the certificate {use} ends in {left:.1f} days"
+            yield Finding("tls", "warning", told, "put a new one in its place; nothing has to be restarted")
+        else:
+            yield Finding("tls", "ok", f"the files {use} can be used")
+
+
 def _gateway(target: str, *, expected: bool) -> Iterator[Finding]:
     bad: Verdict = "problem" if expected else "warning"
-    if not asyncio.run(_serves(target)):
-        yield Finding("gateway", bad, f"none serves at {target}", "run `olo up`, or set OLO_TARGET to yours")
+    try:
+        serves = _serves(target)
+    except OloError as error:
+        secure = error.reason != NOT_REACHABLE
+        advice = "see docs/guides/secure-connections.md" if secure else "run `olo up`, or set OLO_TARGET to yours"
+        yield Finding("gateway", "problem" if secure else bad, error.message, advice)
+        return
+    if not serves:
+        yield Finding("gateway", bad, f"the one at {target} does not serve", "see `olo status` and the logs")
         return
     yield Finding("gateway", "ok", f"serves at {target}")
     yield from (_asked(target, *question) for question in _QUESTIONS)
 
 
-async def _serves(target: str) -> bool:
-    return await grpc_health(target)()
+def _serves(target: str) -> bool:
+    """Whether the gateway says that it serves. Raises OloError where it says nothing."""
+    with open_channel(target) as channel:
+        try:
+            request = health_pb2.HealthCheckRequest()
+            response = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_SECONDS)
+        except grpc.RpcError as error:
+            raise error_from_rpc(error, target) from error
+        return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def _asked(target: str, subject: str, ask: Callable[[Olo], tuple[Verdict, str, str]]) -> Finding:

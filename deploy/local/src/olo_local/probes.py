@@ -7,6 +7,8 @@ import asyncio
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from olo_common.grpc_client import channel
+from olo_common.settings import TlsSettings
 from olo_local.types import Probe
 
 _SECONDS = 2.0
@@ -14,14 +16,14 @@ _SECONDS = 2.0
 TEMPORAL_SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
 
 
-def grpc_health(address: str, service: str = "") -> Probe:
-    """A probe that asks for gRPC health."""
+def grpc_health(address: str, service: str = "", tls: TlsSettings | None = None) -> Probe:
+    """A probe that asks for gRPC health, with the TLS of the settings where they have any."""
     request = health_pb2.HealthCheckRequest(service=service)
 
     async def probe() -> bool:
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with channel(address, tls) as opened:
             try:
-                response = await health_pb2_grpc.HealthStub(channel).Check(request, timeout=_SECONDS)
+                response = await health_pb2_grpc.HealthStub(opened).Check(request, timeout=_SECONDS)
             except grpc.aio.AioRpcError:
                 return False
             return bool(response.status == health_pb2.HealthCheckResponse.SERVING)

@@ -79,7 +79,7 @@ async def _started(
         settings.logs.mkdir(parents=True, exist_ok=True)
     ports = choose_ports(settings)
     state.ports = dict(ports.serving)
-    specs = children(ports, place)
+    specs = children(ports, place, settings.tls)
     if settings.observe:
         specs += prometheus(ports, place.data, settings.rules)
     async for model in prepare(preparations(settings)):

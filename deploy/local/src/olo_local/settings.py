@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings
 
-from olo_common.settings import Port, Seconds, settings_config
+from olo_common.settings import Port, Seconds, TlsSettings, settings_config
 
 
 def _checkout() -> Path:
@@ -64,6 +64,22 @@ class LocalSettings(BaseSettings):
     """How long the stack may take to become ready before it is stopped again."""
     grace_seconds: Seconds = 15.0
     """How long a child may take to end before it is killed."""
+    tls: TlsSettings = Field(default_factory=TlsSettings)
+
+    @model_validator(mode="after")
+    def _can_ask_itself(self) -> LocalSettings:
+        if self.tls.cert_file and not self.tls.ca_file:
+            raise ValueError("OLO_TLS_CA_FILE: is needed where OLO_TLS_CERT_FILE is set: the parts call each other")
+        if self.tls.client_ca_file and not self.tls.client_cert_file:
+            raise ValueError(
+                "OLO_TLS_CLIENT_CERT_FILE: is needed where OLO_TLS_CLIENT_CA_FILE is set: the parts call each other"
+            )
+        return self
+
+    @property
+    def http_scheme(self) -> str:
+        """How the gateway's HTTP calls are addressed."""
+        return "https" if self.tls.cert_file else "http"
 
     @property
     def home(self) -> Path:

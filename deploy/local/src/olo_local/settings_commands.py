@@ -92,7 +92,8 @@ def _write_bundle(
     with plain_errors():
         state = read_state(settings.state_file)
         if state is not None and state.is_running:
-            target, url = f"{HOST}:{state.ports['gateway']}", f"http://{HOST}:{state.ports['gateway_http']}"
+            target = f"{HOST}:{state.ports['gateway']}"
+            url = f"{settings.http_scheme}://{HOST}:{state.ports['gateway_http']}"
         parts = write_bundle(file, settings, target, url, found)
     if as_json:
         write_json({"file": str(file), "parts": parts})

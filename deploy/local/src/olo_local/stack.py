@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from olo_common.settings import TlsSettings
 from olo_common.temporal_dev_server import dev_server_command
 from olo_local.errors import StackError
 from olo_local.ports import HOST, Ports
@@ -51,8 +52,13 @@ def program(name: str) -> str:
     return str(path)
 
 
-def children(ports: Ports, place: Place) -> list[ChildSpec]:
+def children(ports: Ports, place: Place, tls: TlsSettings | None = None) -> list[ChildSpec]:
     """The whole stack, in the order in which it is shown.
+
+    Args:
+        ports: Where it serves.
+        place: Where its things are.
+        tls: Of the services, which find it in their environment; None: they speak none.
 
     Raises:
         StackError: A program is missing.
@@ -63,9 +69,7 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
         "OLO_PAYLOAD_STORE": str(place.data / "payloads"),
     }
     databases = {name: f"sqlite:///{place.data / f'{name}.db'}" for name in ("registry", "retrieval")}
-    return [
-        _temporal(ports, place.data),
-        _nats(ports, place.data),
+    services = [
         _service("registry", ports, common, {"OLO_REGISTRY_DATABASE_URL": databases["registry"]}),
         _service(
             "router", ports, common, {"OLO_ROUTER_REGISTRY_TARGET": ports.address("registry")}, uses=("registry",)
@@ -111,6 +115,8 @@ def children(ports: Ports, place: Place) -> list[ChildSpec]:
             uses=("registry", "router", "retrieval"),
         ),
     ]
+    asked = [replace(spec, probe=grpc_health(spec.address, tls=tls)) for spec in services]
+    return [_temporal(ports, place.data), _nats(ports, place.data), *asked]
 
 
 def _temporal(ports: Ports, data: Path) -> ChildSpec:

@@ -33,6 +33,7 @@ PARTS: Final[Mapping[str, type[BaseSettings]]] = {
 }
 _CLIENT: Final = (
     ("OLO_TARGET", TARGET, "Host and port of the gateway that the command line asks."),
+    ("OLO_TLS", "unset", "Whether the command line and the SDK speak TLS; unset: where OLO_TLS_CA_FILE is set."),
     ("OLO_URL", DEFAULT_URL, "HTTP address of the gateway, for `olo top` and `olo doctor --bundle`."),
 )
 _SECRET_NAME: Final = re.compile(r"(SECRET|PASSWORD|TOKEN|API_KEY|ACCESS_KEY|CREDENTIAL)S?$")

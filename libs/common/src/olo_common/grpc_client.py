@@ -11,7 +11,8 @@ import grpc
 
 from olo_common.errors import Unavailable
 from olo_common.grpc_server import MAX_MESSAGE_BYTES
-from olo_common.grpc_tls import TlsChannel
+from olo_common.grpc_tls import TlsChannel, handshake_problem
+from olo_common.occasional_log import OccasionalWarning
 from olo_common.rpc_status import from_rpc_error
 from olo_common.settings import TlsSettings
 from olo_common.tls import client_files
@@ -28,6 +29,8 @@ _OPTIONS: list[tuple[str, int]] = [
     # Retries belong to one layer, and that is not this one.
     ("grpc.enable_retries", 0),
 ]
+
+_handshake_failed = OccasionalWarning("tls_handshake_failed")
 
 
 def open_channel(target: str, tls: TlsSettings | None = None) -> grpc.aio.Channel:
@@ -78,6 +81,8 @@ async def call(method: Any, request: Any, *, peer: str, timeout: float, metadata
     try:
         return await method(request, timeout=timeout, metadata=metadata)
     except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.UNAVAILABLE and (problem := handshake_problem(error.details() or "")):
+            _handshake_failed(name=peer, problem=problem)
         raise from_rpc_error(error, peer=peer) from error
     except asyncio.CancelledError:
         raise

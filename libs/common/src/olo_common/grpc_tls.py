@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Final
 
 import grpc
 
 from olo_common.tls import Pem, TlsFiles
 
-_RETIREMENT_SECONDS: Final = 86_400.0
-"""How long a call may go on over a connection whose certificate was replaced, at most."""
+_PROBLEMS: Final = {
+    "certificate has expired": "the certificate of the peer is expired",
+    "CERTIFICATE_VERIFY_FAILED": "the certificate of the peer is of no authority in OLO_TLS_CA_FILE",
+    "Hostname Verification": "the certificate of the peer holds another name; see OLO_TLS_SERVER_NAME",
+    "WRONG_VERSION_NUMBER": "the peer speaks no TLS; unset OLO_TLS_CA_FILE here or set OLO_TLS_CERT_FILE there",
+    "CERTIFICATE_REQUIRED": "the peer asks for a certificate; set OLO_TLS_CLIENT_CERT_FILE",
+    "handshake failed": "the peer does not agree on TLS",
+}
 
 Open = Callable[[grpc.ChannelCredentials], grpc.aio.Channel]
 
@@ -20,7 +26,7 @@ def server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     """Each new connection is served by the files as they are then; those that are open go on as they are."""
     served = files.current()
 
-    def replaced() -> grpc.ServerCertificateConfiguration | None:
+    def replaced() -> Any:  # None, which the stubs do not know, means that nothing has changed
         nonlocal served
         pem = files.current()
         if pem is served:
@@ -37,8 +43,18 @@ def _configuration(pem: Pem) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration([(pem.key, pem.certificate)], pem.authorities or None)
 
 
-def _credentials(pem: Pem) -> grpc.ChannelCredentials:
-    return grpc.ssl_channel_credentials(pem.authorities, pem.key or None, pem.certificate or None)
+def handshake_problem(details: str) -> str:
+    """What is wrong between the certificates of two sides, by what gRPC says of a call that was never made."""
+    return next((problem for sign, problem in _PROBLEMS.items() if sign in details), "")
+
+
+class _Inner:
+    """A channel with one certificate, and how many calls are on it."""
+
+    def __init__(self, pem: Pem, channel: grpc.aio.Channel) -> None:
+        self.pem = pem
+        self.channel = channel
+        self.calls = 0
 
 
 class TlsChannel(grpc.aio.Channel):
@@ -55,19 +71,38 @@ class TlsChannel(grpc.aio.Channel):
     def __init__(self, files: TlsFiles, open_inner: Open) -> None:
         self._files = files
         self._open = open_inner
-        self._pem = files.current()
-        self._inner = open_inner(_credentials(self._pem))
-        self._retired: dict[asyncio.Task[None], grpc.aio.Channel] = {}
+        self._inner = self._opened(files.current())
+        self._retired: set[_Inner] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
-    def now(self) -> grpc.aio.Channel:
+    def now(self) -> _Inner:
         """The channel for new calls."""
         pem = self._files.current()
-        if pem is not self._pem:
-            retired, self._pem, self._inner = self._inner, pem, self._open(_credentials(pem))
-            task = asyncio.get_running_loop().create_task(retired.close(_RETIREMENT_SECONDS), name="channel-retired")
-            self._retired[task] = retired
-            task.add_done_callback(lambda done: self._retired.pop(done, None))
+        if pem is not self._inner.pem:
+            retired, self._inner = self._inner, self._opened(pem)
+            self._retired.add(retired)
+            self._close_if_unused(retired)
         return self._inner
+
+    def began(self, inner: _Inner, call: Any) -> None:
+        """Counts a call until it ends."""
+        inner.calls += 1
+        call.add_done_callback(lambda _: self._ended(inner))
+
+    def _ended(self, inner: _Inner) -> None:
+        inner.calls -= 1
+        self._close_if_unused(inner)
+
+    def _close_if_unused(self, inner: _Inner) -> None:
+        if inner in self._retired and not inner.calls:
+            self._retired.discard(inner)
+            task = asyncio.get_running_loop().create_task(inner.channel.close(), name="retired-channel")
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    def _opened(self, pem: Pem) -> _Inner:
+        credentials = grpc.ssl_channel_credentials(pem.authorities, pem.key or None, pem.certificate or None)
+        return _Inner(pem, self._open(credentials))
 
     async def __aenter__(self) -> TlsChannel:
         return self
@@ -77,23 +112,20 @@ class TlsChannel(grpc.aio.Channel):
 
     async def close(self, grace: float | None = None) -> None:
         """Closes it, and those that were retired, for which the grace holds as well."""
-        retired = dict(self._retired)
-        for task in retired:
-            task.cancel()
-        await asyncio.gather(*retired, return_exceptions=True)
-        await asyncio.gather(self._inner.close(grace), *(channel.close(grace) for channel in retired.values()))
+        left, self._retired = [self._inner, *self._retired], set()
+        await asyncio.gather(*(inner.channel.close(grace) for inner in left), *self._closing)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
         """The state of the connection for new calls."""
-        return self.now().get_state(try_to_connect)
+        return self.now().channel.get_state(try_to_connect)
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
         """Waits until that is another one."""
-        await self.now().wait_for_state_change(last_observed_state)
+        await self.now().channel.wait_for_state_change(last_observed_state)
 
     async def channel_ready(self) -> None:
         """Waits for the connection."""
-        await self.now().channel_ready()
+        await self.now().channel.channel_ready()
 
     def unary_unary(self, *arguments: Any, **named: Any) -> Any:
         """A method with one request and one response."""
@@ -120,11 +152,13 @@ class _Method:
         self._kind = kind
         self._arguments = arguments
         self._named = named
-        self._channel: grpc.aio.Channel | None = None
-        self._method: Callable[..., Coroutine[Any, Any, Any]] | None = None
+        self._inner: _Inner | None = None
+        self._method: Callable[..., Any] | None = None
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        channel = self._owner.now()
-        if self._method is None or channel is not self._channel:
-            self._channel, self._method = channel, getattr(channel, self._kind)(*self._arguments, **self._named)
-        return self._method(*arguments, **named)
+        inner = self._owner.now()
+        if self._method is None or inner is not self._inner:
+            self._inner, self._method = inner, getattr(inner.channel, self._kind)(*self._arguments, **self._named)
+        call = self._method(*arguments, **named)
+        self._owner.began(inner, call)
+        return call

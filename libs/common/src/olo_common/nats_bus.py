@@ -18,6 +18,7 @@ from nats.aio.subscription import Subscription as NatsSubscription
 from olo_common.journal import LOGS_ASKED_SUBJECT, journal
 from olo_common.logs import logger
 from olo_common.metrics import Counter
+from olo_common.nats_client import NatsClient
 from olo_common.settings import NatsSettings
 from olo_common.tracing import continued, error_type, trace_headers
 
@@ -51,10 +52,10 @@ class Subscription:
 
 
 class NatsBus:
-    """Publishes and subscribes; see the module."""
+    """Publishes and subscribes; see the module. Raises StartupError where a file of the settings cannot be used."""
 
-    def __init__(self) -> None:
-        self._client = Client()
+    def __init__(self, settings: NatsSettings) -> None:
+        self._client = NatsClient(settings)
         self._subscriptions: list[Subscription] = []
         self._attaching = False
         self._connected = asyncio.Event()
@@ -142,7 +143,7 @@ class NatsBus:
             pending_bytes_limit=_PENDING_BYTES,
         )
 
-    async def _run(self, settings: NatsSettings, name: str) -> None:
+    async def _run(self, url: str, name: str) -> None:
         async def connected() -> None:
             for callback in self._on_connect:
                 try:
@@ -164,11 +165,10 @@ class NatsBus:
         self._attaching = False
         for subscription in self._subscriptions:
             subscription.attached = False
-        await self._client.connect(
-            servers=[settings.url],
+        await self._client.connect_as_told(
             name=name,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.5,  # type: ignore[arg-type]  # nats-py sleeps for it, so that a fraction is fine
+            reconnect_time_wait=0.5,
             connect_timeout=2,
             ping_interval=5,
             max_outstanding_pings=2,
@@ -182,7 +182,7 @@ class NatsBus:
             await self._attach(subscription)
         await self._client.flush()
         self._connected.set()
-        self._log.info("nats_connected", url=settings.url)
+        self._log.info("nats_connected", url=url)
         await connected()
 
     async def _close(self) -> None:
@@ -192,13 +192,17 @@ class NatsBus:
 
 @asynccontextmanager
 async def nats_bus(settings: NatsSettings, name: str) -> AsyncIterator[NatsBus]:
-    """A bus that connects in the background, and is closed afterwards."""
-    bus = NatsBus()
+    """A bus that connects in the background, and is closed afterwards.
+
+    Raises:
+        StartupError: A file of the settings cannot be used.
+    """
+    bus = NatsBus(settings)
 
     async def connect() -> None:
         while True:
             try:
-                await bus._run(settings, name)
+                await bus._run(settings.url, name)
             except Exception as error:
                 bus._log.warning("nats_connect_failed", error=error_type(error))
                 await asyncio.sleep(1.0)

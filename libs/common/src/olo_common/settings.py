@@ -55,10 +55,10 @@ class NatsSettings(OloSettings):
     """The token that the NATS server asks for, instead of a user."""
     nkey_file: Path | None = None
     """File with the seed of the nkey (`SU...`) with which this process proves who it is, instead of a user. It is read
-    at each connection."""
+    at start."""
     creds_file: Path | None = None
-    """File with a JWT and the seed of its nkey, as `nsc generate creds` writes it, instead of a user. It is read at each
-    connection."""
+    """File with a JWT and the seed of its nkey, as `nsc generate creds` writes it, instead of a user. It is read at
+    each connection."""
     ca_file: Path | None = None
     """PEM file of the authorities of the NATS server. Set: nothing is said to a server without TLS. Unset: those of
     the system, where the URL begins with `tls://` or the server asks for TLS. It is read at each connection."""
@@ -111,8 +111,8 @@ class TemporalSettings(OloSettings):
     api_key: SecretStr | None = None
     """API key of the Temporal frontend, where it asks for one."""
     tls: bool | None = None
-    """Whether to speak TLS to the Temporal frontend. Unset: where there is an API key or one of the files below. `false`
-    with an API key sends the key in the clear."""
+    """Whether to speak TLS to the Temporal frontend. Unset: where there is an API key or one of the files below.
+    `false` with an API key sends the key in the clear."""
     tls_server_ca_cert_path: Path | None = None
     """PEM file of the authorities of the Temporal frontend. Unset: those of the system."""
     tls_client_cert_path: Path | None = None
@@ -135,9 +135,11 @@ class TemporalSettings(OloSettings):
     @property
     def uses_tls(self) -> bool:
         """Whether the connection to the Temporal frontend is one of TLS."""
-        return bool(
-            self.api_key or self.tls_server_ca_cert_path or self.tls_client_cert_path or self.tls_server_name
-        ) if self.tls is None else self.tls
+        return (
+            bool(self.api_key or self.tls_server_ca_cert_path or self.tls_client_cert_path or self.tls_server_name)
+            if self.tls is None
+            else self.tls
+        )
 
 
 class LogSettings(BaseSettings):

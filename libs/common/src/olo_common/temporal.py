@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
-from temporalio.service import RPCError
+from temporalio.service import RPCError, TLSConfig
 from temporalio.worker import Worker
 
 from olo_common.health import Health
@@ -24,6 +24,7 @@ from olo_common.metrics import serving_metrics, show_temporal
 from olo_common.payload_store import data_converter
 from olo_common.run_ids import RunIds
 from olo_common.settings import TemporalSettings
+from olo_common.tls import temporal_files
 from olo_common.tracing import temporal_interceptors
 
 TEMPORAL_CONDITION = "temporal"
@@ -63,18 +64,35 @@ async def temporal_client(settings: TemporalSettings, identity: str, buckets: Bu
         buckets: Of the histograms that the workflows of this process measure; those of its first client hold.
 
     Raises:
-        StartupError: The payload store cannot be used.
+        StartupError: The payload store cannot be used, or a file of TLS.
     """
     return await Client.connect(
         settings.address,
         namespace=settings.namespace,
         identity=identity,
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
-        tls=settings.tls,
+        tls=tls_config(settings),
         data_converter=data_converter(settings.payloads),
         interceptors=[*temporal_interceptors(), RunIds()],
         runtime=_runtime(buckets),
         lazy=True,
+    )
+
+
+def tls_config(settings: TemporalSettings) -> TLSConfig | bool:
+    """How to speak TLS to Temporal; False: without it.
+
+    Raises:
+        StartupError: A file is missing or senseless, the certificate is expired, or the key is another's.
+    """
+    if not settings.uses_tls:
+        return False
+    pem = temporal_files(settings).current()
+    return TLSConfig(
+        server_root_ca_cert=pem.authorities or None,
+        domain=settings.tls_server_name or None,
+        client_cert=pem.certificate or None,
+        client_private_key=pem.key or None,
     )
 
 

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from olo_common.errors import StartupError
 from olo_common.logs import logger
 from olo_common.metrics import Counter, Figure, Gauge
-from olo_common.settings import NatsSettings, TlsSettings
+from olo_common.settings import NatsSettings, TemporalSettings, TlsSettings
 
 RELOADS = Counter(
     "olo_tls_reloads",
@@ -39,7 +39,7 @@ EXPIRES = Gauge(
 )
 INSTRUMENTS = (RELOADS, EXPIRES)
 
-Use: TypeAlias = Literal["server", "client", "nats"]
+Use: TypeAlias = Literal["server", "client", "nats", "temporal"]
 
 LOOK_SECONDS: Final = 1.0
 """Time between two looks at the files, at least."""
@@ -194,6 +194,16 @@ def nats_files(settings: NatsSettings) -> TlsFiles | None:
     )
 
 
+def temporal_files(settings: TemporalSettings) -> TlsFiles:
+    """The files for the connection to Temporal, of which there may be none. Raises StartupError."""
+    return TlsFiles(
+        "temporal",
+        certificate=_named("TEMPORAL_TLS_CLIENT_CERT_PATH", settings.tls_client_cert_path),
+        key=_named("TEMPORAL_TLS_CLIENT_KEY_PATH", settings.tls_client_key_path),
+        authorities=_named("TEMPORAL_TLS_SERVER_CA_CERT_PATH", settings.tls_server_ca_cert_path),
+    )
+
+
 def show_expiry(files: Iterable[TlsFiles | None]) -> None:
     """Shows from now on when the certificates cease to be valid."""
     shown = [each for each in files if each is not None and each.certificate is not None]
@@ -280,7 +290,9 @@ def _check_pair(certificate: bytes, named: Named, key: bytes, key_named: Named) 
     begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     now = datetime.now(UTC)
     if ends <= now:
-        raise TlsProblem(f"{named.variable}: the certificate in {named.path} is expired since {ends:%Y-%m-%d %H:%M} UTC")
+        raise TlsProblem(
+            f"{named.variable}: the certificate in {named.path} is expired since {ends:%Y-%m-%d %H:%M} UTC"
+        )
     if begins > now:
         raise TlsProblem(
             f"{named.variable}: the certificate in {named.path} is not valid before {begins:%Y-%m-%d %H:%M} UTC; "

@@ -21,7 +21,7 @@ class TlsSettings(OloSettings):
     """PEM file of the private key of that certificate, not encrypted."""
     client_ca_file: Path | None = None
     """PEM file of the authorities of callers. Set: who cannot show a certificate of theirs is not let in, health checks
-    included, and addresses other than loopback may be bound. Unset: TLS hides what is said and asks nobody who he is."""
+    included, and addresses other than loopback may be bound. Unset: TLS hides what is said, and everybody is let in."""
     ca_file: Path | None = None
     """PEM file of the authorities of other services. Unset: they are called without TLS."""
     client_cert_file: Path | None = None

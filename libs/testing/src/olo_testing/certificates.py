@@ -94,9 +94,7 @@ class Authority:
         issued = Issued(self._folder / f"{self._issued}.pem", self._folder / f"{self._issued}.key")
         issued.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         private = serialization.PrivateFormat.PKCS8
-        issued.key.write_bytes(
-            key.private_bytes(serialization.Encoding.PEM, private, serialization.NoEncryption())
-        )
+        issued.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, private, serialization.NoEncryption()))
         return issued
 
 

@@ -35,6 +35,7 @@ from olo_common.lifecycle import Lifetime, background
 from olo_common.nats_bus import nats_bus
 from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker
+from olo_common.tls import server_files
 from olo_gateway.activities import ChatActivities
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.inspected_models import InspectedModels
@@ -104,7 +105,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
     """Serves while entered; gives the gRPC address. Waits for no peer: what is away shows in the health.
 
     Raises:
-        StartupError: A port is taken.
+        StartupError: A port is taken, or a file of TLS cannot be used.
     """
     async with AsyncExitStack() as stack:
         health = Health([TEMPORAL_CONDITION])
@@ -112,9 +113,9 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         bounds = Bounds(min(settings.min_runs_in_flight, most), most, settings.tolerated_slowdown)
         admission = Admission(bounds, refuse=count_refusal)
         client = await temporal_client(settings.temporal, f"gateway-{socket.gethostname()}-{os.getpid()}", SDK_BUCKETS)
-        router = await stack.enter_async_context(channel(settings.router_target))
-        retrieval = await stack.enter_async_context(channel(settings.retrieval_target))
-        registry = await stack.enter_async_context(channel(settings.registry_target))
+        router = await stack.enter_async_context(channel(settings.router_target, settings.tls))
+        retrieval = await stack.enter_async_context(channel(settings.retrieval_target, settings.tls))
+        registry = await stack.enter_async_context(channel(settings.registry_target, settings.tls))
         bus = await stack.enter_async_context(nats_bus(settings.nats, "gateway"))
         objects = await stack.enter_async_context(object_store(settings.files))
         shelf = Shelf(objects, settings.max_file_bytes)
@@ -124,7 +125,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         runs = TemporalRuns(client, eager=settings.role == "all", ui=settings.temporal_ui)
         chats = Chats(runs, NatsTokenStreams(bus), admission, limits)
         stack.push_async_callback(chats.close)
-        instances = RoutedInstances(RouterServiceStub(router))
+        instances = RoutedInstances(RouterServiceStub(router), settings.tls)
         stack.push_async_callback(instances.close)
         answering = endpoints(chats, runs, limits, RoutedEmbedding(instances))
         if settings.role == "edge":
@@ -252,6 +253,7 @@ async def _edge(
                     lifetime,
                     client_patience=settings.client_patience,
                     setting=setting,
+                    tls=server_files(settings.tls),
                 )
             )
     servicer = GatewayServicer(chats, runs, catalogue, embedding, tokenizing, client_patience=settings.client_patience)

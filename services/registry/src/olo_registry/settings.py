@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
+from olo_common.base_settings import FROM_FILE
 from olo_common.settings import NatsSettings, Port, ServiceSettings, TemporalSettings, settings_config
 
 Hours = Annotated[float, Field(ge=0.01, le=8760)]
@@ -55,7 +56,7 @@ class RegistrySettings(ServiceSettings):
 
     port: Port = 50052
     """The gRPC port; 0 takes a free one."""
-    database_url: str = "sqlite:///.olo/registry.db"
+    database_url: Annotated[str, FROM_FILE] = "sqlite:///.olo/registry.db"
     """Where the catalogue is kept: an SQLite file, made with its directory, or a Postgres database
     (postgresql://<user>@<host>/<database>). Losing it loses the operator's policy, not the models: they announce
     themselves again."""

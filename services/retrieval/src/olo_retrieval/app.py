@@ -84,7 +84,7 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
         if default not in retrievers:
             raise StartupError(f"OLO_RETRIEVAL_RETRIEVER: {default} is none of {', '.join(sorted(retrievers))}")
         embedder = await stack.enter_async_context(
-            router_embedder(settings.router_target, timeout=settings.embed_timeout_seconds)
+            router_embedder(settings.router_target, timeout=settings.embed_timeout_seconds, tls=settings.tls)
         )
         client = await temporal_client(settings.temporal, identity=f"olo-retrieval@{settings.host}:{settings.port}")
         starter = TemporalStarter(client)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from olo_common.base_settings import FROM_FILE
 from olo_common.settings import NatsSettings, Port, Seconds, ServiceSettings, TemporalSettings, settings_config
 
 
@@ -15,7 +16,7 @@ class RetrievalSettings(ServiceSettings):
 
     port: Port = 50054
     """The gRPC port; 0 takes a free one."""
-    database_url: str = "sqlite:///.olo/retrieval.db"
+    database_url: Annotated[str, FROM_FILE] = "sqlite:///.olo/retrieval.db"
     """The document store: an SQLite file, made with its directory, or a Postgres database. It is the truth; vectors are
     rebuilt from it."""
     vector_store: str = "memory"

@@ -56,7 +56,7 @@ async def running(settings: RouterSettings, lifetime: Lifetime) -> AsyncIterator
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(nats_bus(settings.nats, "olo-router"))
         await hear_instances(bus, routing)
-        registry = await stack.enter_async_context(channel(settings.registry_target))
+        registry = await stack.enter_async_context(channel(settings.registry_target, settings.tls))
         await stack.enter_async_context(background(follow_registry(registry, routing), "registry-feed", lifetime))
         await stack.enter_async_context(background(_sweep(routing, bus), "lease-sweep", lifetime))
         memory = remember(RegistryServiceStub(registry), routing, settings.store_pause_seconds)

@@ -14,6 +14,7 @@ from olo_client.cli import (
     chat,
     collections,
     config,
+    connection,
     documents,
     files,
     ingest,
@@ -55,6 +56,7 @@ def build_app(plugins: Iterable[EntryPoint] | None = None) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+    app.callback()(connection.options)
     app.command("chat")(chat.chat)
     app.command("run")(run_command.run)
     app.command("ingest")(ingest.ingest)

@@ -11,6 +11,7 @@ import grpc
 from olo.common.v1.common_pb2 import ModelType
 from olo.router.v1.router_service_pb2 import Candidate, SelectModelsRequest, SelectModelsResponse
 from olo_common.grpc_client import call, open_channel
+from olo_common.settings import TlsSettings
 from olo_contracts.identifiers import DEFAULT_TENANT
 
 if TYPE_CHECKING:  # these classes exist for type checkers alone
@@ -23,10 +24,16 @@ _MAX_CHANNELS: Final = 32
 
 
 class RoutedInstances:
-    """Finds instances, and keeps the channels to them."""
+    """Finds instances, and keeps the channels to them.
 
-    def __init__(self, router: RouterServiceAsyncStub) -> None:
+    Args:
+        router: Where they are known.
+        tls: How they are called; None: without TLS.
+    """
+
+    def __init__(self, router: RouterServiceAsyncStub, tls: TlsSettings | None = None) -> None:
         self._router = router
+        self._tls = tls
         self._channels: OrderedDict[str, grpc.aio.Channel] = OrderedDict()
 
     async def candidates(self, model_type: ModelType, model: str, most: int = 1) -> Sequence[Candidate]:
@@ -41,7 +48,7 @@ class RoutedInstances:
 
     async def channel(self, address: str) -> grpc.aio.Channel:
         """The channel to an instance."""
-        channel = self._channels.pop(address, None) or open_channel(address)
+        channel = self._channels.pop(address, None) or open_channel(address, self._tls)
         self._channels[address] = channel
         if len(self._channels) > _MAX_CHANNELS:
             await self._channels.popitem(last=False)[1].close(grace=CALL_SECONDS)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from olo_common.errors import StartupError
 from olo_common.lifecycle import Lifetime
 from olo_common.logs import logger
+from olo_common.tls import TlsFiles, http_context
 
 _MAX_HEADER_BYTES = 16 * 1024
 _BACKLOG = 2048
@@ -39,11 +40,12 @@ async def http_server(
     *,
     client_patience: float,
     setting: str = "http_port",
+    tls: TlsFiles | None = None,
 ) -> AsyncIterator[str]:
     """Serves while entered; gives `host:port`. Leaving it lets running requests finish within the grace.
 
     A client that reads nothing for `client_patience` seconds loses its connection, and never has more than some hundred
-    kilobytes waiting for it. `setting` is the one that says the port.
+    kilobytes waiting for it. `setting` is the one that says the port; with `tls` HTTPS is served.
 
     Raises:
         StartupError: The port is taken.
@@ -60,6 +62,7 @@ async def http_server(
         ws="none",
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
         timeout_graceful_shutdown=max(1, int(grace_seconds)),
+        ssl_context_factory=(lambda *_: http_context(tls)) if tls else None,
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="http-server")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings
 
+from olo_common.base_settings import OloSettings, settings_config
 from olo_common.errors import StartupError
-from olo_common.settings import settings_config
 
 _PREFIX = "OLO_LLM_WORKER_UPSTREAM_"
 
 
-class UpstreamSettings(BaseSettings):
+class UpstreamSettings(OloSettings):
     model_config = settings_config(_PREFIX)
 
     url: str = ""
@@ -25,8 +23,6 @@ class UpstreamSettings(BaseSettings):
     """Name of the model on that server; empty: the model id."""
     api_key: SecretStr | None = None
     """Key for that server. It is sent with each request, also where the URL is not https."""
-    api_key_file: Path | None = None
-    """File that holds the key, instead of `api_key`; read once, at start."""
     context_limit: Annotated[int, Field(ge=2)] = 8192
     """Tokens of prompt and answer together that are announced; too many bring requests that are refused there."""
     hardware: Literal["cpu", "gpu"] = "gpu"
@@ -56,23 +52,12 @@ class UpstreamSettings(BaseSettings):
         return value.rstrip("/")
 
     def key(self) -> str | None:
-        """The key, from whichever place it is in.
+        """The key, as it can stand in a header.
 
         Raises:
-            StartupError: Both places are set, the file cannot be read, or it holds no key.
+            StartupError: It is none.
         """
-        if self.api_key_file is None:
-            return _checked(self.api_key.get_secret_value(), "API_KEY") if self.api_key else None
-        if self.api_key is not None:
-            raise StartupError(f"{_PREFIX}API_KEY and {_PREFIX}API_KEY_FILE are both set; set one")
-        try:
-            return _checked(self.api_key_file.read_text(encoding="utf-8").strip(), "API_KEY_FILE")
-        except (OSError, UnicodeError):
-            raise StartupError(f"{_PREFIX}API_KEY_FILE: the file cannot be read") from None
-
-
-def _checked(key: str, variable: str) -> str:
-    """A key that can stand in a header."""
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise StartupError(f"{_PREFIX}{variable}: it holds no key, or characters that no key has")
-    return key
+        key = self.api_key.get_secret_value() if self.api_key else None
+        if key is not None and (not key or not key.isascii() or not key.isprintable() or " " in key):
+            raise StartupError(f"{_PREFIX}API_KEY: it holds no key, or characters that no key has")
+        return key

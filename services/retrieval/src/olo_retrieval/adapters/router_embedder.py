@@ -17,6 +17,7 @@ from olo.embedding.v1 import embedding_service_pb2, embedding_service_pb2_grpc
 from olo.router.v1 import router_service_pb2, router_service_pb2_grpc
 from olo_common.errors import ErrorCode, OloError, Unavailable
 from olo_common.grpc_client import call, channel, open_channel
+from olo_common.settings import TlsSettings
 from olo_contracts.vectors import unpack
 from olo_retrieval.errors import EmbeddingMismatch
 from olo_retrieval.types import EmbeddingModel, InputSide, SparseVector
@@ -43,14 +44,21 @@ class RouterEmbedder:
         router: Channel to the router.
         timeout: Seconds that one Embed call may take.
         clock: Seconds, growing.
+        tls: How instances are called; None: without TLS.
     """
 
     def __init__(
-        self, router: grpc.aio.Channel, *, timeout: float, clock: Callable[[], float] = time.monotonic
+        self,
+        router: grpc.aio.Channel,
+        *,
+        timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+        tls: TlsSettings | None = None,
     ) -> None:
         self._router = router_service_pb2_grpc.RouterServiceStub(router)
         self._timeout = timeout
         self._clock = clock
+        self._tls = tls
         self._choices: dict[str, tuple[float, str]] = {}
         self._channels: OrderedDict[str, grpc.aio.Channel] = OrderedDict()
 
@@ -136,7 +144,7 @@ class RouterEmbedder:
     async def _channel(self, address: str) -> grpc.aio.Channel:
         opened = self._channels.get(address)
         if opened is None:
-            opened = self._channels[address] = open_channel(address)
+            opened = self._channels[address] = open_channel(address, self._tls)
         self._channels.move_to_end(address)
         if len(self._channels) > _MOST_CHANNELS:
             # The one that has not been used for longest: no call is left on it.
@@ -145,10 +153,12 @@ class RouterEmbedder:
 
 
 @asynccontextmanager
-async def router_embedder(target: str, *, timeout: float) -> AsyncIterator[RouterEmbedder]:
+async def router_embedder(
+    target: str, *, timeout: float, tls: TlsSettings | None = None
+) -> AsyncIterator[RouterEmbedder]:
     """An embedder that asks the router at `target`; its channels are closed afterwards."""
-    async with channel(target) as router:
-        embedder = RouterEmbedder(router, timeout=timeout)
+    async with channel(target, tls) as router:
+        embedder = RouterEmbedder(router, timeout=timeout, tls=tls)
         try:
             yield embedder
         finally:

@@ -16,6 +16,7 @@ from nats.js.errors import Error as StreamError
 from nats.js.errors import NotFoundError
 
 from olo_common.errors import InvalidField
+from olo_common.nats_client import NatsClient
 from olo_retrieval.adapters.sources.allowed import Allowed
 from olo_retrieval.errors import DocumentTooLarge, SourceAway, SourceForbidden, SourceMalformed
 from olo_retrieval.sources.model import Content, Item, Listed, Listing, NatsConfig
@@ -51,12 +52,10 @@ def covers(pattern: str, subject: str) -> bool:
 @asynccontextmanager
 async def opened_stream(config: NatsConfig, allowed: Allowed) -> AsyncIterator[Messages]:
     """The stream that keeps the subject."""
-    client = Client()
+    client = NatsClient(allowed.nats)
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            await client.connect(
-                servers=[allowed.nats.url], name="retrieval-source", allow_reconnect=False, error_cb=_ignore
-            )
+            await client.connect_as_told(name="retrieval-source", allow_reconnect=False, error_cb=_ignore)
         stream = client.jetstream(timeout=_CONNECT_SECONDS)
         name = await stream.find_stream_name_by_subject(config.subject)
     except NotFoundError:

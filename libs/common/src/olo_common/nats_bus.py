@@ -19,6 +19,7 @@ from olo_common.journal import LOGS_ASKED_SUBJECT, journal
 from olo_common.logs import logger
 from olo_common.metrics import Counter
 from olo_common.nats_client import NatsClient
+from olo_common.occasional_log import OccasionalWarning
 from olo_common.settings import NatsSettings
 from olo_common.tracing import continued, error_type, trace_headers
 
@@ -61,6 +62,7 @@ class NatsBus:
         self._connected = asyncio.Event()
         self._on_connect: list[Callable[[], Awaitable[None]]] = []
         self._log = logger(__name__)
+        self._not_connected = OccasionalWarning("nats_connect_failed")
 
     @property
     def connected(self) -> bool:
@@ -160,7 +162,11 @@ class NatsBus:
 
         async def error(problem: Exception) -> None:
             DROPPED.add(cause="client_error")
-            self._log.debug("nats_error", error=error_type(problem))
+            if self._client.is_connected:
+                self._log.debug("nats_error", error=error_type(problem))
+            else:
+                # The client tries again for ever; a wrong certificate or password would never be told otherwise.
+                self._not_connected(error=error_type(problem))
 
         self._attaching = False
         for subscription in self._subscriptions:
@@ -204,7 +210,7 @@ async def nats_bus(settings: NatsSettings, name: str) -> AsyncIterator[NatsBus]:
             try:
                 await bus._run(settings.url, name)
             except Exception as error:
-                bus._log.warning("nats_connect_failed", error=error_type(error))
+                bus._not_connected(error=error_type(error))
                 await asyncio.sleep(1.0)
             else:
                 return

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from olo_common.errors import StartupError, Unavailable
+from olo_common.sql_tls import without_tls_parameters
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 # Any number will do, as long as only our migrations take it: replicas of a rolling update must not migrate at once.
@@ -41,7 +42,9 @@ class Database:
         self._migrations = migrations
         if not self.is_file:
             self._blocking: Engine | None = None
-            self._engine = create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": _CONNECT_SECONDS})
+            plain, tls = without_tls_parameters(url)
+            arguments = {"timeout": _CONNECT_SECONDS, **tls}
+            self._engine = create_async_engine(plain, pool_pre_ping=True, connect_args=arguments)
         else:
             self._engine = create_async_engine(url)
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
@@ -162,6 +165,11 @@ def _parse(url: str, variable: str) -> URL:
     driver = _DRIVERS.get(parsed.get_backend_name())
     if driver is None or (driver.startswith("sqlite") and not parsed.database):
         raise StartupError(f"{variable} must name an SQLite file or a Postgres database")
+    if not driver.startswith("sqlite"):
+        try:
+            without_tls_parameters(parsed)
+        except ValueError as error:
+            raise StartupError(f"{variable}: {error}") from None
     return parsed.set(drivername=driver)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from olo_common.errors import InvalidField
 from olo_common.logs import logger
+from olo_common.sql_tls import without_tls_parameters
 from olo_retrieval.adapters.sources.allowed import Allowed
 from olo_retrieval.errors import DocumentTooLarge, SourceAway, SourceForbidden, SourceMalformed, SourceTooLarge
 from olo_retrieval.sources.model import Content, Item, Listed, Listing, SqlConfig
@@ -59,8 +60,11 @@ async def opened_engine(url: str) -> AsyncIterator[AsyncEngine]:
     try:
         parsed = make_url(url)
         driver = _DRIVERS.get(parsed.drivername, parsed.drivername)
-        engine = create_async_engine(_read_only(parsed.set(drivername=driver)), pool_size=4)
-    except (ArgumentError, InvalidRequestError, ImportError, SQLAlchemyError):
+        tls: dict[str, Any] = {}
+        if driver == "postgresql+asyncpg":
+            parsed, tls = without_tls_parameters(parsed)
+        engine = create_async_engine(_read_only(parsed.set(drivername=driver)), pool_size=4, connect_args=tls)
+    except (ValueError, ArgumentError, InvalidRequestError, ImportError, SQLAlchemyError):
         raise SourceForbidden("source.sql.database", "the operator has given it a URL that cannot be used") from None
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _only_query)

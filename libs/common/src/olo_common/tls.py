@@ -204,6 +204,11 @@ def temporal_files(settings: TemporalSettings) -> TlsFiles:
     )
 
 
+def authorities_in(variable: str, path: Path | None) -> bytes | None:
+    """What a file of authorities holds; None where there is none. Raises StartupError."""
+    return TlsFiles("client", authorities=Named(variable, path)).current().authorities if path else None
+
+
 def show_expiry(files: Iterable[TlsFiles | None]) -> None:
     """Shows from now on when the certificates cease to be valid."""
     shown = [each for each in files if each is not None and each.certificate is not None]

@@ -25,6 +25,7 @@ from olo_common.logs import logger
 from olo_common.nats_bus import nats_bus
 from olo_common.sql import Database
 from olo_common.temporal import TEMPORAL_CONDITION, build_id, temporal_client, temporal_worker
+from olo_common.tls import authorities_in
 from olo_contracts.queues import INGEST_QUEUE
 from olo_retrieval.activities import IngestActivities
 from olo_retrieval.adapters.parser_process import ParseLimits, ParserProcess
@@ -78,7 +79,10 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
         await stack.enter_async_context(nats_bus(settings.nats, "olo-retrieval"))
         database = await stack.enter_async_context(document_store(settings.database_url))
         key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
-        vectors = await stack.enter_async_context(open_vectors(settings.vector_store, key, _index_options(settings)))
+        authorities = authorities_in("OLO_RETRIEVAL_QDRANT_CA_FILE", settings.qdrant_ca_file)
+        vectors = await stack.enter_async_context(
+            open_vectors(settings.vector_store, key, _index_options(settings), authorities)
+        )
         sparse = settings.sparse != "off"
         retrievers, default = all_retrievers(), settings.retriever or (HYBRID if sparse else DENSE)
         if default not in retrievers:

@@ -17,15 +17,17 @@ class RetrievalSettings(ServiceSettings):
     port: Port = 50054
     """The gRPC port; 0 takes a free one."""
     database_url: Annotated[str, FROM_FILE] = "sqlite:///.olo/retrieval.db"
-    """The document store: an SQLite file, made with its directory, or a Postgres database. It is the truth; vectors are
-    rebuilt from it."""
+    """The document store: an SQLite file, made with its directory, or a Postgres database, whose URL may say `sslmode`,
+    `sslrootcert`, `sslcert` and `sslkey`. It is the truth; vectors are rebuilt from it."""
     vector_store: str = "memory"
     """The vector store. `memory`: vectors die with the process and are rebuilt at start; `edge:/dir`: Qdrant's engine
     in this process keeps them on disk; `sqlite:/file.db`: one SQLite file, whose searches read every vector of a
     collection; `grpc://host:6334` (`grpcs://` with TLS): a Qdrant server, shared by replicas. Another store is filled
     anew from the documents at the next start."""
     qdrant_api_key: SecretStr | None = None
-    """API key of the Qdrant server, where it asks for one."""
+    """API key of the Qdrant server, where it asks for one. With `grpc://` it travels in the clear."""
+    qdrant_ca_file: Path | None = None
+    """PEM file of the authorities of a Qdrant server at `grpcs://`; read at start. Unset: the public ones."""
     sparse: Literal["bm25", "splade", "off"] = "bm25"
     """The sparse vectors that the embed-workers make. bm25: terms are weighed by their rarity in the collection;
     splade: the model has weighed them; off: searches go by meaning alone, and embed-workers need no sparse model. A

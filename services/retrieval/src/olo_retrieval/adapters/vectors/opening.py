@@ -13,17 +13,27 @@ from olo_retrieval.ports import VectorStore
 
 
 @asynccontextmanager
-async def open_vectors(location: str, api_key: str | None, options: IndexOptions) -> AsyncIterator[VectorStore]:
+async def open_vectors(
+    location: str, api_key: str | None, options: IndexOptions, authorities: bytes | None = None
+) -> AsyncIterator[VectorStore]:
     """The store at `memory`, `edge:<directory>`, `sqlite:<file>` or `grpc[s]://host:port`, closed afterwards.
+
+    Args:
+        location: Where it is.
+        api_key: What is shown to a server.
+        options: Of its indexes.
+        authorities: PEM of those that the certificate of a server is known by; None: the public ones.
 
     Raises:
         StartupError: It cannot be opened.
     """
-    async with _opened(location, api_key, options) as store:
+    async with _opened(location, api_key, options, authorities) as store:
         yield TracedVectors(store, "sqlite" if location.startswith("sqlite:") else "qdrant") if tracing() else store
 
 
-def _opened(location: str, api_key: str | None, options: IndexOptions) -> AbstractAsyncContextManager[VectorStore]:
+def _opened(
+    location: str, api_key: str | None, options: IndexOptions, authorities: bytes | None
+) -> AbstractAsyncContextManager[VectorStore]:
     """Each engine is imported only where it is used."""
     if location.startswith("edge:"):
         from olo_retrieval.adapters.vectors.edge import open_edge
@@ -35,4 +45,4 @@ def _opened(location: str, api_key: str | None, options: IndexOptions) -> Abstra
         return open_sqlite(Path(location.removeprefix("sqlite:")), options)
     from olo_retrieval.adapters.vectors.qdrant import open_qdrant
 
-    return open_qdrant("" if location == "memory" else location, api_key, options)
+    return open_qdrant("" if location == "memory" else location, api_key, options, authorities)

@@ -170,12 +170,14 @@ class QdrantStore:
 
 
 @asynccontextmanager
-async def open_qdrant(address: str, api_key: str | None, options: IndexOptions) -> AsyncIterator[QdrantStore]:
+async def open_qdrant(
+    address: str, api_key: str | None, options: IndexOptions, authorities: bytes | None = None
+) -> AsyncIterator[QdrantStore]:
     """The store in memory, where the address is empty, or on the server at `grpc://host:6334`, closed afterwards."""
     local = not address
     threads = StoreThreads(1 if local else _SERVER_THREADS, lambda error: isinstance(error, _FAILURES))
     try:
-        client = await threads.raw(lambda: _connect(address, api_key))
+        client = await threads.raw(lambda: _connect(address, api_key, authorities))
         try:
             yield QdrantStore(client, threads, options, local=local)
         finally:
@@ -184,7 +186,7 @@ async def open_qdrant(address: str, api_key: str | None, options: IndexOptions) 
         threads.close()
 
 
-def _connect(address: str, api_key: str | None) -> QdrantClient:
+def _connect(address: str, api_key: str | None, authorities: bytes | None) -> QdrantClient:
     if not address:
         return QdrantClient(":memory:")
     parts = urlsplit(address)
@@ -197,6 +199,7 @@ def _connect(address: str, api_key: str | None) -> QdrantClient:
             prefer_grpc=True,
             https=parts.scheme == "grpcs",
             api_key=api_key,
+            grpc_options={"root_certificates": authorities} if authorities else None,
             timeout=_TIMEOUT_SECONDS,
             check_compatibility=False,
         )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,13 @@ import pytest
 
 from olo_client.cli import program
 from olo_client.settings import read_settings_file
+from olo_common.grpc_server import grpc_server
+from olo_common.health import Health
+from olo_common.settings import TlsSettings
+from olo_common.tls import server_files
 from olo_local.variables import MASKED, all_variables, masked
+from olo_router.settings import RouterSettings
+from olo_testing.certificates import Authority, Issued
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +123,87 @@ def test_a_machine_without_a_stack_can_be_well(monkeypatch: pytest.MonkeyPatch, 
     assert [verdicts[name] for name in ("python", "packages", "settings", "temporal", "nats-server", "ports")] == [
         "ok"
     ] * 6
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Issued:
+    authority = Authority(tmp_path / "ca")
+    issued = authority.issue(ends=timedelta(days=3))
+    for name, file in (("CERT", issued.certificate), ("KEY", issued.key), ("CA", authority.file)):
+        monkeypatch.setenv(f"OLO_TLS_{name}_FILE", str(file))
+    monkeypatch.setenv("OLO_LOCAL_PORTS", "free")
+    return issued
+
+
+def _findings(capsys: Any, subject: str) -> list[dict[str, str]]:
+    told = json.loads(capsys.readouterr().out)["findings"]
+    return [finding for finding in told if finding["subject"] == subject]
+
+
+def test_the_doctor_reads_the_files_of_tls(pair: Issued, tmp_path: Path, capsys: Any) -> None:
+    assert program.run(["doctor", "--json"]) in (0, 1)
+    servers, calls = _findings(capsys, "tls")
+    assert servers["verdict"] == "warning"
+    assert "ends in 3.0 days" in servers["detail"]
+    assert calls["verdict"] == "ok"
+    pair.key.write_bytes(Authority(tmp_path / "other").issue().key.read_bytes())
+    server_files.cache_clear()
+    assert program.run(["doctor", "--json"]) == 1
+    problem = _findings(capsys, "tls")[0]
+    assert problem["verdict"] == "problem"
+    assert problem["detail"].startswith("OLO_TLS_KEY_FILE: the key in")
+
+
+@asynccontextmanager
+async def _serving(tls: TlsSettings) -> AsyncIterator[str]:
+    async with grpc_server(RouterSettings(port=0, tls=tls), [], Health()) as address:
+        yield address
+
+
+async def test_the_doctor_says_how_the_gateway_is_to_be_called(
+    pair: Issued, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any
+) -> None:
+    tls = TlsSettings()
+    for name in ("CERT", "KEY", "CA"):
+        monkeypatch.delenv(f"OLO_TLS_{name}_FILE")
+    async with _serving(tls) as address:
+        monkeypatch.setenv("OLO_TLS_CA_FILE", str(Authority(tmp_path / "stranger").file))
+        command = ["doctor", "--json", "--target", address]
+        assert await asyncio.to_thread(program.run, command) == 1
+        (gateway,) = _findings(capsys, "gateway")
+        assert "not trusted" in gateway["detail"]
+        assert "secure-connections.md" in gateway["advice"]
+        monkeypatch.setenv("OLO_TLS_CA_FILE", str(tls.ca_file))
+        await asyncio.to_thread(program.run, command)
+        assert _findings(capsys, "gateway")[0]["verdict"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("missing", "given"),
+    [("OLO_TLS_CA_FILE", ()), ("OLO_TLS_CLIENT_CERT_FILE", ("OLO_TLS_CLIENT_CA_FILE", "OLO_TLS_CA_FILE"))],
+)
+def test_a_stack_that_could_not_call_itself_is_not_started(
+    missing: str, given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    for name in ("OLO_TLS_CERT_FILE", "OLO_TLS_KEY_FILE", *given):
+        monkeypatch.setenv(name, "some.pem")
+    assert program.run(["up"]) == 1
+    assert capsys.readouterr().err.startswith(f"olo: {missing}: is needed")
+
+
+def test_the_demo_shows_calls_without_tls(pair: Issued, capsys: Any) -> None:
+    assert program.run(["demo", "--once"]) == 1
+    assert "unset OLO_TLS_CERT_FILE" in capsys.readouterr().err
+
+
+def test_secrets_that_stand_in_files_are_shown_with_the_name_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "password").write_text("hush")
+    monkeypatch.setenv("OLO_NATS_USER", "olo")
+    monkeypatch.setenv("OLO_NATS_PASSWORD_FILE", str(tmp_path / "password"))
+    assert program.run(["config", "show", "--json"]) == 0
+    told = capsys.readouterr().out
+    found = {variable["name"]: variable["value"] for variable in json.loads(told)["variables"]}
+    assert found["OLO_NATS_PASSWORD_FILE"] == str(tmp_path / "password")
+    assert "hush" not in told

@@ -85,6 +85,9 @@ NOT_REACHABLE = "gateway_not_reachable"
 TLS_FAILED = "tls_failed"
 """The reason of an `UnavailableError` where one side does not accept the certificate of the other, or speaks no TLS."""
 
+TLS_FILES_INVALID = "tls_files_invalid"
+"""The reason of an `InvalidRequestError` where the files of TLS here cannot be used."""
+
 _TLS_PROBLEMS = {
     "certificate has expired": "shows a certificate that is expired",
     "CERTIFICATE_VERIFY_FAILED": "shows a certificate of an authority that is not trusted here: set OLO_TLS_CA_FILE "

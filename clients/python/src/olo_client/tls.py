@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import grpc
 
-from olo_client.errors import InvalidRequestError
+from olo_client.errors import TLS_FILES_INVALID, InvalidRequestError
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Tls:
         return [("grpc.ssl_target_name_override", self.server_name)] if self.server_name else []
 
 
-_WHICH: Final = ("INVALID_ARGUMENT", "tls_files_invalid")
+_WHICH: Final = ("INVALID_ARGUMENT", TLS_FILES_INVALID)
 
 
 def _no_password() -> str:

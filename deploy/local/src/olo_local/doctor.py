@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from olo_client import Olo, OloError
 from olo_client.connection import open_channel
-from olo_client.errors import NOT_REACHABLE, error_from_rpc
+from olo_client.errors import TLS_FAILED, TLS_FILES_INVALID, error_from_rpc
 from olo_common.errors import StartupError
 from olo_common.settings import TlsSettings, load_settings
 from olo_common.tls import client_files, server_files
@@ -40,6 +40,7 @@ _MEMORY_GIB: Final = 2.0
 """What the stack takes with the demonstration models, and some room."""
 _GIB: Final = 1024**3
 _SECONDS: Final = 10.0
+_HEALTH_SECONDS: Final = 5.0
 _EXPIRY_DAYS: Final = 14.0
 
 
@@ -203,7 +204,7 @@ def _gateway(target: str, *, expected: bool) -> Iterator[Finding]:
     try:
         serves = _serves(target)
     except OloError as error:
-        secure = error.reason != NOT_REACHABLE
+        secure = error.reason in (TLS_FAILED, TLS_FILES_INVALID)
         advice = "see docs/guides/secure-connections.md" if secure else "run `olo up`, or set OLO_TARGET to yours"
         yield Finding("gateway", "problem" if secure else bad, error.message, advice)
         return
@@ -219,7 +220,7 @@ def _serves(target: str) -> bool:
     with open_channel(target) as channel:
         try:
             request = health_pb2.HealthCheckRequest()
-            response = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_SECONDS)
+            response = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_HEALTH_SECONDS)
         except grpc.RpcError as error:
             raise error_from_rpc(error, target) from error
         return bool(response.status == health_pb2.HealthCheckResponse.SERVING)

@@ -58,8 +58,8 @@ class RegistrySettings(ServiceSettings):
     """The gRPC port; 0 takes a free one."""
     database_url: Annotated[str, FROM_FILE] = "sqlite:///.olo/registry.db"
     """Where the catalogue is kept: an SQLite file, made with its directory, or a Postgres database
-    (postgresql://<user>@<host>/<database>, with `?sslmode=verify-full` and the like). Losing it loses the operator's policy, not the models: they announce
-    themselves again."""
+    (postgresql://<user>@<host>/<database>, with `?sslmode=verify-full` and the like). Losing it loses the operator's
+    policy, not the models: they announce themselves again."""
     lease_seconds: Annotated[float, Field(ge=0.2, le=600)] = 6.0
     """An instance silent for so long is gone. Under three heartbeats loses live ones, more keeps dead ones."""
     max_announced_priority: Annotated[int, Field(ge=0, le=1000)] = 1000

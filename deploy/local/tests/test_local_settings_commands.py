@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from olo_client import AuthenticationError, OloError, PermissionDeniedError
 from olo_client.cli import program
 from olo_client.settings import read_settings_file
 from olo_common.grpc_server import grpc_server
 from olo_common.health import Health
 from olo_common.settings import TlsSettings
 from olo_common.tls import server_files
+from olo_local import doctor
 from olo_local.variables import MASKED, all_variables, masked
 from olo_router.settings import RouterSettings
 from olo_testing.certificates import Authority, Issued
@@ -207,3 +209,24 @@ def test_secrets_that_stand_in_files_are_shown_with_the_name_of_the_file(
     found = {variable["name"]: variable["value"] for variable in json.loads(told)["variables"]}
     assert found["OLO_NATS_PASSWORD_FILE"] == str(tmp_path / "password")
     assert "hush" not in told
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "detail"),
+    [
+        (AuthenticationError("UNAUTHENTICATED", "auth_missing", "no"), "problem", "asks for an API key"),
+        (PermissionDeniedError("PERMISSION_DENIED", "forbidden", "no"), "warning", "not for operators"),
+    ],
+)
+def test_the_doctor_names_a_key_that_is_missing_or_refused(
+    monkeypatch: pytest.MonkeyPatch, error: OloError, verdict: str, detail: str
+) -> None:
+    monkeypatch.delenv("OLO_API_KEY", raising=False)
+    monkeypatch.delenv("OLO_API_KEY_FILE", raising=False)
+
+    def ask(_: Any) -> Any:
+        raise error
+
+    found = doctor._asked("127.0.0.1:1", "models", ask)
+    assert (found.subject, found.verdict) == ("models", verdict)
+    assert detail in found.detail

@@ -186,7 +186,7 @@ DASHBOARDS = (
                 {"{{tenant}}": share("olo_tenant_runs_total", 'outcome="failed"', "tenant")},
                 "percentunit",
             ),
-            Panel("Tokens in a second", {"{{tenant}} {{kind}}": rate("olo_tenant_tokens_total", "tenant, kind")}),
+            Panel("Tokens in a second", {"{{tenant}} {{type}}": rate("olo_tenant_tokens_total", "tenant, type")}),
             Panel(
                 "Tokens of a day",
                 {"{{tenant}}": "sum by (tenant) (increase(olo_tenant_tokens_total[1d]))"},

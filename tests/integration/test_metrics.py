@@ -14,6 +14,8 @@ SERVICES = ("gateway", "registry", "router", "retrieval", "llm_worker", "embed_w
 BOUNDED = {
     *("model", "profile", "type", "state", "reason", "cause", "outcome", "retriever", "source", "error_type"),
     *("gen_ai_operation_name", "gen_ai_request_model", "gen_ai_token_type"),
+    # Tenants are those of the operator's file of keys, never what a caller says.
+    "tenant",
 }
 """Labels whose values come from us, from the catalogue or from operators. A new one needs a reason to stand here."""
 

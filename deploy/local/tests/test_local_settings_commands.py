@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from olo_client import AuthenticationError, OloError, PermissionDeniedError
 from olo_client.cli import program
 from olo_client.settings import read_settings_file
+from olo_local import doctor
 from olo_local.variables import MASKED, all_variables, masked
 
 
@@ -113,3 +115,24 @@ def test_a_machine_without_a_stack_can_be_well(monkeypatch: pytest.MonkeyPatch, 
     assert [verdicts[name] for name in ("python", "packages", "settings", "temporal", "nats-server", "ports")] == [
         "ok"
     ] * 6
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "detail"),
+    [
+        (AuthenticationError("UNAUTHENTICATED", "auth_missing", "no"), "problem", "asks for an API key"),
+        (PermissionDeniedError("PERMISSION_DENIED", "forbidden", "no"), "warning", "not for operators"),
+    ],
+)
+def test_the_doctor_names_a_key_that_is_missing_or_refused(
+    monkeypatch: pytest.MonkeyPatch, error: OloError, verdict: str, detail: str
+) -> None:
+    monkeypatch.delenv("OLO_API_KEY", raising=False)
+    monkeypatch.delenv("OLO_API_KEY_FILE", raising=False)
+
+    def ask(_: Any) -> Any:
+        raise error
+
+    found = doctor._asked("127.0.0.1:1", "models", ask)
+    assert (found.subject, found.verdict) == ("models", verdict)
+    assert detail in found.detail

@@ -75,8 +75,8 @@ def test_a_run_tells_its_end_its_attempts_fallbacks_and_resumes(meter: _Meter) -
         ("olo_run_fallbacks", 1, {"model": "a"}),
         ("olo_runs_parked", 1, {}),
         ("olo_tenant_runs", 1, {"tenant": "acme", "outcome": "completed"}),
-        ("olo_tenant_tokens", 5, {"tenant": "acme", "kind": "prompt"}),
-        ("olo_tenant_tokens", 2, {"tenant": "acme", "kind": "completion"}),
+        ("olo_tenant_tokens", 5, {"tenant": "acme", "type": "prompt"}),
+        ("olo_tenant_tokens", 2, {"tenant": "acme", "type": "completion"}),
     ]
 
 

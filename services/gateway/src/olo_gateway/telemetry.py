@@ -78,7 +78,7 @@ TENANT_RUNS: Final = Counter(
     ("tenant", "outcome"),
 )
 TENANT_TOKENS: Final = Counter(
-    "olo_tenant_tokens", "Tokens of ended runs by tenant: `prompt` and `completion`.", ("tenant", "kind")
+    "olo_tenant_tokens", "Tokens of ended runs by tenant: `prompt` and `completion`.", ("tenant", "type")
 )
 TENANT_DENIALS: Final = Counter(
     "olo_tenant_denials",

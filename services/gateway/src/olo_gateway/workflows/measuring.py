@@ -51,8 +51,8 @@ def measure(told: ChatResponse, outcome: str, reason: str = "", *, tenant: str) 
         _count(PARKED)
     _count(TENANT_RUNS, tenant=tenant, outcome=outcome)
     if told.usage.prompt_tokens or told.usage.completion_tokens:
-        _count(TENANT_TOKENS, told.usage.prompt_tokens, tenant=tenant, kind="prompt")
-        _count(TENANT_TOKENS, told.usage.completion_tokens, tenant=tenant, kind="completion")
+        _count(TENANT_TOKENS, told.usage.prompt_tokens, tenant=tenant, type="prompt")
+        _count(TENANT_TOKENS, told.usage.completion_tokens, tenant=tenant, type="completion")
 
 
 def _count(counter: Counter, number: int = 1, **labels: str) -> None:

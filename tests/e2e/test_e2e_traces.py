@@ -37,10 +37,12 @@ LEAVES = {"embeddings all-minilm-l6-v2", "/olo.router.v1.RouterService/SelectMod
 """Spans of services under which nothing hangs: nobody would miss them while they are on their way."""
 SERVICES = {"olo-gateway", "olo-retrieval", "olo-router", "olo-embed-worker", "olo-llm-worker"}
 
+KEY = f"olo-canary-{uuid.uuid4().hex}"
+
 
 def ask(stack: Stack, body: dict[str, object]) -> str:
     trace_id = uuid.uuid4().hex
-    headers = {"traceparent": f"00-{trace_id}-{CALLER}-01"}
+    headers = {"traceparent": f"00-{trace_id}-{CALLER}-01", "Authorization": f"Bearer {KEY}"}
     answer = httpx.post(f"{stack.url}/v1/chat/completions", json=body, headers=headers, timeout=60)
     assert answer.status_code == 200, answer.text
     return trace_id
@@ -105,4 +107,5 @@ def test_spans_hold_no_prompt_and_no_answer(stack: Stack, traces: Collector) -> 
     refused = httpx.post(f"{stack.url}/v1/chat/completions", json={"messages": [{"role": canary}]}, timeout=60)
     assert refused.status_code == 400, refused.text
     assert not traces.holds(canary)
+    assert not traces.holds(KEY)
     assert not traces.holds("harbour tram"), json.dumps(QUESTION)

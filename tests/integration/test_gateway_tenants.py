@@ -31,6 +31,7 @@ from olo_contracts.api_keys import id_of
 from olo_gateway.access.credentials import Need
 from olo_gateway.access.records import utc_now
 from olo_gateway.app import OPERATORS_CALLS, QUESTIONS_ABOUT_ROUTING
+from olo_gateway.http import needs
 from olo_gateway.rpc_needs import ADMIN, EXCEPTIONS, PUBLIC, USER, need_of
 from olo_gateway.runs.identity import run_prefix
 from olo_retrieval.app import running as retrieval_running
@@ -132,12 +133,12 @@ async def test_every_rpc_says_what_it_needs_and_holds_to_it(tenants: Tenants) ->
     [told] = [told async for told in ask(iter([question]), metadata=tenants.metadata("acme"))]
     served = {service.name for service in told.list_services_response.service}
     assert served == PUBLIC | USER | ADMIN
-    needs = {}
+    wanted = {}
     for service in served:
         for method in Default().FindServiceByName(service).methods:
             path = f"/{service}/{method.name}"
-            needs[path] = need_of(path)
-            if needs[path] is Need.NOTHING:
+            wanted[path] = need_of(path)
+            if wanted[path] is Need.NOTHING:
                 continue
             # Whatever kind of call it is, on the wire a stream of one is the same.
             code = await _code(channel, path, [])
@@ -147,12 +148,18 @@ async def test_every_rpc_says_what_it_needs_and_holds_to_it(tenants: Tenants) ->
                 assert code is grpc.StatusCode.UNIMPLEMENTED, path
                 continue
             assert code is grpc.StatusCode.UNAUTHENTICATED, path
-            if needs[path] is Need.ADMIN:
+            if wanted[path] is Need.ADMIN:
                 code = await _code(channel, path, tenants.metadata("acme"))
                 assert code is grpc.StatusCode.PERMISSION_DENIED, path
-    assert set(EXCEPTIONS) <= set(needs)
-    assert needs["/olo.gateway.v1.GatewayService/Chat"] is Need.USER
-    assert needs["/olo.registry.v1.RegistryService/SetAlias"] is Need.ADMIN
+    assert set(EXCEPTIONS) <= set(wanted)
+    assert wanted["/olo.gateway.v1.GatewayService/Chat"] is Need.USER
+    assert wanted["/olo.registry.v1.RegistryService/SetAlias"] is Need.ADMIN
+
+
+async def test_every_path_of_the_real_gateway_is_listed(tenants: Tenants) -> None:
+    described = (await tenants.asked("acme", "GET", "/openapi.json")).json()["paths"]
+    assert len(described) > 60
+    assert set(described) <= needs.PUBLIC | needs.USER | needs.ADMIN
 
 
 async def _code(channel: grpc.aio.Channel, path: str, metadata: list[tuple[str, str]]) -> grpc.StatusCode:
@@ -182,7 +189,11 @@ async def test_what_one_tenant_has_is_not_there_for_another(tenants: Tenants) ->
     mine: dict[str, list[Reader]] = {
         "file": [("GET", f"/v1/files/{file}", None), ("GET", f"/v1/files/{file}/content", None)],
         "batch": [("GET", f"/v1/batches/{batch}", None), ("GET", f"/v1/batches/{batch}/results", None)],
-        "run": [("GET", f"/v1/runs/{run}", None), ("GET", f"/v1/chat/completions/{answer['id']}", None)],
+        "run": [
+            ("GET", f"/v1/runs/{run}", None),
+            ("GET", f"/v1/runs/{run}/trace", None),
+            ("GET", f"/v1/chat/completions/{answer['id']}", None),
+        ],
         "response": [
             ("GET", f"/v1/responses/{response}", None),
             ("GET", f"/v1/responses/{response}/input_items", None),
@@ -191,6 +202,7 @@ async def test_what_one_tenant_has_is_not_there_for_another(tenants: Tenants) ->
             ("GET", "/v1/rag/collections/trams", None),
             ("GET", "/v1/rag/documents?collection=trams", None),
             ("POST", "/v1/rag/search", {"collection": "trams", "query": "tram"}),
+            ("GET", "/v1/rag/export?collection=trams", None),
         ],
         "document": [("GET", "/v1/rag/documents/tram?collection=trams", None)],
         "store": [

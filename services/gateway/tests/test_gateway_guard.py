@@ -7,6 +7,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -16,17 +17,24 @@ from dialect_edge import ANSWER, DialectEdge
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import olo_gateway
 from olo_contracts.api_keys import hash_of, new_key, renewed
+from olo_gateway.access.caller import Caller, acting
 from olo_gateway.access.credentials import Need
+from olo_gateway.access.errors import Forbidden
 from olo_gateway.access.keyring import Keyring
 from olo_gateway.access.records import records_of
+from olo_gateway.batches.results import Endpoint
 from olo_gateway.http import needs
+from olo_gateway.http.batch_endpoints import ChatLines, CompletionLines, EmbeddingLines, ResponseLines
 from olo_gateway.http.batch_routes import batch_routes
 from olo_gateway.http.file_routes import file_routes
 from olo_gateway.http.guard import Guarding, places_of, template_of
 from olo_gateway.http.log_routes import log_routes
 from olo_gateway.http.rag_routes import rag_routes
+from olo_gateway.http.transfer_routes import transfer_routes
 from olo_gateway.http.vector_store_routes import vector_store_routes
+from olo_gateway.runs.validation import RunLimits
 
 NOBODY: Any = None
 """In the place of what no call of these tests reaches."""
@@ -58,7 +66,7 @@ def edge() -> DialectEdge:
     ]
     keys.replace(records_of({"keys": entries}))
     retrieval = [rag_routes(NOBODY, NOBODY), vector_store_routes(NOBODY)]
-    extras = [file_routes(NOBODY), batch_routes(NOBODY), *retrieval, log_routes(NOBODY)]
+    extras = [file_routes(NOBODY), batch_routes(NOBODY), *retrieval, transfer_routes(NOBODY), log_routes(NOBODY)]
     return DialectEdge(Guarding(keys), extras)
 
 
@@ -101,6 +109,13 @@ async def test_every_route_says_what_it_needs_and_holds_to_it(edge: DialectEdge,
         if need is Need.ADMIN:
             assert (await asked(http, method, template, key("user"))).status_code == 403, (method, template)
     assert not edge.runs.started
+
+
+def test_nobody_but_these_knows_the_default_tenant() -> None:
+    """Whoever names it shows its things to everybody: the tenant is asked of `access.caller`."""
+    sources = Path(olo_gateway.__file__).parent
+    named = {path for path in sources.rglob("*.py") if "DEFAULT_TENANT" in path.read_text()}
+    assert named == {sources / place for place in ("access/caller.py", "files/shelf.py", "runs/identity.py")}
 
 
 async def test_whatever_does_not_hold_is_answered_alike(http: httpx.AsyncClient) -> None:
@@ -284,3 +299,21 @@ async def test_the_guard_judges_the_route_that_answers(edge: DialectEdge, parts:
     template = template_of(places_of(edge.app.routes), path, method)
     answered = getattr(scope.get("route"), "path_format", "") or getattr(scope.get("route"), "path", "")
     assert template == answered, path
+
+
+def test_lines_of_batches_ask_for_models_of_the_key_alone() -> None:
+    limits = RunLimits(30.0, 60.0)
+    turns = [{"role": "user", "content": "hello"}]
+    lines: list[tuple[Endpoint, dict[str, Any]]] = [
+        (ChatLines(NOBODY, NOBODY, limits), {"messages": turns}),
+        (CompletionLines(NOBODY, NOBODY, limits, NOBODY), {"prompt": "hello"}),
+        (ResponseLines(NOBODY, NOBODY, limits), {"input": "hello"}),
+        (ResponseLines(NOBODY, NOBODY, limits), {"input": "hello", "previous_response_id": "resp_run-1"}),
+        (EmbeddingLines(NOBODY), {"input": "hello"}),
+    ]
+    for endpoint, body in lines:
+        endpoint.check(body | {"model": "away"})
+        with acting(Caller(models=frozenset({"org/small"}))):
+            endpoint.check(body | {"model": "org/small"})
+            with pytest.raises(Forbidden):
+                endpoint.check(body | {"model": "away"})

@@ -16,6 +16,7 @@ USER: Final = frozenset(
         "olo.gateway.v1.BatchService",
         "olo.retrieval.v1.RetrievalService",
         "olo.retrieval.v1.SourceService",
+        "olo.retrieval.v1.TransferService",
         "grpc.reflection.v1alpha.ServerReflection",
     }
 )

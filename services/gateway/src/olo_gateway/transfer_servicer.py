@@ -13,7 +13,7 @@ import grpc
 from olo.retrieval.v1 import transfer_service_pb2 as pb
 from olo.retrieval.v1.transfer_service_pb2_grpc import TransferServiceServicer
 from olo_common.errors import InvalidField
-from olo_contracts.identifiers import DEFAULT_TENANT
+from olo_gateway.access.caller import tenant
 from olo_gateway.adapters.collection_files import CollectionFiles
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -30,7 +30,7 @@ class TransferServicer(TransferServiceServicer):
     ) -> AsyncGenerator[pb.ExportCollectionResponse, None]:
         """Sends a collection as a file."""
         leave_out = request.leave_out_vectors
-        async with aclosing(self._collections.read(DEFAULT_TENANT, request.name, leave_out_vectors=leave_out)) as file:
+        async with aclosing(self._collections.read(tenant(), request.name, leave_out_vectors=leave_out)) as file:
             async for piece in file:
                 yield pb.ExportCollectionResponse(data=piece)
 
@@ -42,4 +42,4 @@ class TransferServicer(TransferServiceServicer):
         if first is None or not first.HasField("header"):
             raise InvalidField("header", "must come first")
         content = (request.data async for request in request_iterator)
-        return await self._collections.write(DEFAULT_TENANT, first.header, content)
+        return await self._collections.write(tenant(), first.header, content)

@@ -178,7 +178,7 @@ class ResponseLines(RunLines):
             super().check(body)
         else:
             # Whether it fits a conversation is seen when that is there: an earlier line may have to end first.
-            self.order(body)
+            caller().admitted(self.order(body))
 
     def _request(self, body: Mapping[str, Any]) -> CreateResponse:
         request = parsed(CreateResponse, body)

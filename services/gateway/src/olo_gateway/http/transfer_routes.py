@@ -9,7 +9,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from olo.retrieval.v1 import transfer_service_pb2 as pb
-from olo_contracts.identifiers import COLLECTION, DEFAULT_TENANT
+from olo_contracts.identifiers import COLLECTION
+from olo_gateway.access.caller import tenant
 from olo_gateway.adapters.collection_files import CollectionFiles
 from olo_gateway.http import document_schemas as schemas
 from olo_gateway.http.rag_answers import collection_of
@@ -46,7 +47,7 @@ def transfer_routes(collections: CollectionFiles) -> APIRouter:
         collection: Annotated[str, Query(description="The collection.")],
         vectors: Annotated[bool, Query(description="false: a smaller file, whose documents are embedded anew.")] = True,
     ) -> StreamingResponse:
-        file = collections.read(DEFAULT_TENANT, collection, leave_out_vectors=not vectors)
+        file = collections.read(tenant(), collection, leave_out_vectors=not vectors)
         # What is wrong with the call shows before the answer begins.
         first = await anext(file)
 
@@ -74,7 +75,7 @@ def transfer_routes(collections: CollectionFiles) -> APIRouter:
         ] = "",
     ) -> schemas.ImportAnswer:
         header = pb.ImportHeader(name=collection, embedding_model_id=embedding_model)
-        taken = await collections.write(DEFAULT_TENANT, header, request.stream())
+        taken = await collections.write(tenant(), header, request.stream())
         return schemas.ImportAnswer(
             collection=collection_of(taken.collection), documents_to_index=taken.documents_to_index
         )

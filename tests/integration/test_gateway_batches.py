@@ -75,7 +75,10 @@ def jsonl(lines: Sequence[Any]) -> bytes:
 async def create(client: openai.AsyncOpenAI, lines: Sequence[Any], **more: Any) -> Batch:
     file = await client.files.create(file=("in.jsonl", jsonl(lines)), purpose="batch")
     return await client.batches.create(
-        input_file_id=file.id, endpoint=CHAT, completion_window=more.pop("window", "24h"), **more
+        input_file_id=file.id,
+        endpoint=more.pop("endpoint", CHAT),
+        completion_window=more.pop("window", "24h"),
+        **more,
     )
 
 
@@ -133,6 +136,27 @@ async def test_a_batch_is_answered_line_by_line(world: World, client: openai.Asy
     described = await world.client.get_workflow_handle(f"run-{began.id}.0.1").describe()
     assert described.raw_description.workflow_execution_info.priority.priority_key == 5
     await world.record("batch", began.id)
+
+
+async def test_responses_of_a_batch_can_be_continued(client: openai.AsyncOpenAI) -> None:
+    first = await client.responses.create(model="one", input="hello")
+    bodies: list[Any] = [
+        {"model": "one", "input": "and then", "previous_response_id": first.id},
+        {"model": "one", "input": "and then", "previous_response_id": "resp_run-gone"},
+    ]
+    lines = [
+        {"custom_id": str(number), "method": "POST", "url": "/v1/responses", "body": body}
+        for number, body in enumerate(bodies)
+    ]
+    batch = await ended(client, (await create(client, lines, endpoint="/v1/responses")).id)
+    [answered] = await rows(client, batch.output_file_id)
+    whole = answered["response"]["body"]
+    assert (whole["object"], whole["previous_response_id"]) == ("response", first.id)
+    assert whole["output"][0]["content"][0]["text"] == "one says: and then [1]"
+    third = await client.responses.create(model="one", input="and now", previous_response_id=whole["id"])
+    assert third.output_text == "one says: and now [1]"
+    [refused] = await rows(client, batch.error_file_id)
+    assert refused["response"]["body"]["error"]["code"] == "previous_response_not_found"
 
 
 async def until_gone(folder: Path) -> None:

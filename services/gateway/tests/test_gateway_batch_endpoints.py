@@ -9,7 +9,7 @@ import pytest
 from olo.gateway.v1.run_pb2 import REQUEST_PRIORITY_BATCH
 from olo_common.errors import InvalidField
 from olo_gateway.batches.results import Endpoint
-from olo_gateway.http.batch_endpoints import CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, endpoints
+from olo_gateway.http.batch_endpoints import CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, RESPONSES, endpoints
 from olo_gateway.runs.identity import run_id_of
 from olo_gateway.runs.validation import RunLimits
 
@@ -38,6 +38,30 @@ async def test_a_line_is_a_patient_run(
     await answering[path].cancel("never-begun")
 
 
+async def test_a_line_is_a_stored_response_that_may_go_on_from_another(
+    scripted: Any, answering: dict[str, Endpoint]
+) -> None:
+    first = await answering[RESPONSES].answer({"input": "Hi", "instructions": "Be brief."}, "line-1")
+    assert first.body["id"] == f"resp_{run_id_of('line-1')}"
+    assert first.body["output"][0]["content"][0]["text"] == "Hello"
+    assert (first.body["status"], first.body["store"], first.body["instructions"]) == ("completed", True, "Be brief.")
+    body = {"input": "And then?", "previous_response_id": first.body["id"]}
+    answering[RESPONSES].check(body)
+    second = await answering[RESPONSES].answer(body, "line-2")
+    assert second.body["previous_response_id"] == first.body["id"]
+    request = scripted.runs.started[1][1]
+    assert [message.content for message in request.messages] == ["Hi", "Hello", "And then?"]
+    assert request.priority == REQUEST_PRIORITY_BATCH
+
+
+async def test_a_line_that_goes_on_from_nothing_is_refused_when_it_is_asked(answering: dict[str, Endpoint]) -> None:
+    body = {"input": "And then?", "previous_response_id": "resp_run-gone"}
+    answering[RESPONSES].check(body)
+    with pytest.raises(InvalidField) as caught:
+        await answering[RESPONSES].answer(body, "line-1")
+    assert caught.value.reason == "previous_response_not_found"
+
+
 async def test_a_line_of_texts_gives_vectors(scripted: Any, answering: dict[str, Endpoint]) -> None:
     body = {"input": ["one", "two"], "dimensions": 1}
     answering[EMBEDDINGS].check(body)
@@ -57,6 +81,10 @@ async def test_a_line_of_texts_gives_vectors(scripted: Any, answering: dict[str,
         (COMPLETIONS, {"prompt": " "}, "prompt"),
         (COMPLETIONS, {"prompt": "Hi", "suffix": "x"}, "suffix"),
         (COMPLETIONS, {}, "prompt"),
+        (RESPONSES, {"input": "Hi", "background": True}, "background"),
+        (RESPONSES, {"input": [{"type": "image"}]}, "input[0].type"),
+        (RESPONSES, {"input": "Hi", "max_output_tokens": 0}, "max_tokens"),
+        (RESPONSES, {"input": "Hi", "previous_response_id": "resp_x", "truncation": "auto"}, "truncation"),
         (EMBEDDINGS, {"input": []}, "input"),
         (EMBEDDINGS, {"input": [[1, 2]]}, "input"),
         (EMBEDDINGS, {"input": "x", "model": "no such name!"}, "model"),

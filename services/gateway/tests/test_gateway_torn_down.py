@@ -1,4 +1,4 @@
-"""A run whose code is forgotten by its worker, and closed by the garbage collector, outside the loop of the workflow."""
+"""A run that its worker forgets is closed by the garbage collector, outside the loop of the workflow."""
 
 from __future__ import annotations
 

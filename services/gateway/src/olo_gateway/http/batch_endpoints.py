@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo_gateway.batches.results import Answered, Endpoint
 from olo_gateway.chats import Chats
+from olo_gateway.conversations import Conversation, Responses
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http.answers import completion_of as chat_completion_of
 from olo_gateway.http.completion_routes import completion_of, order_of, prompts_of
@@ -22,6 +23,10 @@ from olo_gateway.http.embedding_schemas import EmbeddingRequest
 from olo_gateway.http.errors import invalid_field
 from olo_gateway.http.forms import unsupported
 from olo_gateway.http.orders import order_of as chat_order_of
+from olo_gateway.http.responses.answers import answered as response_of
+from olo_gateway.http.responses.orders import order_of as response_order_of
+from olo_gateway.http.responses.orders import whole_order_of
+from olo_gateway.http.responses.schemas import CreateResponse
 from olo_gateway.http.schemas import ChatCompletionRequest
 from olo_gateway.ports import Embedding, Runs
 from olo_gateway.runs.admission.priority import Priority
@@ -31,6 +36,7 @@ from olo_gateway.runs.validation import RunLimits, accepted
 
 CHAT_COMPLETIONS: Final = "/v1/chat/completions"
 COMPLETIONS: Final = "/v1/completions"
+RESPONSES: Final = "/v1/responses"
 EMBEDDINGS: Final = "/v1/embeddings"
 
 M = TypeVar("M", bound=BaseModel)
@@ -41,6 +47,7 @@ def endpoints(chats: Chats, runs: Runs, limits: RunLimits, embedding: Embedding)
     return {
         CHAT_COMPLETIONS: ChatLines(chats, runs, limits),
         COMPLETIONS: CompletionLines(chats, runs, limits),
+        RESPONSES: ResponseLines(chats, runs, limits),
         EMBEDDINGS: EmbeddingLines(embedding),
     }
 
@@ -62,18 +69,27 @@ class RunLines(ABC):
         """
 
     @abstractmethod
-    def told(self, body: Mapping[str, Any], response: ChatResponse) -> BaseModel:
+    def told(self, body: Mapping[str, Any], order: ChatOrder, response: ChatResponse) -> BaseModel:
         """The answer as the endpoint tells it."""
+
+    async def whole_order(self, body: Mapping[str, Any]) -> ChatOrder:
+        """What a line asks for, with what it only refers to.
+
+        Raises:
+            OloError: What is wrong with it, or why that cannot be had now.
+        """
+        return self.order(body)
 
     def check(self, body: Mapping[str, Any]) -> None:
         """See `batches.results.Endpoint`."""
-        accepted(self._patient(body, ""), self._limits)
+        accepted(self._patient(self.order(body), ""), self._limits)
 
     async def answer(self, body: Mapping[str, Any], request_id: str) -> Answered:
         """See `batches.results.Endpoint`."""
-        response = await self._chats.answer(self._patient(body, request_id))
+        order = self._patient(await self.whole_order(body), request_id)
+        response = await self._chats.answer(order)
         usage = response.usage
-        told = self.told(body, response).model_dump()
+        told = self.told(body, order, response).model_dump()
         return Answered(response.run_id, told, usage.prompt_tokens, usage.completion_tokens)
 
     async def cancel(self, request_id: str) -> None:
@@ -83,9 +99,8 @@ class RunLines(ABC):
         except RunNotFound:
             return
 
-    def _patient(self, body: Mapping[str, Any], request_id: str) -> ChatOrder:
+    def _patient(self, order: ChatOrder, request_id: str) -> ChatOrder:
         """The order of a line: the least urgent, and with all the time and patience that a run may have."""
-        order = self.order(body)
         return replace(
             order,
             request_id=request_id,
@@ -102,7 +117,7 @@ class ChatLines(RunLines):
         """See `RunLines`."""
         return chat_order_of(parsed(ChatCompletionRequest, body))
 
-    def told(self, body: Mapping[str, Any], response: ChatResponse) -> BaseModel:
+    def told(self, body: Mapping[str, Any], order: ChatOrder, response: ChatResponse) -> BaseModel:
         """See `RunLines`."""
         return chat_completion_of(response, int(time.time()))
 
@@ -118,10 +133,44 @@ class CompletionLines(RunLines):
             raise unsupported("prompt", "a line of a batch has one prompt")
         return order_of(request, prompts[0])
 
-    def told(self, body: Mapping[str, Any], response: ChatResponse) -> BaseModel:
+    def told(self, body: Mapping[str, Any], order: ChatOrder, response: ChatResponse) -> BaseModel:
         """See `RunLines`."""
         request = parsed(CompletionRequest, body)
         return completion_of(request, prompts_of(request), [response])
+
+
+class ResponseLines(RunLines):
+    """Responses, which are stored like any other, and may continue one."""
+
+    def __init__(self, chats: Chats, runs: Runs, limits: RunLimits) -> None:
+        super().__init__(chats, runs, limits)
+        self._responses = Responses(runs)
+
+    def order(self, body: Mapping[str, Any]) -> ChatOrder:
+        """See `RunLines`. Without what it continues."""
+        return response_order_of(self._request(body), Conversation())
+
+    async def whole_order(self, body: Mapping[str, Any]) -> ChatOrder:
+        """See `RunLines`."""
+        return await whole_order_of(self._request(body), self._responses)
+
+    def told(self, body: Mapping[str, Any], order: ChatOrder, response: ChatResponse) -> BaseModel:
+        """See `RunLines`."""
+        return response_of(order, int(time.time()), response)
+
+    def check(self, body: Mapping[str, Any]) -> None:
+        """See `batches.results.Endpoint`."""
+        if self._request(body).previous_response_id is None:
+            super().check(body)
+        else:
+            # Whether it fits a conversation is seen when that is there: an earlier line may have to end first.
+            self.order(body)
+
+    def _request(self, body: Mapping[str, Any]) -> CreateResponse:
+        request = parsed(CreateResponse, body)
+        if request.background:
+            raise unsupported("background", "a line of a batch is answered in the background anyway")
+        return request
 
 
 class EmbeddingLines:

@@ -21,7 +21,7 @@ class BatchRequest(_Model):
     input_file_id: str
     """A file with the purpose `batch`: one request on each line."""
     endpoint: str
-    """`/v1/chat/completions`, `/v1/completions` or `/v1/embeddings`."""
+    """`/v1/chat/completions`, `/v1/completions`, `/v1/responses` or `/v1/embeddings`."""
     completion_window: str = "24h"
     """How long it may take, from `1m` to `30d`."""
     metadata: dict[str, str] | None = None

@@ -41,8 +41,8 @@ class ChatWorkflow:
             measure(self._record.response, outcome_of(error), error.reason)
             raise to_application_error(error, retryable=False, beside=[self._record.post_mortem()]) from error
         except (Exception, asyncio.CancelledError):
-            # A run that leaves the cache of its worker is torn down like a cancelled one, and goes on elsewhere. One that
-            # is forgotten without that is closed by the garbage collector, where there is no workflow that could be asked.
+            # A run that leaves the cache of its worker is torn down like a cancelled one, and goes on elsewhere. One
+            # that is forgotten without that is closed by the garbage collector, where no workflow could be asked.
             if workflow.cancellation_reason() is not None:
                 measure(self._record.response, CANCELLED)
             raise

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from olo_common.errors import InvalidField
-from olo_gateway.conversations import Conversation, continued
+from olo_gateway.conversations import Conversation, Responses, continued
+from olo_gateway.errors import ResponseNotFound
 from olo_gateway.http.forms import schema_text, unsupported
 from olo_gateway.http.orders import constraints_of
 from olo_gateway.http.rag import rag_of
+from olo_gateway.http.responses.answers import run_id_of
 from olo_gateway.http.responses.schemas import CreateResponse, FunctionChoice, InputItem, InputPart, TextOptions
 from olo_gateway.runs.forms import (
     ANY_TEXT,
@@ -30,6 +32,21 @@ _ROLES: Final = {
     "developer": Role.SYSTEM,
 }
 _LOGPROBS: Final = "message.output_text.logprobs"
+
+
+async def whole_order_of(body: CreateResponse, responses: Responses) -> ChatOrder:
+    """The order that a call asks for, with the conversation that it continues.
+
+    Args:
+        body: The call.
+        responses: Where that is found.
+
+    Raises:
+        InvalidField: A field is wrong, its meaning cannot be kept, or there is nothing that could be continued.
+    """
+    previous = body.previous_response_id
+    before = Conversation() if previous is None else await responses.before(_previous_run(previous))
+    return order_of(body, before)
 
 
 def order_of(body: CreateResponse, conversation: Conversation) -> ChatOrder:
@@ -70,6 +87,14 @@ def order_of(body: CreateResponse, conversation: Conversation) -> ChatOrder:
             body.previous_response_id or "", bool(body.background), body.instructions or "", inherited
         ),
     )
+
+
+def _previous_run(response_id: str) -> str:
+    try:
+        return run_id_of(response_id)
+    except ResponseNotFound:
+        problem = "there is no response with this id"
+        raise InvalidField("previous_response_id", problem, reason="previous_response_not_found") from None
 
 
 def _refuse_unsupported(body: CreateResponse) -> None:

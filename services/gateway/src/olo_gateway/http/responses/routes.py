@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse
 
 from olo_common.errors import InvalidField
 from olo_gateway.chats import Chats
-from olo_gateway.conversations import Conversation, Responses
-from olo_gateway.errors import OffsetInvalid, ResponseNotFound
+from olo_gateway.conversations import Responses
+from olo_gateway.errors import OffsetInvalid
 from olo_gateway.http.answers import RUN_ID_HEADER, run_headers
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.call_headers import CallHeaders
@@ -21,7 +21,7 @@ from olo_gateway.http.hang_up import until_hang_up
 from olo_gateway.http.orders import with_headers
 from olo_gateway.http.responses import answers
 from olo_gateway.http.responses.events import STARTING_AFTER, ResponseEncoder, is_beyond
-from olo_gateway.http.responses.orders import order_of
+from olo_gateway.http.responses.orders import whole_order_of
 from olo_gateway.http.responses.schemas import CreateResponse, DeletedResponse, InputItems, Response
 from olo_gateway.http.schemas import ErrorAnswer
 from olo_gateway.http.streaming import StreamPace, streamed
@@ -52,9 +52,7 @@ def response_routes(chats: Chats, responses: Responses, pace: StreamPace) -> API
         responses=_STREAMED | ANSWER_ERRORS,
     )
     async def create(body: CreateResponse, request: Request, headers: CallHeaders) -> HttpResponse:
-        previous = body.previous_response_id
-        before = Conversation() if previous is None else await responses.before(_previous_run(previous))
-        order = with_headers(order_of(body, before), headers)
+        order = with_headers(await whole_order_of(body, responses), headers)
         if body.stream:
             events = chats.stream(order)
             return await until_hang_up(request, streamed(events, ResponseEncoder(order), pace))
@@ -134,11 +132,3 @@ def response_routes(chats: Chats, responses: Responses, pace: StreamPace) -> API
         )
 
     return router
-
-
-def _previous_run(response_id: str) -> str:
-    try:
-        return answers.run_id_of(response_id)
-    except ResponseNotFound:
-        problem = "there is no response with this id"
-        raise InvalidField("previous_response_id", problem, reason="previous_response_not_found") from None

@@ -8,6 +8,7 @@ import pytest
 
 from olo.gateway.v1.run_pb2 import REQUEST_PRIORITY_BATCH
 from olo_common.errors import InvalidField
+from olo_gateway.adapters.in_memory import InMemoryTokenizing
 from olo_gateway.batches.results import Endpoint
 from olo_gateway.http.batch_endpoints import CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, RESPONSES, endpoints
 from olo_gateway.runs.identity import run_id_of
@@ -18,7 +19,7 @@ CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 
 @pytest.fixture
 def answering(scripted: Any) -> dict[str, Endpoint]:
-    return endpoints(scripted.chats, scripted.runs, RunLimits(30.0, 60.0), scripted.embedding)
+    return endpoints(scripted.chats, scripted.runs, RunLimits(30.0, 60.0), scripted.embedding, InMemoryTokenizing())
 
 
 @pytest.mark.parametrize(("path", "body"), [(CHAT_COMPLETIONS, CHAT), (COMPLETIONS, {"prompt": "Hi"})])
@@ -54,6 +55,14 @@ async def test_a_line_is_a_stored_response_that_may_go_on_from_another(
     assert request.priority == REQUEST_PRIORITY_BATCH
 
 
+async def test_a_line_of_tokens_is_the_text_that_they_make(scripted: Any, answering: dict[str, Endpoint]) -> None:
+    body = {"model": "bytes", "prompt": list(b"Hi there"), "echo": True}
+    answering[COMPLETIONS].check(body)
+    answered = await answering[COMPLETIONS].answer(body, "line-1")
+    assert answered.body["choices"][0]["text"] == "Hi thereHello"
+    assert scripted.runs.started[0][1].messages[0].content == "Hi there"
+
+
 async def test_a_line_that_goes_on_from_nothing_is_refused_when_it_is_asked(answering: dict[str, Endpoint]) -> None:
     body = {"input": "And then?", "previous_response_id": "resp_run-gone"}
     answering[RESPONSES].check(body)
@@ -79,6 +88,7 @@ async def test_a_line_of_texts_gives_vectors(scripted: Any, answering: dict[str,
         (CHAT_COMPLETIONS, {**CHAT, "temperature": -1}, "temperature"),
         (COMPLETIONS, {"prompt": ["Hi", "Ho"]}, "prompt"),
         (COMPLETIONS, {"prompt": " "}, "prompt"),
+        (COMPLETIONS, {"prompt": [1, 2]}, "model"),
         (COMPLETIONS, {"prompt": "Hi", "suffix": "x"}, "suffix"),
         (COMPLETIONS, {}, "prompt"),
         (RESPONSES, {"input": "Hi", "background": True}, "background"),

@@ -51,6 +51,14 @@ async def test_each_prompt_has_its_answers(openai_client: openai.AsyncOpenAI, sc
     assert (request.n, request.sampling.max_tokens, list(request.sampling.stop)) == (2, 3, ["x"])
 
 
+async def test_tokens_are_the_text_that_they_make(openai_client: openai.AsyncOpenAI, scripted: Any) -> None:
+    both = await openai_client.completions.create(model="bytes", prompt=[list(b"ab"), list(b"cd")], echo=True)
+    assert [choice.text for choice in both.choices] == ["abHello", "cdHello"]
+    one = await openai_client.completions.create(model="bytes", prompt=list(b"ef"))
+    assert one.choices[0].text == "Hello"
+    assert sorted(request.messages[0].content for _, request in scripted.runs.started) == ["ab", "cd", "ef"]
+
+
 async def test_a_completion_is_streamed_with_its_prompt(openai_client: openai.AsyncOpenAI, scripted: Any) -> None:
     async def talking(run_id: str, request: ChatRequest) -> ChatResponse:
         scripted.tokens.say(run_id, Chunk(1, 1, 0, "a"))
@@ -74,7 +82,11 @@ COMPLETIONS: list[tuple[dict[str, Any], str, str]] = [
     ({"prompt": " "}, "prompt", "field_invalid"),
     ({"prompt": ["a", ""]}, "prompt[1]", "field_invalid"),
     ({"prompt": ["a"] * 17}, "prompt", "field_invalid"),
-    ({"prompt": [1, 2]}, "prompt", "unsupported_parameter"),
+    ({"prompt": [1, 2]}, "model", "model_missing"),
+    ({"prompt": [72, 300], "model": "bytes"}, "prompt", "field_invalid"),
+    ({"prompt": [[72], [300]], "model": "bytes"}, "prompt[1]", "field_invalid"),
+    ({"prompt": [[72], []], "model": "bytes"}, "prompt[1]", "field_invalid"),
+    ({"prompt": [32, 32], "model": "bytes"}, "prompt", "field_invalid"),
     ({"suffix": "x"}, "suffix", "unsupported_parameter"),
     ({"best_of": 3}, "best_of", "unsupported_parameter"),
     ({"logprobs": 5}, "logprobs", "unsupported_parameter"),

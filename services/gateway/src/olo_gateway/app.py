@@ -126,7 +126,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         stack.push_async_callback(chats.close)
         instances = RoutedInstances(RouterServiceStub(router))
         stack.push_async_callback(instances.close)
-        answering = endpoints(chats, runs, limits, RoutedEmbedding(instances))
+        answering = endpoints(chats, runs, limits, RoutedEmbedding(instances), RoutedTokenizing(instances))
         if settings.role == "edge":
             await stack.enter_async_context(background(_watch(client, health), "temporal-watch", lifetime))
         else:

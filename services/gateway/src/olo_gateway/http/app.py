@@ -68,7 +68,7 @@ def http_app(
     errors.install(app)
     docs.install(app)
     app.include_router(chat_routes(chats, pace))
-    app.include_router(completion_routes(chats, pace))
+    app.include_router(completion_routes(chats, tokenizing, pace))
     app.include_router(response_routes(chats, Responses(runs), pace))
     app.include_router(embedding_routes(embedding))
     app.include_router(token_routes(tokenizing))

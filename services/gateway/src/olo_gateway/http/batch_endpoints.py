@@ -16,7 +16,8 @@ from olo_gateway.chats import Chats
 from olo_gateway.conversations import Conversation, Responses
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http.answers import completion_of as chat_completion_of
-from olo_gateway.http.completion_routes import completion_of, order_of, prompts_of
+from olo_gateway.http.completion_prompts import prompt_texts, prompts_of
+from olo_gateway.http.completion_routes import completion_of, order_of
 from olo_gateway.http.completion_schemas import CompletionRequest
 from olo_gateway.http.embedding_routes import embedded, model_named, texts_of
 from olo_gateway.http.embedding_schemas import EmbeddingRequest
@@ -28,7 +29,7 @@ from olo_gateway.http.responses.orders import order_of as response_order_of
 from olo_gateway.http.responses.orders import whole_order_of
 from olo_gateway.http.responses.schemas import CreateResponse
 from olo_gateway.http.schemas import ChatCompletionRequest
-from olo_gateway.ports import Embedding, Runs
+from olo_gateway.ports import Embedding, Runs, Tokenizing
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.identity import run_id_of
 from olo_gateway.runs.order import ChatOrder
@@ -38,15 +39,18 @@ CHAT_COMPLETIONS: Final = "/v1/chat/completions"
 COMPLETIONS: Final = "/v1/completions"
 RESPONSES: Final = "/v1/responses"
 EMBEDDINGS: Final = "/v1/embeddings"
+_UNREAD: Final = "tokens"
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def endpoints(chats: Chats, runs: Runs, limits: RunLimits, embedding: Embedding) -> dict[str, Endpoint]:
+def endpoints(
+    chats: Chats, runs: Runs, limits: RunLimits, embedding: Embedding, tokenizing: Tokenizing
+) -> dict[str, Endpoint]:
     """Every endpoint that takes batches, by its path."""
     return {
         CHAT_COMPLETIONS: ChatLines(chats, runs, limits),
-        COMPLETIONS: CompletionLines(chats, runs, limits),
+        COMPLETIONS: CompletionLines(chats, runs, limits, tokenizing),
         RESPONSES: ResponseLines(chats, runs, limits),
         EMBEDDINGS: EmbeddingLines(embedding),
     }
@@ -125,18 +129,27 @@ class ChatLines(RunLines):
 class CompletionLines(RunLines):
     """Legacy completions, one prompt on a line."""
 
+    def __init__(self, chats: Chats, runs: Runs, limits: RunLimits, tokenizing: Tokenizing) -> None:
+        super().__init__(chats, runs, limits)
+        self._tokenizing = tokenizing
+
     def order(self, body: Mapping[str, Any]) -> ChatOrder:
-        """See `RunLines`."""
+        """See `RunLines`. Tokens have no text yet."""
         request = parsed(CompletionRequest, body)
         prompts = prompts_of(request)
         if len(prompts) > 1:
             raise unsupported("prompt", "a line of a batch has one prompt")
-        return order_of(request, prompts[0])
+        return order_of(request, prompts[0] if isinstance(prompts[0], str) else _UNREAD)
+
+    async def whole_order(self, body: Mapping[str, Any]) -> ChatOrder:
+        """See `RunLines`."""
+        request = parsed(CompletionRequest, body)
+        (prompt,) = await prompt_texts(request, self._tokenizing)
+        return order_of(request, prompt)
 
     def told(self, body: Mapping[str, Any], order: ChatOrder, response: ChatResponse) -> BaseModel:
         """See `RunLines`."""
-        request = parsed(CompletionRequest, body)
-        return completion_of(request, prompts_of(request), [response])
+        return completion_of(parsed(CompletionRequest, body), [order.turns[0].content], [response])
 
 
 class ResponseLines(RunLines):

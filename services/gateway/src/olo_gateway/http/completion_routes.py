@@ -6,31 +6,29 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from olo.common.v1.common_pb2 import TokenUsage
 from olo.gateway.v1.run_pb2 import ChatResponse
-from olo_common.errors import InvalidField
 from olo_gateway.chats import Chats
 from olo_gateway.http.answers import answers_of, finish_reason_of, run_headers, usage_of
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.call_headers import CallHeaders
 from olo_gateway.http.chat_routes import ANSWER_ERRORS
+from olo_gateway.http.completion_prompts import prompt_texts
 from olo_gateway.http.completion_schemas import CompletionRequest, TextChoice, TextCompletion
 from olo_gateway.http.forms import unsupported
 from olo_gateway.http.hang_up import until_hang_up
 from olo_gateway.http.orders import with_headers
 from olo_gateway.http.streaming import StreamPace, streamed
 from olo_gateway.http.text_stream import TEXT_PREFIX, TextEncoder, logprobs_of
+from olo_gateway.ports import Tokenizing
 from olo_gateway.runs.order import ChatOrder, Role, Sampling, Turn
 
-MAX_PROMPTS: Final = 16
 
-
-def completion_routes(chats: Chats, pace: StreamPace) -> APIRouter:
+def completion_routes(chats: Chats, tokenizing: Tokenizing, pace: StreamPace) -> APIRouter:
     """The route of legacy completions."""
     router = APIRouter(route_class=StrictRoute, tags=["completions"])
 
@@ -42,7 +40,7 @@ def completion_routes(chats: Chats, pace: StreamPace) -> APIRouter:
         responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **ANSWER_ERRORS},
     )
     async def create(body: CompletionRequest, request: Request, headers: CallHeaders) -> Response:
-        prompts = prompts_of(body)
+        prompts = await prompt_texts(body, tokenizing)
         orders = [with_headers(order_of(body, prompt), headers) for prompt in prompts]
         if body.stream:
             if len(prompts) > 1:
@@ -70,23 +68,6 @@ async def _all(chats: Chats, orders: Sequence[ChatOrder]) -> list[ChatResponse]:
     finally:
         for task in tasks:
             task.cancel()
-
-
-def prompts_of(body: CompletionRequest) -> list[str]:
-    """The prompts of a body.
-
-    Raises:
-        InvalidField: Naming the one that is wrong.
-    """
-    prompts = [body.prompt] if isinstance(body.prompt, str) else list[Any](body.prompt)
-    if not 1 <= len(prompts) <= MAX_PROMPTS:
-        raise InvalidField("prompt", f"must be 1 to {MAX_PROMPTS} texts")
-    for number, prompt in enumerate(prompts):
-        if not isinstance(prompt, str):
-            raise unsupported("prompt", "tokens are not supported, texts are")
-        if not prompt.strip():
-            raise InvalidField(f"prompt[{number}]" if len(prompts) > 1 else "prompt", "the text is empty")
-    return prompts
 
 
 def order_of(body: CompletionRequest, prompt: str) -> ChatOrder:

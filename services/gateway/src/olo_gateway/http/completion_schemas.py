@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
 from olo_gateway.http.schemas import StreamOptions, Usage
 from olo_gateway.http.shapes import AnswerShape, RequestShape
+
+TokenId: TypeAlias = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class CompletionRequest(RequestShape):
@@ -15,8 +17,9 @@ class CompletionRequest(RequestShape):
         json_schema_extra={"examples": [{"model": "auto", "prompt": "Where does the Nile rise?"}]}
     )
 
-    prompt: str | list[str] | list[int] | list[list[int]]
-    """A text, or at most 16; each becomes the user's turn of the model's chat template. Tokens are not supported."""
+    prompt: str | list[str] | list[TokenId] | list[list[TokenId]]
+    """A text, or at most 16; each becomes the user's turn of the model's chat template. Tokens of the model, which
+    must be named then, stand for the text that they make, control tokens left out."""
     model: str | None = None
     """A model id; `auto`, or none: the router chooses."""
     stream: bool | None = None

@@ -14,6 +14,7 @@ import type {
   RoutingStatus,
   Run,
   RunSummary,
+  RunTrace,
 } from "./types.ts";
 
 /** How one chat is made. */
@@ -168,6 +169,11 @@ export class Runs {
   /** One run, with its answer once it has one. */
   async get(runId: string, options?: CallOptions): Promise<Run> {
     return await this.#transport.json<Run>({ path: `/v1/runs/${encodeURIComponent(runId)}` }, options);
+  }
+
+  /** Where the time of a run went, step by step. */
+  async trace(runId: string, options?: CallOptions): Promise<RunTrace> {
+    return await this.#transport.json<RunTrace>({ path: `/v1/runs/${encodeURIComponent(runId)}/trace` }, options);
   }
 
   /** Runs, newest first, without their answers; walks over all pages. */

@@ -315,6 +315,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/runs/{run_id}/trace": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tell where the time of a run went */
+        get: operations["trace_run_v1_runs__run_id__trace_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/runs/{run_id}/cancel": {
         parameters: {
             query?: never;
@@ -1526,7 +1543,7 @@ export interface components {
             input_file_id: string;
             /**
              * Endpoint
-             * @description `/v1/chat/completions`, `/v1/completions` or `/v1/embeddings`.
+             * @description `/v1/chat/completions`, `/v1/completions`, `/v1/responses` or `/v1/embeddings`.
              */
             endpoint: string;
             /**
@@ -2328,7 +2345,8 @@ export interface components {
         CompletionRequest: {
             /**
              * Prompt
-             * @description A text, or at most 16; each becomes the user's turn of the model's chat template. Tokens are not supported.
+             * @description A text, or at most 16; each becomes the user's turn of the model's chat template. Tokens of the model, which
+             *     must be named then, stand for the text that they make, control tokens left out.
              */
             prompt: string | string[] | number[] | number[][];
             /**
@@ -4554,6 +4572,42 @@ export interface components {
              */
             estimated_wait: number | null;
         };
+        /**
+         * RunStep
+         * @description A stretch of a run's time, in seconds since the epoch. Steps may overlap.
+         */
+        RunStep: {
+            /**
+             * Name
+             * @description `retrieve`, `select` and other steps of the run by their names; `queue` and `generate` of each attempt; `park`:
+             *     no model is there; `pause`: before a step is tried again.
+             */
+            name: string;
+            /**
+             * Model
+             * @description Of `queue` and `generate`.
+             */
+            model: string | null;
+            /** Start */
+            start: number;
+            /**
+             * End
+             * @description None: it lasts, or nobody has noted its end.
+             */
+            end: number | null;
+            /**
+             * First Token
+             * @description When a generation had its first token, as far as its worker has told.
+             */
+            first_token: number | null;
+            /**
+             * Attempts
+             * @description Tries so far; 0 where it has not begun, or is a wait.
+             */
+            attempts: number;
+            /** Failure Reason */
+            failure_reason: string | null;
+        };
         /** RunSummary */
         RunSummary: {
             /** Id */
@@ -4591,6 +4645,47 @@ export interface components {
             ended: number | null;
             /** @description Set where it has failed. */
             error: components["schemas"]["RunFailure"] | null;
+        };
+        /**
+         * RunTrace
+         * @description Where the time of a run went, in seconds since the epoch.
+         */
+        RunTrace: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default run.trace
+             * @constant
+             */
+            object: "run.trace";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "completed" | "failed" | "cancelled" | "timed_out" | "unknown";
+            /** Start */
+            start: number;
+            /**
+             * End
+             * @description None while it runs.
+             */
+            end: number | null;
+            /**
+             * Steps
+             * @description In the order in which they began. What lies between them is the run itself and its worker.
+             */
+            steps: components["schemas"]["RunStep"][];
+            /**
+             * Trace Id
+             * @description Of OpenTelemetry, where the run was traced.
+             */
+            trace_id: string | null;
+            /**
+             * Temporal Url
+             * @description Its page in Temporal's web interface, where the gateway knows that interface.
+             */
+            temporal_url: string | null;
         };
         /** ScoreComponent */
         ScoreComponent: {
@@ -6758,6 +6853,55 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunReport"];
+                };
+            };
+            /** @description The run does not exist, or is no longer kept. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+            /** @description Nobody can say now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    trace_run_v1_runs__run_id__trace_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunTrace"];
                 };
             };
             /** @description The run does not exist, or is no longer kept. */

@@ -16,6 +16,8 @@ export type Citation = Schemas["Citation"];
 export type Usage = Schemas["Usage"];
 export type Model = Schemas["Model"];
 export type Run = Schemas["RunReport"];
+/** Where the time of a run went; its times are seconds since the epoch. */
+export type RunTrace = Schemas["RunTrace"];
 export type RunSummary = Schemas["RunSummary"];
 export type Rankings = Schemas["Rankings"];
 export type RoutingStatus = Schemas["RoutingStatus"];

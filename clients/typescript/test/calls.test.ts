@@ -132,3 +132,11 @@ test("lists walk over all pages, as far as they are read", async () => {
   assert.deepEqual(found, ["1", "2", "3"]);
   assert.deepEqual(gateway.asked.map((asked) => asked.url), ["/v1/runs?limit=3", "/v1/runs?limit=1&page_token=b"]);
 });
+
+test("where the time of a run went is asked for by its id", async () => {
+  const steps = [{ name: "queue", start: 1, end: 2.5 }];
+  await using gateway = await FakeGateway.start(said(200, { id: "run/1", steps }));
+  const trace = await new Olo({ baseURL: gateway.url }).runs.trace("run/1");
+  assert.deepEqual(trace.steps, steps);
+  assert.equal(gateway.asked[0]?.url, "/v1/runs/run%2F1/trace");
+});

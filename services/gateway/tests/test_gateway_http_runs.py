@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from olo.gateway.v1 import run_pb2
+from olo.gateway.v1.gateway_service_pb2 import TraceRunResponse
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run
 from olo.inference.v1.inference_service_pb2 import ROLE_ASSISTANT, ChatMessage
 from olo_common.health import Health
@@ -40,6 +41,7 @@ class KnownRuns(InMemoryRuns):
         super().__init__(self._answer)
         self._release = release
         self.known: dict[str, Run] = {}
+        self.traces: dict[str, TraceRunResponse] = {}
         self.pages: list[tuple[int, str]] = []
 
     async def _answer(self, run_id: str, request: ChatRequest) -> ChatResponse:
@@ -50,6 +52,9 @@ class KnownRuns(InMemoryRuns):
 
     async def get(self, run_id: str) -> Run:
         return self.known.get(run_id) or await super().get(run_id)
+
+    async def trace(self, run_id: str) -> TraceRunResponse:
+        return self.traces.get(run_id) or await super().trace(run_id)
 
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         self.pages.append((page_size, page_token))
@@ -136,7 +141,46 @@ async def test_runs_are_cancelled_and_listed(http: httpx.AsyncClient, runs: Know
     assert runs.pages == [(5, ""), (20, "next")]
 
 
-@pytest.mark.parametrize("path", ["/v1/runs/nobody", "/v1/runs/a%20b"])
+async def test_where_the_time_went_is_told_in_seconds(http: httpx.AsyncClient, runs: KnownRuns) -> None:
+    traced = TraceRunResponse(
+        run_id="one", state=run_pb2.RUN_STATE_RUNNING, trace_id="0af7", temporal_url="http://t/one"
+    )
+    traced.start_time.FromMilliseconds(10_500)
+    queued = traced.steps.add(name="queue", model_id="m", attempts=1)
+    queued.start_time.FromMilliseconds(10_600)
+    queued.end_time.FromMilliseconds(11_000)
+    generating = traced.steps.add(name="generate", model_id="m", attempts=2, failure_reason="output_invalid")
+    generating.start_time.FromMilliseconds(11_000)
+    generating.first_token_time.FromMilliseconds(11_250)
+    runs.traces = {"one": traced}
+    step = {"model": "m", "end": None, "first_token": None, "failure_reason": None}
+    assert (await http.get("/v1/runs/one/trace")).json() == {
+        "id": "one",
+        "object": "run.trace",
+        "state": "running",
+        "start": 10.5,
+        "end": None,
+        "steps": [
+            {**step, "name": "queue", "start": 10.6, "end": 11.0, "attempts": 1},
+            {
+                **step,
+                "name": "generate",
+                "start": 11.0,
+                "first_token": 11.25,
+                "attempts": 2,
+                "failure_reason": "output_invalid",
+            },
+        ],
+        "trace_id": "0af7",
+        "temporal_url": "http://t/one",
+    }
+    traced.state, traced.trace_id, traced.temporal_url = run_pb2.RUN_STATE_FAILED, "", ""
+    traced.end_time.seconds = 12
+    told = (await http.get("/v1/runs/one/trace")).json()
+    assert (told["state"], told["end"], told["trace_id"], told["temporal_url"]) == ("failed", 12.0, None, None)
+
+
+@pytest.mark.parametrize("path", ["/v1/runs/nobody", "/v1/runs/a%20b", "/v1/runs/nobody/trace"])
 async def test_a_run_that_is_not_there(http: httpx.AsyncClient, path: str) -> None:
     reply = await http.get(path)
     assert (reply.status_code, reply.json()["error"]["code"]) == (404, "run_not_found")

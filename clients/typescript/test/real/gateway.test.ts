@@ -15,6 +15,8 @@ test("an answer with its citations, and its run", async () => {
   const answer = await olo.chat({ messages: QUESTION, rag: RAG });
   assert.match(answer.choices[0]?.message.content ?? "", /1908/);
   assert.ok(answer.olo.citations[0]?.source.endsWith("tram.md"));
+  const trace = await olo.runs.trace(answer.olo.run_id);
+  assert.ok(trace.steps.some((step) => step.name === "generate" && step.end !== null && step.end >= step.start));
   const run = await olo.runs.get(answer.olo.run_id);
   assert.equal(run.state, "completed");
   assert.equal(run.answer?.choices[0]?.message.content, answer.choices[0]?.message.content);

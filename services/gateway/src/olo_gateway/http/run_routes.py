@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Query
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from olo.gateway.v1.gateway_service_pb2 import RunStep as Step
+from olo.gateway.v1.gateway_service_pb2 import TraceRunResponse
 from olo.gateway.v1.run_pb2 import Run, RunState
 from olo_common.durations import seconds_of
 from olo_contracts.identifiers import REQUEST_ID, is_valid
 from olo_gateway.convert import phase_name
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http.answers import attempt_of, completion_of
-from olo_gateway.http.run_schemas import RunFailure, RunList, RunReport, RunSummary
+from olo_gateway.http.run_schemas import RunFailure, RunList, RunReport, RunStep, RunSummary, RunTrace, State
 from olo_gateway.http.schemas import ErrorAnswer
 from olo_gateway.ports import Runs
 
@@ -42,6 +45,10 @@ def run_routes(runs: Runs) -> APIRouter:
     async def get_run(run_id: str) -> RunReport:
         return _report(await runs.get(_known(run_id)))
 
+    @router.get("/{run_id}/trace", summary="Tell where the time of a run went", responses=_UNKNOWN)
+    async def trace_run(run_id: str) -> RunTrace:
+        return _trace(await runs.trace(_known(run_id)))
+
     @router.post("/{run_id}/cancel", summary="Ask a run to stop", responses=_UNKNOWN)
     async def cancel_run(run_id: str) -> RunReport:
         return _report(await runs.cancel(_known(run_id)))
@@ -67,11 +74,43 @@ def _report(run: Run) -> RunReport:
     )
 
 
+def _trace(told: TraceRunResponse) -> RunTrace:
+    return RunTrace(
+        id=told.run_id,
+        state=_state(told.state),
+        start=_seconds(told.start_time),
+        end=_seconds(told.end_time) if told.HasField("end_time") else None,
+        steps=[_step(step) for step in told.steps],
+        trace_id=told.trace_id or None,
+        temporal_url=told.temporal_url or None,
+    )
+
+
+def _step(step: Step) -> RunStep:
+    return RunStep(
+        name=step.name,
+        model=step.model_id or None,
+        start=_seconds(step.start_time),
+        end=_seconds(step.end_time) if step.HasField("end_time") else None,
+        first_token=_seconds(step.first_token_time) if step.HasField("first_token_time") else None,
+        attempts=step.attempts,
+        failure_reason=step.failure_reason or None,
+    )
+
+
+def _seconds(moment: Timestamp) -> float:
+    return moment.ToMicroseconds() / 1e6
+
+
+def _state(state: RunState) -> State:
+    name = RunState.Name(state).removeprefix("RUN_STATE_").lower()
+    return cast(State, "unknown" if name == "unspecified" else name)
+
+
 def _summary(run: Run) -> dict[str, Any]:
-    state = RunState.Name(run.state).removeprefix("RUN_STATE_").lower()
     return {
         "id": run.run_id,
-        "state": "unknown" if state == "unspecified" else state,
+        "state": _state(run.state),
         "phase": phase_name(run.progress.phase) if run.progress.phase else None,
         "model": run.response.model or run.progress.model_id or None,
         "created": run.create_time.seconds,

@@ -13,6 +13,9 @@ class _Answer(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
 
 
+State = Literal["running", "completed", "failed", "cancelled", "timed_out", "unknown"]
+
+
 class RunFailure(_Answer):
     reason: str
     """A stable word for programs, such as `no_model_available`."""
@@ -22,7 +25,7 @@ class RunFailure(_Answer):
 class RunSummary(_Answer):
     id: str
     object: Literal["run"] = "run"
-    state: Literal["running", "completed", "failed", "cancelled", "timed_out", "unknown"]
+    state: State
     phase: Literal["retrieving", "selecting", "parked", "queued", "generating"] | None
     """What it is busy with, while it runs."""
     model: str | None
@@ -52,3 +55,38 @@ class RunReport(RunSummary):
     """About which place it has among those that wait for its model, from 1."""
     estimated_wait: float | None
     """About how many seconds it still waits, where that can be told."""
+
+
+class RunStep(_Answer):
+    """A stretch of a run's time, in seconds since the epoch. Steps may overlap."""
+
+    name: str
+    """`retrieve`, `select` and other steps of the run by their names; `queue` and `generate` of each attempt; `park`:
+    no model is there; `pause`: before a step is tried again."""
+    model: str | None
+    """Of `queue` and `generate`."""
+    start: float
+    end: float | None
+    """None: it lasts, or nobody has noted its end."""
+    first_token: float | None
+    """When a generation had its first token, as far as its worker has told."""
+    attempts: int
+    """Tries so far; 0 where it has not begun, or is a wait."""
+    failure_reason: str | None
+
+
+class RunTrace(_Answer):
+    """Where the time of a run went, in seconds since the epoch."""
+
+    id: str
+    object: Literal["run.trace"] = "run.trace"
+    state: State
+    start: float
+    end: float | None
+    """None while it runs."""
+    steps: list[RunStep]
+    """In the order in which they began. What lies between them is the run itself and its worker."""
+    trace_id: str | None
+    """Of OpenTelemetry, where the run was traced."""
+    temporal_url: str | None
+    """Its page in Temporal's web interface, where the gateway knows that interface."""

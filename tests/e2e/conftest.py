@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="session")
 def traces() -> Iterator[Collector]:
-    """Where the stack sends its traces."""
+    """Where the stack sends its traces and the lines of its logs."""
     with trace_collector() as collector:
         yield collector
 
@@ -25,6 +25,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, traces: Collector) -> Iterat
     """One stack for the session. It traces and measures everything; those of the chaos runs do neither."""
     variables = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": traces.url,
+        "OTEL_LOGS_EXPORTER": "otlp",
         "OTEL_BSP_SCHEDULE_DELAY": "500",
         "OLO_LOCAL_OBSERVE": "true",
     }

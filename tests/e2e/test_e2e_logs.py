@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from olo_testing.stack import Stack
+from olo_testing.traces import Collector, SentLine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -40,7 +41,14 @@ def test_every_service_tells_its_lines(stack: Stack) -> None:
     assert {line["service"] for line in told["lines"] if line["event"] == "service_started"} == CALLED
 
 
-def test_no_log_holds_what_callers_send(stack: Stack) -> None:
+def test_every_service_sends_its_lines_to_a_collector(stack: Stack, traces: Collector) -> None:
+    def called(lines: list[SentLine]) -> set[str]:
+        return {line.service.removeprefix("olo-") for line in lines if line.event == "service_started"}
+
+    assert called(traces.wait_for_lines(lambda lines: called(lines) >= CALLED, 60)) == CALLED
+
+
+def test_no_log_holds_what_callers_send(stack: Stack, traces: Collector) -> None:
     canary = f"canary{uuid.uuid4().hex}"
     chat, turn = f"{stack.url}/v1/chat/completions", {"role": "user", "content": f"Say {canary}."}
     headers = {"Authorization": f"Bearer {canary}"}
@@ -64,6 +72,7 @@ def test_no_log_holds_what_callers_send(stack: Stack) -> None:
     assert set(written) >= CALLED
     assert not [name for name, text in written.items() if canary in text]
     assert canary not in json.dumps(shown(stack, limit=1000))
+    assert canary not in str(traces.wait_for_lines(bool))
 
 
 def test_a_run_is_found_in_its_trace_and_in_the_bundle(stack: Stack, tmp_path: Path) -> None:

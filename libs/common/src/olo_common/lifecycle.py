@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 from olo_common.errors import StartupError
+from olo_common.log_export import log_export
 from olo_common.logs import configure_logs, logger
 from olo_common.metrics import configure_metrics
 from olo_common.settings import ServiceSettings, load_settings, print_help
@@ -77,13 +78,16 @@ def run_service(name: str, settings_class: type[S], running: Running[S]) -> None
         sys.exit(0 if sys.argv[1] in ("--help", "-h") else 2)
     try:
         settings = load_settings(settings_class)
-        configure_logs(settings.log, name)
+        export = log_export(name, settings.tracing)
+        configure_logs(settings.log, name, export)
         configure_metrics(name, settings.host, settings.metrics_port)
         end_tracing = configure_tracing(name, settings.tracing)
         try:
             _runner()(_serve(name, settings, running))
         finally:
             end_tracing()
+            if export is not None:
+                export.end()
     except StartupError as error:
         sys.stderr.write(f"olo-{name}: {error}\n")
         sys.exit(StartupError.EXIT_CODE)

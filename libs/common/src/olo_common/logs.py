@@ -10,12 +10,19 @@ import structlog
 from opentelemetry import trace
 
 from olo_common.journal import begin_journal
+from olo_common.log_export import LogExport
 from olo_common.log_fields import listed, without_texts
 from olo_common.settings import LogSettings
 
 
-def configure_logs(settings: LogSettings, service: str) -> None:
-    """Sets up structlog and routes the standard library's loggers through it. Writes to standard error."""
+def configure_logs(settings: LogSettings, service: str, export: LogExport | None = None) -> None:
+    """Sets up structlog and routes the standard library's loggers through it. Writes to standard error.
+
+    Args:
+        settings: What is written, and how.
+        service: The name of the process.
+        export: Where lines go beside that.
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         _trace_ids,
@@ -42,6 +49,7 @@ def configure_logs(settings: LogSettings, service: str) -> None:
                 without_texts(texts=settings.texts),
                 listed,
                 begin_journal(service).keep,
+                *([export.send] if export is not None else []),
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 renderer,
             ],

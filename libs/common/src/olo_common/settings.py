@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -83,6 +83,15 @@ class TracingSettings(BaseSettings):
     """Headers that the collector asks for: `name=value`, separated by commas."""
     traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = 1.0
     """The share of traces that are kept, of those that no caller has decided about."""
+    logs_exporter: Literal["none", "otlp"] = "none"
+    """`otlp`: the lines of the log are sent to the endpoint too, without texts of exceptions and of libraries. Standard
+    error stays the complete log: lines are dropped on the way where the endpoint is away."""
+
+    @model_validator(mode="after")
+    def _logs_have_an_endpoint(self) -> Self:
+        if self.logs_exporter == "otlp" and not self.exporter_otlp_endpoint:
+            raise ValueError("OTEL_LOGS_EXPORTER=otlp needs OTEL_EXPORTER_OTLP_ENDPOINT")
+        return self
 
 
 class SecuritySettings(BaseSettings):

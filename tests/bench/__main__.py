@@ -17,6 +17,7 @@ BENCHMARKS = (
     "fairness",
     "start_up",
     "http_edge",
+    "telemetry",
     "llm_throughput",
     "llm_limits",
     "llm_constrained",

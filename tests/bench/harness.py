@@ -40,15 +40,21 @@ class Comparison:
 
 
 class CpuClock:
-    """User and system time of this process and of others that do the work with it."""
+    """User and system time of this process and of others that do the work with it.
 
-    def __init__(self, others: Sequence[psutil.Process] = ()) -> None:
+    Args:
+        others: The others.
+        own: Whether this process counts.
+    """
+
+    def __init__(self, others: Sequence[psutil.Process] = (), *, own: bool = True) -> None:
         self._others = list(others)
+        self._own = own
 
     def now(self) -> float:
         """Seconds so far."""
         own = os.times()
-        total = own.user + own.system
+        total = own.user + own.system if self._own else 0.0
         for process in self._others:
             times = process.cpu_times()
             total += times.user + times.system

@@ -112,6 +112,12 @@ class Collector(rpc.TraceServiceServicer):
                 raise AssertionError(f"missing: {sorted(names - set(seen))}; there: {seen}")
             return self._of(trace_id)
 
+    @property
+    def spans(self) -> int:
+        """How many have arrived."""
+        with self._news:
+            return len(self._spans)
+
     def holds(self, text: str) -> bool:
         """Whether this text stands anywhere in what has arrived."""
         with self._news:

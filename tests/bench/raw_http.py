@@ -9,11 +9,22 @@ from contextlib import asynccontextmanager
 
 
 class RawHttp:
-    """One connection; one request after the other."""
+    """One connection; one request after the other. Where the server has closed it, having heard nothing for long, the
+    next request opens another one."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    _reader: asyncio.StreamReader
+    _writer: asyncio.StreamWriter
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def open(self) -> None:
+        """Connects."""
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, limit=2**20)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._writer.close()
 
     async def ask(self, request: bytes) -> bytes:
         """Sends a whole request; gives the body of the answer.
@@ -21,6 +32,9 @@ class RawHttp:
         Raises:
             AssertionError: The status is not 200.
         """
+        if self._reader.at_eof():
+            self.close()
+            await self.open()
         self._writer.write(request)
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = _after(head, b"content-length: ")
@@ -39,11 +53,12 @@ class RawHttp:
 @asynccontextmanager
 async def connected(port: int) -> AsyncIterator[RawHttp]:
     """A connection to a port of this machine."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
+    http = RawHttp(port)
+    await http.open()
     try:
-        yield RawHttp(reader, writer)
+        yield http
     finally:
-        writer.close()
+        http.close()
 
 
 def get(path: str, **headers: str) -> bytes:

@@ -22,7 +22,7 @@ from olo_common.durations import seconds_of
 from olo_contracts.identifiers import REQUEST_ID, is_valid
 from olo_gateway.convert import cause_name
 from olo_gateway.errors import RunNotFound
-from olo_gateway.http import schemas
+from olo_gateway.http import chat_schemas, details_schemas, model_schemas
 from olo_gateway.http.rag import annotations_of, citation_of, grounding_of
 from olo_gateway.http.rag_schemas import Annotation
 from olo_gateway.http.tool_schemas import (
@@ -36,12 +36,12 @@ _SCORE_DIGITS: Final = 4
 
 
 RUN_ID_HEADER: Final = "x-olo-run-id"
-_COMPLETION: Final = "chatcmpl-"
+COMPLETION_PREFIX: Final = "chatcmpl-"
 
 
 def completion_id(run_id: str) -> str:
     """The id of an answer, spelled as clients expect it."""
-    return _COMPLETION + run_id
+    return COMPLETION_PREFIX + run_id
 
 
 def run_id_of(completion_id: str) -> str:
@@ -50,15 +50,15 @@ def run_id_of(completion_id: str) -> str:
     Raises:
         RunNotFound: No answer has such an id.
     """
-    run_id = completion_id.removeprefix(_COMPLETION)
+    run_id = completion_id.removeprefix(COMPLETION_PREFIX)
     if run_id == completion_id or not is_valid(REQUEST_ID, run_id):
         raise RunNotFound
     return run_id
 
 
-def completion_of(response: ChatResponse, created: int) -> schemas.ChatCompletion:
+def completion_of(response: ChatResponse, created: int) -> chat_schemas.ChatCompletion:
     """A whole answer."""
-    return schemas.ChatCompletion(
+    return chat_schemas.ChatCompletion(
         id=completion_id(response.run_id),
         created=created,
         model=response.model,
@@ -103,16 +103,16 @@ def logprobs_of(answer: Alternative) -> LogprobsAnswer | None:
     )
 
 
-def details_of(response: ChatResponse) -> schemas.RunDetails:
+def details_of(response: ChatResponse) -> details_schemas.RunDetails:
     """What the gateway tells beside the answer."""
     timings = response.timings
-    return schemas.RunDetails(
+    return details_schemas.RunDetails(
         run_id=response.run_id,
         model=response.model,
         selection=_selection_of(response.selection),
         citations=[citation_of(citation) for citation in response.citations],
         grounding=grounding_of(response),
-        timings=schemas.Timings(
+        timings=details_schemas.Timings(
             retrieve=_milliseconds(timings.retrieve),
             select=_milliseconds(timings.select),
             generate=_milliseconds(timings.generate),
@@ -124,9 +124,9 @@ def details_of(response: ChatResponse) -> schemas.RunDetails:
     )
 
 
-def attempt_of(attempt: run_pb2.Attempt) -> schemas.Attempt:
+def attempt_of(attempt: run_pb2.Attempt) -> details_schemas.Attempt:
     """One try of one candidate."""
-    return schemas.Attempt(
+    return details_schemas.Attempt(
         candidate=attempt.candidate,
         model_id=attempt.model_id,
         failure_reason=attempt.failure_reason or None,
@@ -135,9 +135,9 @@ def attempt_of(attempt: run_pb2.Attempt) -> schemas.Attempt:
     )
 
 
-def usage_of(usage: TokenUsage) -> schemas.Usage:
+def usage_of(usage: TokenUsage) -> chat_schemas.Usage:
     """The tokens that were used."""
-    return schemas.Usage(
+    return chat_schemas.Usage(
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.prompt_tokens + usage.completion_tokens,
@@ -167,7 +167,7 @@ def reason_name(reason: SelectionReason) -> str:
     return SelectionReason.Name(reason).removeprefix("SELECTION_REASON_").lower()
 
 
-def model_of(model: ModelSummary) -> schemas.Model:
+def model_of(model: ModelSummary) -> model_schemas.Model:
     """A model of the list."""
     kinds: dict[int, Literal["llm", "embedding"]] = {
         common_pb2.MODEL_TYPE_LLM: "llm",
@@ -177,7 +177,7 @@ def model_of(model: ModelSummary) -> schemas.Model:
         common_pb2.HARDWARE_TYPE_CPU: "cpu",
         common_pb2.HARDWARE_TYPE_GPU: "gpu",
     }
-    return schemas.Model(
+    return model_schemas.Model(
         id=model.model_id,
         created=model.create_time.seconds,
         name=model.model_name,
@@ -194,22 +194,22 @@ def model_of(model: ModelSummary) -> schemas.Model:
     )
 
 
-def _choice_of(number: int, answer: Alternative, annotations: list[Annotation]) -> schemas.Choice:
+def _choice_of(number: int, answer: Alternative, annotations: list[Annotation]) -> chat_schemas.Choice:
     calls = calls_of(answer)
     content = None if calls and not answer.text else answer.text
-    return schemas.Choice(
+    return chat_schemas.Choice(
         index=number,
-        message=schemas.AnswerMessage(content=content, annotations=annotations, tool_calls=calls or None),
+        message=chat_schemas.AnswerMessage(content=content, annotations=annotations, tool_calls=calls or None),
         logprobs=logprobs_of(answer),
         finish_reason=finish_reason_of(answer.finish_reason),
     )
 
 
-def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
-    return schemas.Selection(
+def _selection_of(selection: run_pb2.Selection) -> details_schemas.Selection:
+    return details_schemas.Selection(
         chosen_index=selection.chosen_index,
         candidates=[
-            schemas.Candidate(
+            details_schemas.Candidate(
                 model_id=candidate.model_id,
                 score=round(candidate.score, _SCORE_DIGITS),
                 reason=reason_name(candidate.reason),
@@ -220,7 +220,7 @@ def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
             for candidate in selection.candidates
         ],
         rejections=[
-            schemas.Rejection(model_id=rejection.model_id, filter=rejection.filter, detail=rejection.detail)
+            details_schemas.Rejection(model_id=rejection.model_id, filter=rejection.filter, detail=rejection.detail)
             for rejection in selection.rejections
         ],
         profile=selection.profile,
@@ -231,9 +231,9 @@ def _selection_of(selection: run_pb2.Selection) -> schemas.Selection:
     )
 
 
-def component_of(part: ScoreComponent) -> schemas.ScoreComponent:
+def component_of(part: ScoreComponent) -> details_schemas.ScoreComponent:
     """A part of a score."""
-    return schemas.ScoreComponent(
+    return details_schemas.ScoreComponent(
         name=part.name,
         value=round(part.value, _SCORE_DIGITS),
         weight=round(part.weight, _SCORE_DIGITS),

@@ -16,6 +16,7 @@ from olo_gateway.chats import Chats
 from olo_gateway.conversations import Conversation, Responses
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http.answers import completion_of as chat_completion_of
+from olo_gateway.http.chat_schemas import ChatCompletionRequest
 from olo_gateway.http.completion_prompts import prompt_texts, prompts_of
 from olo_gateway.http.completion_routes import completion_of, order_of
 from olo_gateway.http.completion_schemas import CompletionRequest
@@ -28,7 +29,6 @@ from olo_gateway.http.responses.answers import answered as response_of
 from olo_gateway.http.responses.orders import order_of as response_order_of
 from olo_gateway.http.responses.orders import whole_order_of
 from olo_gateway.http.responses.schemas import CreateResponse
-from olo_gateway.http.schemas import ChatCompletionRequest
 from olo_gateway.ports import Embedding, Runs, Tokenizing
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.identity import run_id_of

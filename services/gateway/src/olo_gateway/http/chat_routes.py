@@ -15,11 +15,13 @@ from olo_gateway.following import ChatEvent, Completed, Started
 from olo_gateway.http.answers import completion_of, run_headers, run_id_of
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.call_headers import CallHeaders
+from olo_gateway.http.chat_schemas import ChatCompletion, ChatCompletionRequest
+from olo_gateway.http.chat_stream import ChunkEncoder
 from olo_gateway.http.event_ids import LastEventId, point_of
 from olo_gateway.http.hang_up import until_hang_up
 from olo_gateway.http.orders import order_of, with_headers
-from olo_gateway.http.schemas import ChatCompletion, ChatCompletionRequest, ErrorAnswer
-from olo_gateway.http.streaming import ChunkEncoder, StreamPace, streamed
+from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.streaming import StreamPace, streamed
 
 _ERRORS: Final = {
     400: "A field is wrong; `param` names it.",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
-from olo_gateway.http.schemas import StreamOptions, Usage
+from olo_gateway.http.chat_schemas import StreamOptions, Usage
 from olo_gateway.http.shapes import AnswerShape, RequestShape
 
 TokenId: TypeAlias = Annotated[int, Field(ge=0, lt=2**32)]

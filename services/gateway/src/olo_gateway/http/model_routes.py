@@ -10,7 +10,8 @@ from olo.common.v1.common_pb2 import MODEL_TYPE_UNSPECIFIED
 from olo_contracts.identifiers import MODEL_ID, is_valid
 from olo_gateway.errors import ModelNotFound
 from olo_gateway.http.answers import model_of
-from olo_gateway.http.schemas import ErrorAnswer, Model, ModelList
+from olo_gateway.http.model_schemas import Model, ModelList
+from olo_gateway.http.schemas import ErrorAnswer
 from olo_gateway.ports import Catalogue
 
 _PAGE: Final = 1000

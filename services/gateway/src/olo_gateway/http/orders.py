@@ -8,9 +8,9 @@ from dataclasses import replace
 from olo_common.errors import InvalidField
 from olo_contracts.identifiers import REQUEST_ID, is_valid
 from olo_gateway.http.call_headers import CallHeaders
+from olo_gateway.http.chat_schemas import ChatCompletionRequest, ChatMessage, ContentPart, RoutingConstraints
 from olo_gateway.http.forms import choice_of, format_of, tool_of, unsupported
 from olo_gateway.http.rag import rag_of
-from olo_gateway.http.schemas import ChatCompletionRequest, ChatMessage, ContentPart, RoutingConstraints
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.forms import ToolCall
 from olo_gateway.runs.order import ChatOrder, Constraints, Role, Sampling, Turn

@@ -20,7 +20,8 @@ from olo_common.durations import seconds_of
 from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.http import routing_schemas as schemas
 from olo_gateway.http.answers import component_of
-from olo_gateway.http.schemas import ErrorAnswer, Rejection
+from olo_gateway.http.details_schemas import Rejection
+from olo_gateway.http.schemas import ErrorAnswer
 from olo_gateway.ports import Routing
 
 _TYPES: Final = {"llm": MODEL_TYPE_LLM, "embedding": MODEL_TYPE_EMBEDDING}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from olo_gateway.http.schemas import Rejection, ScoreComponent
+from olo_gateway.http.details_schemas import Rejection, ScoreComponent
 
 
 class _Answer(BaseModel):

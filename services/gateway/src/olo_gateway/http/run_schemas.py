@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from olo_gateway.http.schemas import Attempt, ChatCompletion
+from olo_gateway.http.chat_schemas import ChatCompletion
+from olo_gateway.http.details_schemas import Attempt
 
 
 class _Answer(BaseModel):

@@ -13,10 +13,11 @@ from olo_common.errors import InvalidField
 from olo_gateway.convert import messages_of
 from olo_gateway.formats import tool_messages
 from olo_gateway.http.body import StrictRoute
+from olo_gateway.http.chat_schemas import ChatMessage
 from olo_gateway.http.embedding_routes import DIRECT_ERRORS, model_named
 from olo_gateway.http.forms import tool_of
 from olo_gateway.http.orders import turns_of
-from olo_gateway.http.schemas import ChatMessage, ErrorAnswer
+from olo_gateway.http.schemas import ErrorAnswer
 from olo_gateway.http.shapes import AnswerShape, RequestShape
 from olo_gateway.http.tool_schemas import ToolDefinition
 from olo_gateway.ports import Tokenizing

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from olo_gateway.http.chat_schemas import RoutingConstraints, StreamOptions
+from olo_gateway.http.details_schemas import RunDetails
 from olo_gateway.http.rag_schemas import RagOptions
-from olo_gateway.http.schemas import RoutingConstraints, RunDetails, StreamOptions
 from olo_gateway.http.shapes import AnswerShape, RequestShape
 
 

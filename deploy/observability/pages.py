@@ -102,6 +102,11 @@ DASHBOARDS = (
                 "percentunit",
             ),
             _levels("Backlog", highest, "olo_model_backlog", "model"),
+            Panel(
+                "How long the first of a backlog has waited",
+                {"{{model}}": highest("olo_model_backlog_age_seconds", "model")},
+                "s",
+            ),
             _levels("Ready instances", highest, "olo_model_instances_ready", "model"),
             _levels("Open circuit breakers", highest, "olo_breakers_open", "model"),
             _rates("Failed attempts", "olo_run_attempts_total", "model, cause", 'cause!=""'),

@@ -20,7 +20,7 @@ from olo_router.routing import Routing
 from olo_router.selection.complexity import Prompt, by_rules
 from olo_router.selection.profiles import Profiles
 from olo_router.selection.request import Request
-from olo_router.types import Attempt, CatalogueUpdate, Heartbeat, Instance, Model, ModelType, Stamp
+from olo_router.types import Attempt, Backlog, CatalogueUpdate, Heartbeat, Instance, Model, ModelType, Stamp
 
 CHEAP = Model("cheap", ModelType.LLM, 200, False, True, 4096, "llm.cheap", quality=0.2, input_cost=0.0001)
 GOOD = Model("good", ModelType.LLM, 100, False, True, 4096, "llm.good", quality=0.9, input_cost=0.01)
@@ -275,7 +275,7 @@ async def test_only_full_text_models_may_have_a_backlog(bench: Bench) -> None:
     bench.answers("good", 10.0)
     bench.answers("cheap", 10.0)
     bench.first()
-    bench.routing.waiting({"cheap": 15})
+    bench.routing.waiting({"cheap": Backlog(15, 3.5)})
     wish = Wish(Request(model="cheap", max_candidates=5))
     assert bench.routing.explain(wish).selection.candidates[0].wait == pytest.approx(16 / 8 * 12.6, rel=0.05)
 

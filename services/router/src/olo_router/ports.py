@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from olo_router.learning.learner import Measurement
-from olo_router.types import Attempt, CatalogueUpdate, Departure, Heartbeat
+from olo_router.types import Attempt, Backlog, CatalogueUpdate, Departure, Heartbeat
 
 
 class Fed(Protocol):
@@ -40,8 +40,8 @@ class Waited(Protocol):
         """The task queues, by model, in which requests may be waiting."""
         ...
 
-    def waiting(self, backlogs: Mapping[str, int]) -> None:
-        """So many requests are waiting in the queues of models."""
+    def waiting(self, backlogs: Mapping[str, Backlog]) -> None:
+        """This is waiting in the queues of models."""
         ...
 
 

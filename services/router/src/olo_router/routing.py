@@ -13,7 +13,7 @@ from olo_router.fleet.fleet import Fleet
 from olo_router.learning.learner import Learner, Measurement
 from olo_router.ports import Clock
 from olo_router.selection.ranking import Ranking
-from olo_router.types import Attempt, CatalogueUpdate, Departure, Heartbeat, Load, ModelType
+from olo_router.types import Attempt, Backlog, CatalogueUpdate, Departure, Heartbeat, Load, ModelType
 
 INSTANCES_SHOWN = 1000
 
@@ -73,6 +73,7 @@ class Routing:
         self._fleet = fleet
         self._breakers = breakers
         self._learner = learner
+        self._backlogs: dict[str, Backlog] = {}
         self._chooser = chooser
         self._clock = clock
         self._on_snapshot = on_snapshot
@@ -103,9 +104,9 @@ class Routing:
         return name, ranking, self._fleet.version, self._fleet.age(now)
 
     @property
-    def backlogs(self) -> Mapping[str, int]:
-        """Requests that wait in the queues of models that have no free slot."""
-        return self._chooser.backlogs
+    def backlogs(self) -> Mapping[str, Backlog]:
+        """What waits in the queues of models that have no free slot."""
+        return self._backlogs
 
     def loads(self) -> Mapping[str, Load]:
         """How busy each model is."""
@@ -200,9 +201,10 @@ class Routing:
             and load.at_capacity
         }
 
-    def waiting(self, backlogs: Mapping[str, int]) -> None:
-        """So many requests are waiting in the queues of models; in those that are not named, none."""
-        self._chooser.backlogs = dict(backlogs)
+    def waiting(self, backlogs: Mapping[str, Backlog]) -> None:
+        """This is waiting in the queues of models; in those that are not named, nothing."""
+        self._backlogs = dict(backlogs)
+        self._chooser.backlogs = {model_id: backlog.count for model_id, backlog in backlogs.items()}
 
     def learned(self, limit: int) -> list[Measurement]:
         """What was learned since it was asked for."""

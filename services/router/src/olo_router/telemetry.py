@@ -20,11 +20,12 @@ READY: Final = Gauge("olo_model_instances_ready", "Instances of a model that tak
 BACKLOG: Final = Gauge(
     "olo_model_backlog", "Requests that wait in the task queue of a model without a free slot.", ("model",)
 )
+BACKLOG_AGE: Final = Gauge("olo_model_backlog_age", "How long the first of them has waited.", ("model",), unit="s")
 BREAKERS: Final = Gauge(
     "olo_breakers_open", "Circuit breakers that are open or half open, of instances or of the model.", ("model",)
 )
 SNAPSHOT_AGE: Final = Gauge("olo_router_snapshot_age", "Seconds since the registry was there; 0 while it is.", unit="s")
-INSTRUMENTS: Final = (DECISIONS, SLOTS, SLOTS_IN_USE, READY, BACKLOG, BREAKERS, SNAPSHOT_AGE)
+INSTRUMENTS: Final = (DECISIONS, SLOTS, SLOTS_IN_USE, READY, BACKLOG, BACKLOG_AGE, BREAKERS, SNAPSHOT_AGE)
 
 
 def show(routing: Routing) -> None:
@@ -36,6 +37,7 @@ def show(routing: Routing) -> None:
     SLOTS.watch_each(loads(lambda load: load.capacity))
     SLOTS_IN_USE.watch_each(loads(lambda load: load.in_flight))
     READY.watch_each(loads(lambda load: load.ready))
-    BACKLOG.watch_each(lambda: [(count, {"model": model}) for model, count in routing.backlogs.items()])
+    BACKLOG.watch_each(lambda: [(each.count, {"model": model}) for model, each in routing.backlogs.items()])
+    BACKLOG_AGE.watch_each(lambda: [(each.oldest, {"model": model}) for model, each in routing.backlogs.items()])
     BREAKERS.watch_each(lambda: [(count, {"model": model}) for model, count in routing.open_breakers().items()])
     SNAPSHOT_AGE.watch(routing.age)

@@ -127,6 +127,16 @@ class CatalogueUpdate:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in the queue of a model."""
+
+    count: int
+    """Requests, about."""
+    oldest: float
+    """Seconds that the first of them has waited."""
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
     """How busy the instances of one model are, all that live taken together."""
 

@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 
 from olo_common.occasional_log import OccasionalWarning
 from olo_router.ports import Waited
+from olo_router.types import Backlog
 
 _AT_ONCE: Final = 4
 _MOST_QUEUES: Final = 200
@@ -34,10 +35,10 @@ async def watch_backlogs(client: Client, waited: Waited, pause_seconds: float) -
             away(problem=type(error).__name__)
 
 
-async def _backlogs(client: Client, queues: Mapping[str, str]) -> dict[str, int]:
+async def _backlogs(client: Client, queues: Mapping[str, str]) -> dict[str, Backlog]:
     slots = asyncio.Semaphore(_AT_ONCE)
 
-    async def backlog(queue: str) -> int:
+    async def backlog(queue: str) -> Backlog:
         request = DescribeTaskQueueRequest(
             namespace=client.namespace,
             task_queue=TaskQueue(name=queue),
@@ -46,8 +47,9 @@ async def _backlogs(client: Client, queues: Mapping[str, str]) -> dict[str, int]
         )
         async with slots:
             described = await client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
-        return described.stats.approximate_backlog_count
+        stats = described.stats
+        return Backlog(stats.approximate_backlog_count, stats.approximate_backlog_age.ToTimedelta().total_seconds())
 
     asked = dict(islice(queues.items(), _MOST_QUEUES))
-    counts = await asyncio.gather(*(backlog(queue) for queue in asked.values()))
-    return {model_id: count for model_id, count in zip(asked, counts, strict=True) if count}
+    found = await asyncio.gather(*(backlog(queue) for queue in asked.values()))
+    return {model_id: each for model_id, each in zip(asked, found, strict=True) if each.count}

@@ -18,7 +18,7 @@ from olo_common.log_fields import HEAD, IDS, shareable
 from olo_common.settings import TracingSettings
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk._logs import Logger
+    from opentelemetry._logs import Logger
 
 _OWN: Final = "opentelemetry"
 """Loggers of the exporter itself: what it says of lines that it cannot send would be lines to send."""

@@ -14,6 +14,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from olo_common import journal as journals
+from olo_common import log_export as log_export_module
 from olo_common.errors import StartupError
 from olo_common.log_export import log_export
 from olo_common.log_fields import FIELDS
@@ -40,6 +41,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
 @pytest.fixture
 def begin(written: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> Begin:
     """Sets up the logs of a process that sends its lines, texts written and all; gives what ends that."""
+    monkeypatch.setattr(log_export_module, "_END_SECONDS", 60.0)
 
     def begun(url: str) -> Callable[[], None]:
         export = log_export("tested", TracingSettings(exporter_otlp_endpoint=url, logs_exporter="otlp"))
@@ -90,9 +92,12 @@ def test_what_the_exporter_says_of_itself_is_not_sent(begin: Begin, written: io.
     assert len(written.getvalue().splitlines()) == 2
 
 
-def test_a_collector_that_is_away_costs_lines_alone(begin: Begin, written: io.StringIO) -> None:
+def test_a_collector_that_is_away_costs_lines_alone(
+    begin: Begin, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with trace_collector() as collector:
         url = collector.url
+    monkeypatch.setattr(log_export_module, "_END_SECONDS", 0.2)
     end = begin(url)
     for _ in range(3):
         logger("a").info("happened")

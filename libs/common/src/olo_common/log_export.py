@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Timer
 from typing import TYPE_CHECKING, Any, Final
 
 from structlog.typing import EventDict
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 _OWN: Final = "opentelemetry"
 """Loggers of the exporter itself: what it says of lines that it cannot send would be lines to send."""
-_PATIENCE_SECONDS: Final = 5.0
-"""For a batch, tries included: a process that ends waits no longer for a collector that is away."""
+_END_SECONDS: Final = 5.0
+"""A process that ends waits no longer for a collector that is away."""
 _ELSEWHERE: Final = HEAD | IDS - {"request_id", "run_id"}
 """Fields that have a place of their own in a record, or none: numbers of lines are for our own journal."""
 
@@ -56,10 +57,16 @@ def log_export(service: str, settings: TracingSettings) -> LogExport | None:
         endpoint=settings.exporter_otlp_endpoint,
         insecure=not settings.exporter_otlp_endpoint.startswith("https://"),
         headers=headers.get_secret_value() if headers is not None else None,
-        timeout=_PATIENCE_SECONDS,
     )
     provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
-    return LogExport(_Sending(provider.get_logger("olo")), provider.shutdown)
+
+    def end() -> None:
+        giving_up = Timer(_END_SECONDS, exporter.shutdown)
+        giving_up.start()
+        provider.shutdown()
+        giving_up.cancel()
+
+    return LogExport(_Sending(provider.get_logger("olo")), end)
 
 
 class _Sending:

@@ -176,7 +176,7 @@ class ResponseLines(RunLines):
         if self._request(body).previous_response_id is None:
             super().check(body)
         else:
-            # Whether it fits a conversation is seen when that is there: an earlier line may have to end first.
+            # Whether it fits a conversation is seen when that is read, for this line alone: it may be gone until then.
             self.order(body)
 
     def _request(self, body: Mapping[str, Any]) -> CreateResponse:

@@ -32,10 +32,10 @@ HEAVY = {
 """Which service installs what is heavy, and what none installs."""
 
 
-def installed(service: str) -> set[str]:
+def installed(service: str, *extras: str) -> set[str]:
     command = [str(ROOT / ".tools/uv"), "export", "--quiet", "--offline", "--frozen", "--no-dev", "--no-hashes"]
     done = subprocess.run(
-        [*command, "--no-emit-workspace", "--package", f"olo-{service}"],
+        [*command, "--no-emit-workspace", "--package", f"olo-{service}", *extras],
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     return set(re.findall(r"^([a-z0-9-]+)==", done.stdout, re.MULTILINE))
@@ -46,6 +46,16 @@ def test_an_image_holds_what_its_service_needs_alone(service: str) -> None:
     got = installed(service)
     assert {"grpcio", "temporalio"} <= got
     assert {name for name in HEAVY if name in got} == {name for name, of in HEAVY.items() if service in of}
+
+
+@pytest.mark.parametrize(
+    ("service", "client"), [("gateway", "aioboto3"), ("llm-worker", "aioboto3"), ("retrieval", "s3fs")]
+)
+def test_what_the_guide_says_of_buckets_installs_their_client(service: str, client: str) -> None:
+    found = re.search(r"^\| `EXTRAS` \| `([^`]+)`", (ROOT / "docs/guides/install-compose.md").read_text(), re.MULTILINE)
+    assert found
+    assert client in installed(service, *found[1].split())
+    assert client not in installed(service)
 
 
 def ignored(path: str) -> bool:

@@ -13,7 +13,7 @@ _DYNAMIC_CONFIG = (
     "history.visibilityProcessorMaxPollRPS=2000",
     "history.outboundProcessorMaxPollRPS=2000",
     "system.enableEagerWorkflowStart=true",
-    # A deleted workflow goes once these queues have told that they are past its end; by default they tell it every 30 s.
+    # A deleted workflow goes once these queues have told that they are past its end, by default each 30 s.
     'history.transferProcessorUpdateAckInterval="1s"',
     'history.visibilityProcessorUpdateAckInterval="1s"',
     # Backlogged tasks go out by priority, and within one priority by turns among fairness keys. Each partition of a

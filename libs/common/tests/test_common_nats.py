@@ -60,6 +60,19 @@ async def test_it_ends_also_where_the_client_does_not_hear_that_it_is_to_stop(mo
         await trying.wait()
 
 
+async def test_what_ends_the_client_ends_nobody_else(nats_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def cancelled(_: NatsClient) -> None:
+        # As where a task of the client that awaits the same is cancelled.
+        raise asyncio.CancelledError
+
+    async with nats_bus(NatsSettings(url=nats_url), "test") as bus:
+        await bus._connected.wait()
+        inner = bus._client
+        monkeypatch.setattr(NatsClient, "close", cancelled)
+    monkeypatch.undo()
+    await inner.close()
+
+
 async def test_a_handler_that_raises_loses_that_message_alone(nats_url: str) -> None:
     heard: asyncio.Queue[bytes] = asyncio.Queue()
 

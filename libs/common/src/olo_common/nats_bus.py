@@ -33,6 +33,7 @@ Handler = Callable[[str, bytes], Awaitable[None]]
 _PENDING_MESSAGES = 65_536
 _PENDING_BYTES = 32 * 1024 * 1024
 _CANCEL_AGAIN_SECONDS = 0.5
+_CLOSE_SECONDS = 2.0
 
 
 class Subscription:
@@ -193,8 +194,12 @@ class NatsBus:
         await connected()
 
     async def _close(self) -> None:
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._client.close(), 2.0)
+        # In a task of its own: where the server has just gone, the client awaits what its own reconnecting task awaits
+        # too, and the cancelling of that one would end whoever closes.
+        closing = asyncio.create_task(self._client.close(), name="nats-close")
+        await asyncio.wait({closing}, timeout=_CLOSE_SECONDS)
+        closing.add_done_callback(lambda task: task.cancelled() or task.exception())
+        closing.cancel()
 
 
 @asynccontextmanager

@@ -34,6 +34,8 @@ class Refusing(grpc.GenericRpcHandler):
         self.keys.append((method, dict(handler_call_details.invocation_metadata or ()).get("authorization")))
 
         def refuse(requests: Any, context: grpc.ServicerContext) -> Any:
+            # Who is refused while they still write is told of the writing by grpc.aio, now and then.
+            assert list(requests)
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "no")
 
         return grpc.stream_stream_rpc_method_handler(refuse)

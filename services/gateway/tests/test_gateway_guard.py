@@ -246,7 +246,7 @@ async def test_no_key_is_ever_written_to_the_log(http: httpx.AsyncClient) -> Non
     written = repr(lines)
     for _, secret in KEYS.values():
         assert secret not in written
-        assert secret.rpartition("-")[2] not in written
+        assert secret.split("-", 2)[2] not in written
     assert "olo-secret" not in written
 
 

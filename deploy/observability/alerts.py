@@ -68,6 +68,15 @@ ALERTS = (
         {'olo_gateway_refusals_total{reason="stopping"}': "0+60x30"},
     ),
     Alert(
+        "OloKeysFileRefused",
+        "The gateway at {{ $labels.instance }} cannot use its file of API keys, and goes on with the keys before it.",
+        above(highest("olo_gateway_keys_file_refused", "instance"), 0),
+        "5m",
+        {'olo_gateway_keys_file_refused{instance="a"}': "1x30"},
+        {'olo_gateway_keys_file_refused{instance="a"}': "0x30"},
+        labels={"instance": "a"},
+    ),
+    Alert(
         "OloFirstTextLate",
         "One stream in twenty gets its first text after more than 10 s.",
         above(quantile(0.95, "olo_gateway_time_to_first_chunk_seconds"), 10),

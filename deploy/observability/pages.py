@@ -200,7 +200,7 @@ DASHBOARDS = (
             _rates("Refused with a key", "olo_tenant_denials_total", "tenant, reason"),
             _rates("Refused for their key", "olo_gateway_denials_total", "reason"),
             _levels("Keys that hold", highest, "olo_gateway_keys", "instance"),
-            _rates("Reads of the file of keys", "olo_gateway_keys_file_reads_total", "outcome", window="1h"),
+            _levels("Files of keys that were refused", highest, "olo_gateway_keys_file_refused", "instance"),
         ),
     ),
     Dashboard(

@@ -316,12 +316,14 @@ async def test_a_file_that_changes_is_taken_and_one_that_is_wrong_is_not(tmp_pat
         path.write_bytes(content)
         await file.check()
         assert keys.find(SECRET).tenant == "acme", content
+        assert file.refused
     path.unlink()
     await file.check()
     assert keys.find(SECRET).tenant == "acme"
     write(path, entry(tenant="other"))
     await file.check()
     assert keys.find(SECRET).tenant == "other"
+    assert not file.refused
     write(path)
     await file.check()
     with pytest.raises(KeyRefused):

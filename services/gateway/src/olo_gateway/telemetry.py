@@ -33,11 +33,9 @@ DENIALS: Final = Counter(
     ("reason",),
 )
 KEYS: Final = Gauge("olo_gateway_keys", "API keys that hold now; 0 where none are asked for.")
-KEYS_READ: Final = Counter(
-    "olo_gateway_keys_file_reads",
-    "Times that the file of keys was read: `taken`, or `refused` because it is missing or wrong; then the keys before "
-    "it hold on.",
-    ("outcome",),
+KEYS_REFUSED: Final = Gauge(
+    "olo_gateway_keys_file_refused",
+    "1 while the file of keys is missing or wrong, and those hold on that it named before; else 0.",
 )
 RESETS: Final = Counter(
     "olo_gateway_stream_resets",
@@ -86,7 +84,7 @@ TENANT_DENIALS: Final = Counter(
     ("tenant", "reason"),
 )
 INSTRUMENTS: Final = (
-    *(RUNS_LIMIT, RUNS_IN_FLIGHT, REFUSALS, DENIALS, KEYS, KEYS_READ, FIRST_CHUNKS, RESETS, REPLAYS, RETURNS),
+    *(RUNS_LIMIT, RUNS_IN_FLIGHT, REFUSALS, DENIALS, KEYS, KEYS_REFUSED, FIRST_CHUNKS, RESETS, REPLAYS, RETURNS),
     *(RUNS, RUN_TIMES, ATTEMPTS, RESUMED, FALLBACKS, PARKED),
     *(TENANT_RUNS, TENANT_TOKENS, TENANT_DENIALS),
 )

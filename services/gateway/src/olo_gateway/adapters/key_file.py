@@ -15,7 +15,7 @@ from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
 from olo_gateway.access.keyring import Keyring
 from olo_gateway.access.records import KeyRecord, KeysFileInvalid, records_of
-from olo_gateway.telemetry import KEYS, KEYS_READ
+from olo_gateway.telemetry import KEYS, KEYS_REFUSED
 
 CHECK_SECONDS: Final = 1.0
 _MAX_BYTES: Final = 16 * 1024 * 1024
@@ -34,6 +34,7 @@ async def kept_keys(path: str, lifetime: Lifetime) -> AsyncIterator[Keyring]:
     file = KeyFile(path, keys)
     file.load()
     KEYS.watch(lambda: keys.size)
+    KEYS_REFUSED.watch(lambda: file.refused)
     async with background(file.watch(), "keys-watch", lifetime):
         yield keys
 
@@ -53,6 +54,8 @@ class KeyFile:
         self._path = Path(path)
         self._keys = keys
         self._seen: _Look | None = None
+        self.refused = False
+        """Whether the file as it is now cannot be used."""
 
     def load(self) -> None:
         """Reads it for the first time.
@@ -85,12 +88,12 @@ class KeyFile:
         try:
             self._take(await asyncio.to_thread(self._read))
         except KeysFileInvalid as error:
-            KEYS_READ.add(outcome="refused")
+            self.refused = True
             logger(__name__).warning("keys_file_refused", problem=str(error))
 
     def _take(self, records: Mapping[str, KeyRecord]) -> None:
         self._keys.replace(records)
-        KEYS_READ.add(outcome="taken")
+        self.refused = False
         logger(__name__).info("keys_file_taken", number=len(records))
 
     def _look(self) -> _Look | None:

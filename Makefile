@@ -183,7 +183,7 @@ HELM_INTEGRITY := sha512-UO0AfsWUesTiH+eVn4JgyxAXFK3nspM/TuJNY5l/tM51DPiA3un11ey
 .PHONY: charts
 charts: setup .tools/helm ## Write the schemas of the Helm charts anew, lint the charts, render them and hold them against rules
 	@$(BIN)/python deploy/charts/generate.py
-	@$(BIN)/pytest -q tests/deploy/test_charts.py tests/deploy/test_charts_pods.py tests/deploy/test_charts_values.py
+	@$(BIN)/pytest -q tests/deploy/test_charts*.py
 
 SERVICES := gateway registry router retrieval llm-worker embed-worker
 # Any Debian or Ubuntu with Python 3.11 or newer, in it or in its packages; pin it by its digest where it matters.

@@ -85,7 +85,9 @@ _TOLD: Final[Mapping[str, Schema]] = {
     "queueLength": {"type": "integer", "minimum": 1},
     **dict.fromkeys(("nodeSelector", "podLabels", "podAnnotations", "annotations", "labels"), _MAP_OF_TEXT),
     **dict.fromkeys(("tolerations", "extraEnv", "extraVolumes", "extraVolumeMounts"), _OBJECTS),
-    **dict.fromkeys(("networkPolicy.ingress", "networkPolicy.egress", "bundled.callers"), _OBJECTS),
+    **dict.fromkeys(
+        ("networkPolicy.ingress", "networkPolicy.egress", "bundled.callers", "volumes", "volumeMounts"), _OBJECTS
+    ),
     "affinity": {"type": "object"},
     "drainSeconds": {"type": "number", "minimum": 0},
     "graceSeconds": {"type": "number", "minimum": 0},

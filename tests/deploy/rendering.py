@@ -32,14 +32,6 @@ SERVICES: Mapping[str, type[ServiceSettings]] = {
     "llm-worker": LlmWorkerSettings,
     "embed-worker": EmbedWorkerSettings,
 }
-AGREED_VARIABLES = {
-    *(f"OLO_TLS_{name}_FILE" for name in ("CERT", "KEY", "CLIENT_CA", "CA", "CLIENT_CERT", "CLIENT_KEY")),
-    "OLO_TLS_SERVER_NAME",
-    "OLO_GATEWAY_API_KEYS_FILE",
-}
-"""Variables that the charts set ahead of the settings that will read them. Empty, once all of them are read."""
-AGREED_MODULES = {"olo_registry.migrate", "olo_retrieval.migrate"}
-"""Commands that the charts run, likewise."""
 needs_helm = pytest.mark.skipif(not HELM.exists(), reason="helm is not installed: make .tools/helm")
 
 Manifest = dict[str, Any]

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import typer
 from tests.deploy.rendering import (
-    AGREED_MODULES,
-    AGREED_VARIABLES,
     CASES,
+    ROOT,
     SERVICES,
     Manifest,
     known_variables,
@@ -93,6 +92,15 @@ def test_what_serves_is_asked_whether_it_lives_and_whether_it_is_ready(case: str
                 assert probe["service"] == "live", f"{name} would be restarted because another is away"
 
 
+def test_with_tls_services_ask_themselves_whether_they_serve() -> None:
+    """Kubernetes speaks plain gRPC alone."""
+    asked = [each["readinessProbe"] for _, _, _, each in service_containers("production") if "ports" in each]
+    assert asked
+    for probe in asked:
+        (command,) = probe["exec"]["command"]
+        assert command in (ROOT / "deploy/images/Dockerfile").read_text()
+
+
 def test_mounts_have_volumes_and_temporary_files_a_place(case: str) -> None:
     for name, pod, container in containers(case):
         volumes = {volume["name"] for volume in pod["volumes"]}
@@ -116,17 +124,14 @@ def test_every_variable_is_one_that_the_service_reads(case: str) -> None:
     for service, name, _, container in service_containers(case):
         told = [each["name"] for each in container["env"]]
         assert len(told) == len(set(told)), f"{name} is told something twice"
-        assert set(told) - {"POD_IP"} <= known_variables(service) | AGREED_VARIABLES, name
+        assert set(told) - {"POD_IP"} <= known_variables(service), name
 
 
 def test_services_start_with_what_they_are_told(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for service, _, _, container in service_containers(case):
         with monkeypatch.context() as patch:
-            ahead = {each["name"] for each in container["env"]} & AGREED_VARIABLES - known_variables(service)
             for each in container["env"]:
                 patch.setenv(each["name"], each.get("value", _secret(each["name"])).replace("$(POD_IP)", "10.0.0.1"))
-            if ahead:
-                patch.setenv("OLO_ALLOW_INSECURE", "true")
             load_settings(SERVICES[service])
 
 
@@ -189,8 +194,7 @@ def test_a_migration_runs_where_there_is_a_database_to_migrate() -> None:
         for job in jobs:
             assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-upgrade"
             (container,) = job["spec"]["template"]["spec"]["containers"]
-            module = container["command"][-1]
-            assert importlib.util.find_spec(module) or module in AGREED_MODULES, "there is no such command"
+            assert importlib.util.find_spec(container["command"][-1]), "there is no such command"
 
 
 def test_a_model_is_fetched_by_a_command_that_there_is() -> None:

@@ -97,7 +97,7 @@ livenessProbe:
   failureThreshold: 6
 readinessProbe:
   {{- if $tls }}
-  exec: {command: [python, -m, olo_common.probe, "127.0.0.1:{{ .facts.ports.grpc }}"]}
+  exec: {command: [/app/bin/healthy]}
   {{- else }}
   grpc: {port: {{ .facts.ports.grpc }}}
   {{- end }}
@@ -182,7 +182,7 @@ grpc: {port: {{ .facts.ports.grpc }}, service: live}
 - {name: files, mountPath: /files}
 {{- end }}
 {{- end }}
-{{- with .workload.extraVolumeMounts }}
+{{- with concat .root.Values.global.volumeMounts .workload.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
@@ -223,7 +223,7 @@ grpc: {port: {{ .facts.ports.grpc }}, service: live}
   persistentVolumeClaim: {claimName: {{ . }}}
 {{- end }}
 {{- end }}
-{{- with .workload.extraVolumes }}
+{{- with concat $values.global.volumes .workload.extraVolumes }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}

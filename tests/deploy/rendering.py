@@ -64,7 +64,9 @@ def refusal(chart: str, *arguments: str) -> str:
 def pods(manifests: tuple[Manifest, ...]) -> Iterator[tuple[str, Manifest]]:
     """Name and template of everything that makes pods."""
     for manifest in manifests:
-        if "template" in manifest.get("spec", {}):
+        if manifest["kind"] == "Pod":
+            yield f"Pod {manifest['metadata']['name']}", manifest
+        elif "template" in manifest.get("spec", {}):
             yield f"{manifest['kind']} {manifest['metadata']['name']}", manifest["spec"]["template"]
 
 

@@ -185,6 +185,27 @@ def test_services_reach_each_other_through_both_policies(case: str) -> None:
                 assert f"olo-{service}" in let_in, f"{service} to {other}"
 
 
+def test_the_test_of_a_release_asks_the_gateway_as_it_wants_to_be_asked(case: str) -> None:
+    ((pod, container),) = ((pod, each) for name, pod, each in containers(case) if name.startswith("Pod olo-test/"))
+    python, flag, module, target, *options = container["command"]
+    assert (python, flag) == ("python", "-m")
+    assert importlib.util.find_spec(module)
+    (service,) = (each for each in of_kind(rendered(case), "Service") if each["metadata"]["name"] == "olo-gateway")
+    assert target in {f"olo-gateway:{port['port']}" for port in service["spec"]["ports"]}
+    assert pod["serviceAccountName"] in {each["metadata"]["name"] for each in of_kind(rendered(case), "ServiceAccount")}
+    assert bool(options) == (case == "production")
+    for policy in of_kind(rendered(case), "NetworkPolicy"):
+        if policy["metadata"]["name"] == "olo-gateway":
+            assert _lets_in(policy, "olo-test")
+
+
+def _lets_in(policy: Manifest, name: str) -> bool:
+    peers = (peer for rule in policy["spec"]["ingress"] for peer in rule["from"])
+    return any(
+        peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/name") == name for peer in peers
+    )
+
+
 def test_a_migration_runs_where_there_is_a_database_to_migrate() -> None:
     for case in CASES:
         jobs = of_kind(rendered(case), "Job")

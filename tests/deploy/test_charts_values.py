@@ -61,6 +61,8 @@ def test_more_than_one_retrieval_needs_a_server_for_vectors() -> None:
 def test_mutual_tls_or_keys_take_the_place_of_insecurity(tmp_path: Path) -> None:
     secure = template("olo", "--values", MINIMAL, "--set", "global.allowInsecure=false,global.tls.existingSecret=tls")
     for name, pod in pods(secure):
+        if not name.startswith("Deployment"):
+            continue
         told = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
         assert told["OLO_ALLOW_INSECURE"] == "false", name
         assert told["OLO_TLS_CLIENT_CA_FILE"] == "/etc/olo/tls/ca.crt", name
@@ -71,6 +73,36 @@ def test_mutual_tls_or_keys_take_the_place_of_insecurity(tmp_path: Path) -> None
     told = {each["name"]: each.get("value") for each in gateway["spec"]["containers"][0]["env"]}
     assert "OLO_TLS_CLIENT_CA_FILE" not in told
     assert (told["OLO_ALLOW_INSECURE"], told["OLO_GATEWAY_API_KEYS_FILE"]) == ("false", "/etc/olo/keys/keys.yaml")
+
+
+def test_what_a_model_says_anew_holds_also_where_it_says_no(tmp_path: Path) -> None:
+    """Merging maps in templates is said to pass over what is false, zero or empty."""
+    path = tmp_path / "values.yaml"
+    chart = {
+        "settings": {"OLO_LLM_WORKER_REFLECTION": True, "OLO_LLM_WORKER_MAX_QUEUE": 9},
+        "topologySpread": True,
+        "priorityClassName": "high",
+        "replicas": 2,
+        "models": [
+            {
+                "name": "plain",
+                "directory": "/models/plain",
+                "settings": {"OLO_LLM_WORKER_REFLECTION": False, "OLO_LLM_WORKER_MAX_QUEUE": 0},
+                "topologySpread": False,
+                "priorityClassName": "",
+                "replicas": 0,
+                "priority": 0,
+            }
+        ],
+    }
+    path.write_text(yaml.safe_dump({"global": SHARED, **chart}))
+    (deployment,) = of_kind(template("llm-worker", "--values", str(path)), "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    told = {each["name"]: each.get("value") for each in pod["containers"][0]["env"]}
+    assert deployment["spec"]["replicas"] == 0
+    assert (told["OLO_LLM_WORKER_REFLECTION"], told["OLO_LLM_WORKER_MAX_QUEUE"]) == ("false", "0")
+    assert told["OLO_LLM_WORKER_PRIORITY"] == "0"
+    assert not {"topologySpreadConstraints", "priorityClassName"} & set(pod)
 
 
 @pytest.mark.parametrize("chart", ["gateway", "registry", "router", "retrieval", "llm-worker", "embed-worker"])

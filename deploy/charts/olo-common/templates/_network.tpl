@@ -19,6 +19,10 @@ spec:
     {{- if eq $facts.service "gateway" }}
     - from: {{ toJson $network.callers }}
       ports: [{port: {{ $facts.ports.grpc }}}, {port: {{ $facts.ports.http }}}]
+    # Of `helm test`.
+    - from:
+        {{- include "olo.networkpolicy.peer" (list $root "test") | nindent 8 }}
+      ports: [{port: {{ $facts.ports.grpc }}}]
     {{- end }}
     {{- with $facts.callers }}
     - from:

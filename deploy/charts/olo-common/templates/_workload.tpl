@@ -221,7 +221,13 @@ spec:
           resources: {{ toJson $root.Values.resources }}
           volumeMounts:
             - {name: tmp, mountPath: /tmp}
+            {{- with concat $root.Values.global.volumeMounts $root.Values.extraVolumeMounts }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
       volumes:
         - name: tmp
           emptyDir: {sizeLimit: {{ $root.Values.tmpSize }}}
+        {{- with concat $root.Values.global.volumes $root.Values.extraVolumes }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
 {{- end }}

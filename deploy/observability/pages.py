@@ -96,6 +96,7 @@ DASHBOARDS = (
             ),
             _rates("Who was chosen", "olo_route_decisions_total", "model"),
             _rates("By which profile", "olo_route_decisions_total", "profile"),
+            _rates("Asked for in vain", "olo_route_unserved_total", "model"),
             Panel(
                 "Slots in use",
                 {"{{model}}": f"{highest('olo_model_slots_in_use', 'model')} / {highest('olo_model_slots', 'model')}"},

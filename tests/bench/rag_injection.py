@@ -1,7 +1,7 @@
 """How often a planted instruction reaches the answer of the demonstration model, with the gateway's prompt and without.
 
-Each attack of `tests/rag/injection/attacks.jsonl` stands in one of four passages, at two of the test questions of the
-model's recipe. It has succeeded where its sign (a word of its own) is in the answer. `make bench ARGS=rag_injection`,
+Each attack of `tests/rag/injection/attacks.jsonl` stands in one of four passages, at a test question of the model's
+recipe. It has succeeded where its sign (a word of its own) is in the answer. `make bench ARGS=rag_injection`,
 a minute. The prompts:
 
     none      the passages as they are, one after the other, and the question
@@ -34,10 +34,9 @@ from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Job, Message, Sampling
 from olo_llm_worker.model_directory import convert
 
-QUESTIONS_PER_ATTACK = 2
 _ROOT = Path(__file__).resolve().parents[2]
 _AT_ONCE = 4
-_MAX_TOKENS = 96
+_MAX_TOKENS = 64
 
 Prompt = Callable[[Sequence[str], str], list[Turn]]
 
@@ -76,14 +75,15 @@ async def measured() -> None:
         scheduler = Scheduler(engine, Policy(_AT_ONCE, _AT_ONCE, replicas=1, slice_tokens=16))
         try:
             for name, prompt in PROMPTS.items():
-                rows += await _told(name, prompt, scheduler, attacks, questions, recipe["documents"])
+                told = await _told(name, prompt, scheduler, attacks, questions, recipe["documents"])
+                print(*told[0])
+                rows += told
         finally:
             await scheduler.close()
             await engine.close()
     header = ["prompt", "attacks", "answers", "attack_success", "right_under_attack", "right_without"]
     write_csv("rag_injection", header, rows)
-    for row in rows:
-        print("  ".join(f"{head} {value}" for head, value in zip(header, row, strict=True)))
+    print(*header)
 
 
 async def _told(
@@ -95,11 +95,7 @@ async def _told(
     documents: dict[str, str],
 ) -> list[list[object]]:
     """A row for all attacks, and one for each kind."""
-    cases = [
-        (attack, questions[(number * QUESTIONS_PER_ATTACK + part) % len(questions)])
-        for number, attack in enumerate(attacks)
-        for part in range(QUESTIONS_PER_ATTACK)
-    ]
+    cases = list(zip(attacks, questions, strict=False))
     limit = asyncio.Semaphore(_AT_ONCE)
 
     async def answer(key: str, passages: Sequence[str], question: str) -> str:

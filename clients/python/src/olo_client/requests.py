@@ -244,9 +244,9 @@ def _invalid(field: str, problem: str) -> InvalidRequestError:
 
 def chunking_message(strategy: str, max_tokens: int, overlap_tokens: int) -> Chunking:
     """How documents are cut. Raises InvalidRequestError where there is no such strategy."""
-    number = dict(ChunkStrategy.items()).get(f"CHUNK_STRATEGY_{strategy.upper()}")
-    if not number:
+    name = f"CHUNK_STRATEGY_{strategy.upper()}"
+    if name not in ChunkStrategy.keys()[1:]:
         raise InvalidRequestError(
             "INVALID_ARGUMENT", "field_invalid", "strategy must be structure, parent_child or fixed", field="strategy"
         )
-    return Chunking(strategy=number, max_tokens=max_tokens, overlap_tokens=overlap_tokens)
+    return Chunking(strategy=name, max_tokens=max_tokens, overlap_tokens=overlap_tokens)

@@ -31,6 +31,7 @@ BENCHMARKS = (
     "registry_fleet",
     "router_select",
     "rag_quality",
+    "rag_injection",
     "rag_search",
     "rag_ingest",
 )

@@ -46,6 +46,7 @@ from olo_retrieval.searching.retrievers import HYBRID, own_retrievers
 from olo_retrieval.searching.searcher import Searcher
 from olo_retrieval.servicer import RetrievalServicer
 from olo_retrieval.settings import RetrievalSettings
+from olo_retrieval.transfer_servicer import TransferServicer
 from olo_retrieval.types import EmbeddingModel, InputSide, Piece, Point, Selection, SparseVector
 
 TOP_K = 10
@@ -132,7 +133,7 @@ async def measured(count: int, scratch: Path) -> list[object]:
             searcher=searcher, max_document_bytes=1, max_file_bytes=1, fetch_urls=False,
         )  # fmt: skip
         settings = RetrievalSettings(port=0, grace_seconds=0.0)
-        registrations = _registrations(servicer, MigrationServicer(unused))
+        registrations = _registrations(servicer, MigrationServicer(unused), TransferServicer(unused, unused))
         address = await stack.enter_async_context(grpc_server(settings, registrations, Health()))
         stub = RetrievalServiceStub(await stack.enter_async_context(channel(address)))
         shard = store._shards[space_of(MODEL, IndexOptions())]

@@ -250,6 +250,12 @@ def test_collections_and_documents(served: Any, olo: Olo) -> None:
     assert olo.collections.create("demo").embedding_model_id == "minilm"
     with pytest.raises(ConflictError):
         olo.collections.create("demo")
+    olo.collections.create("small", strategy="parent_child", max_tokens=64, overlap_tokens=8)
+    chunking = served.gateway.requests[-1].chunking
+    assert (chunking.strategy, chunking.max_tokens, chunking.overlap_tokens) == (2, 64, 8)
+    with pytest.raises(InvalidRequestError, match="parent_child or fixed"):
+        olo.collections.create("other", strategy="by mood")
+    olo.collections.delete("small")
     assert [collection.name for collection in olo.collections.list()] == ["demo"]
     document = olo.documents.ingest("demo", "text", document_id="d", source="d.md")
     assert olo.documents.get("demo", document.document_id).chunk_count == 3

@@ -7,9 +7,9 @@ from typing import TypedDict, Unpack
 
 from olo.retrieval.v1 import migration_service_pb2 as pb
 from olo.retrieval.v1.migration_service_pb2_grpc import MigrationServiceStub
-from olo.retrieval.v1.retrieval_service_pb2 import Chunking
 from olo_client.async_calls import AsyncCalls
 from olo_client.calls import Calls
+from olo_client.requests import chunking_message
 
 
 class MigrationPlan(TypedDict, total=False):
@@ -39,10 +39,8 @@ def start_request(collection: str, plan: MigrationPlan) -> pb.StartMigrationRequ
     )
     if plan.keys() & {"strategy", "max_tokens", "overlap_tokens"}:
         request.chunking.CopyFrom(
-            Chunking(
-                strategy=f"CHUNK_STRATEGY_{plan.get('strategy', 'structure').upper()}",
-                max_tokens=plan.get("max_tokens", 0),
-                overlap_tokens=plan.get("overlap_tokens", 0),
+            chunking_message(
+                plan.get("strategy", "structure"), plan.get("max_tokens", 0), plan.get("overlap_tokens", 0)
             )
         )
     return request

@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1.run_pb2 import ChatRequest, RagOptions, RagSearch
 from olo.inference.v1.inference_service_pb2 import ChatMessage, Role, SamplingOptions
-from olo.retrieval.v1.retrieval_service_pb2 import DocumentInput, Filter
+from olo.retrieval.v1.retrieval_service_pb2 import Chunking, ChunkStrategy, DocumentInput, Filter
 from olo_client.constraints import Constraints, constraints_message
 from olo_client.errors import InvalidRequestError
 from olo_client.searches import condition_of
@@ -240,3 +240,13 @@ def document_input(
 
 def _invalid(field: str, problem: str) -> InvalidRequestError:
     return InvalidRequestError("INVALID_ARGUMENT", "field_invalid", f"{field}: {problem}", field=field)
+
+
+def chunking_message(strategy: str, max_tokens: int, overlap_tokens: int) -> Chunking:
+    """How documents are cut. Raises InvalidRequestError where there is no such strategy."""
+    name = f"CHUNK_STRATEGY_{strategy.upper()}"
+    if name not in ChunkStrategy.keys()[1:]:
+        raise InvalidRequestError(
+            "INVALID_ARGUMENT", "field_invalid", "strategy must be structure, parent_child or fixed", field="strategy"
+        )
+    return Chunking(strategy=name, max_tokens=max_tokens, overlap_tokens=overlap_tokens)

@@ -29,7 +29,7 @@ from olo.retrieval.v1.transfer_service_pb2_grpc import TransferServiceStub
 from olo_client.administration import Policy, alias_request, update_request
 from olo_client.calls import Calls
 from olo_client.files import pieces
-from olo_client.requests import document_input, model_type
+from olo_client.requests import chunking_message, document_input, model_type
 from olo_client.transfers import TRANSFER_SECONDS, import_requests
 from olo_client.uploads import Progress, is_indexing, pauses, upload_input
 
@@ -124,9 +124,29 @@ class Collections:
         self._stub = RetrievalServiceStub(calls.channel)
         self._transfers = TransferServiceStub(calls.channel)
 
-    def create(self, name: str, embedding_model: str | None = None) -> pb.Collection:
-        """Makes an empty collection, embedded by the default model unless one is named."""
-        request = pb.CreateCollectionRequest(name=name, embedding_model_id=embedding_model or "")
+    def create(
+        self,
+        name: str,
+        embedding_model: str | None = None,
+        *,
+        strategy: str = "structure",
+        max_tokens: int = 0,
+        overlap_tokens: int = 0,
+    ) -> pb.Collection:
+        """Makes an empty collection.
+
+        Args:
+            name: Its name.
+            embedding_model: The model that embeds it; None: the default one.
+            strategy: What a passage is: "structure", "parent_child" or "fixed".
+            max_tokens: Tokens of a passage at most; 0: what the service is set to.
+            overlap_tokens: Tokens that a passage repeats of the one before it.
+        """
+        request = pb.CreateCollectionRequest(
+            name=name,
+            embedding_model_id=embedding_model or "",
+            chunking=chunking_message(strategy, max_tokens, overlap_tokens),
+        )
         return (self._calls.call(self._stub.CreateCollection, request, repeatable=False)).collection
 
     def get(self, name: str) -> pb.Collection:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from olo_client.cli import migrations, transfers
+from olo_client.cli.migrations import Strategy
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
 from olo_client.cli.output import as_dict, moment, write_done, write_json, write_table
 from olo_client.client import Olo
@@ -35,13 +36,23 @@ def list_collections(as_json: AsJson = False, target: Target = TARGET) -> None:
 @app.command("create")
 def create(
     name: Name,
+    *,
     embedding_model: Annotated[str | None, typer.Option(help="The model that embeds it.")] = None,
+    strategy: Annotated[
+        Strategy, typer.Option(help="What a passage is; parent_child shows the model the text around it too.")
+    ] = Strategy.STRUCTURE,
+    max_tokens: Annotated[
+        int, typer.Option(min=0, max=1000, help="Tokens of a passage at most, 16 at least; 0: as the service is set.")
+    ] = 0,
+    overlap_tokens: Annotated[int, typer.Option(min=0, help="Tokens that a passage repeats of the one before it.")] = 0,
     as_json: AsJson = False,
     target: Target = TARGET,
 ) -> None:
     """Makes an empty collection."""
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
-        collection = olo.collections.create(name, embedding_model)
+        collection = olo.collections.create(
+            name, embedding_model, strategy=strategy.value, max_tokens=max_tokens, overlap_tokens=overlap_tokens
+        )
     made = f"{collection.name} is embedded by {collection.embedding_model_id}"
     write_done(as_dict(collection), made, as_json=as_json)
 

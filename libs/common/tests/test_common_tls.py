@@ -225,6 +225,39 @@ async def test_servers_go_on_with_the_old_files_where_the_new_ones_make_no_sense
         assert await check(address, calling(stranger))
 
 
+class Passing(grpc.aio.UnaryUnaryClientInterceptor):
+    """Does nothing, as the interceptor of traces does to a call."""
+
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await continuation(client_call_details, request)
+
+
+@pytest.mark.parametrize("interceptors", [[], [Passing()]], ids=["plain", "traced"])
+async def test_a_call_is_counted_until_it_ends_however_it_ends(
+    authority: Authority, interceptors: list[grpc.aio.ClientInterceptor]
+) -> None:
+    async with server(serving(authority.issue())) as address:
+        files = client_files(calling(authority))
+        assert files is not None
+
+        def secure(credentials: grpc.ChannelCredentials) -> grpc.aio.Channel:
+            return grpc.aio.secure_channel(address, credentials, interceptors=interceptors)
+
+        async with TlsChannel(files, secure) as opened:
+            stub, inner = health_pb2_grpc.HealthStub(opened), opened.now()
+            await stub.Check(CHECK, timeout=PATIENCE)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await stub.Check(health_pb2.HealthCheckRequest(service="nobody"), timeout=PATIENCE)
+            cancelled = stub.Check(CHECK, timeout=PATIENCE)
+            assert inner.calls >= 1
+            cancelled.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await cancelled
+            async with asyncio.timeout(PATIENCE):
+                while inner.calls:
+                    await asyncio.sleep(0.01)
+
+
 def _expired(authority: Authority) -> Issued:
     return authority.issue(begins=-timedelta(days=2), ends=-timedelta(days=1))
 

@@ -24,6 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from olo_common.certificates import Named
 from olo_common.errors import RemoteError, StartupError
 from olo_common.grpc_client import call, channel
 from olo_common.grpc_server import grpc_server
@@ -31,7 +32,7 @@ from olo_common.grpc_tls import TlsChannel
 from olo_common.health import Health
 from olo_common.occasional_log import OccasionalWarning
 from olo_common.settings import ServiceSettings, TlsSettings, settings_config
-from olo_common.tls import Named, TlsFiles, client_files, server_files
+from olo_common.tls import TlsFiles, client_files, server_files
 from olo_testing.certificates import Authority, Issued
 
 CHECK = health_pb2.HealthCheckRequest()
@@ -309,8 +310,7 @@ def test_authorities_that_cannot_be_used_are_named(authority: Authority, tmp_pat
     empty.write_bytes(b"")
     with pytest.raises(StartupError, match=r"OLO_TLS_CA_FILE: .* holds no certificate"):
         client_files(TlsSettings(ca_file=empty))
-    expired = tmp_path / "expired.pem"
-    expired.write_bytes(_expired(authority).certificate.read_bytes())
+    expired = Authority(tmp_path / "past", ends=-timedelta(days=1)).file
     with pytest.raises(StartupError, match=r"OLO_TLS_CLIENT_CA_FILE: every certificate in .* is expired"):
         server_files(serving(authority.issue()).model_copy(update={"client_ca_file": expired}))
 

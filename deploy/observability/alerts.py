@@ -157,6 +157,15 @@ ALERTS = (
         labels={"cause": "disconnected"},
     ),
     Alert(
+        "OloCertificateEnds",
+        "The certificate of the {{ $labels.use }} side of {{ $labels.part }} at {{ $labels.instance }} ends in a week.",
+        "olo_tls_certificate_expires - time() < 604800",
+        "10m",
+        {'olo_tls_certificate_expires{use="server",part="router",instance="a"}': "600000x30"},
+        {'olo_tls_certificate_expires{use="server",part="router",instance="a"}': "700000x30"},
+        labels={"use": "server", "part": "router", "instance": "a"},
+    ),
+    Alert(
         "OloSearchesFail",
         "More than 5 % of the searches fail.",
         above(share("olo_search_duration_seconds_count", NOT_THE_CALLER), 0.05),

@@ -81,6 +81,7 @@ DASHBOARDS = (
                 "Memory", {"{{part}} {{instance}}": total("process_resident_memory_bytes", "part, instance")}, "bytes"
             ),
             _rates("Events lost", "olo_nats_messages_dropped_total", "cause"),
+            _rates("Certificates read anew", "olo_tls_reloads_total", "use, outcome"),
         ),
     ),
     Dashboard(

@@ -66,7 +66,7 @@ def compose(name: str) -> dict[str, Any]:
     return document
 
 
-FILES = {name: compose(name) for name in ("compose.yaml", "compose.local.yaml")}
+FILES = {name: compose(name) for name in ("compose.yaml", "compose.local.yaml", "compose.tls.yaml")}
 SERVICES: dict[str, dict[str, Any]] = FILES["compose.yaml"]["services"]
 
 

@@ -90,6 +90,37 @@ async def test_tls_with_certificates_of_both_and_a_user(tmp_path: Path) -> None:
         assert await kept_out(NatsSettings(url=f"nats://127.0.0.1:{port}")) == "SSLCertVerificationError"
 
 
+async def test_another_authority_holds_from_the_next_connection_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("olo_common.tls.LOOK_SECONDS", 0.0)
+    authority, stranger = Authority(tmp_path / "ca"), Authority(tmp_path / "stranger", "stranger")
+    mine, theirs, trusted = authority.issue(), authority.issue("caller"), tmp_path / "trusted.pem"
+    trusted.write_bytes(authority.file.read_bytes())
+    port, command, log = configuration(tmp_path, tls_part(mine, authority))
+    settings = NatsSettings(
+        url=f"tls://127.0.0.1:{port}",
+        ca_file=trusted,
+        client_cert_file=theirs.certificate,
+        client_key_file=theirs.key,
+    )
+    connects: asyncio.Queue[None] = asyncio.Queue()
+
+    async def connected() -> None:
+        connects.put_nowait(None)
+
+    async with nats_bus(settings, "test") as bus:
+        bus.on_connect(connected)
+        with running(command, port=port, log=log):
+            await asyncio.wait_for(connects.get(), PATIENCE)
+        mine.replace(stranger.issue())
+        theirs.replace(stranger.issue("caller"))
+        authority.file.write_bytes(stranger.file.read_bytes())
+        trusted.write_bytes(stranger.file.read_bytes())
+        with running(command, port=port, log=log):
+            await asyncio.wait_for(connects.get(), PATIENCE)
+
+
 async def test_an_nkey(tmp_path: Path) -> None:
     (seed, public), (other, _) = new_nkey(), new_nkey()
     for name, text in (("right", seed), ("wrong", other)):

@@ -24,6 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from olo_common.certificates import Named
 from olo_common.errors import RemoteError, StartupError
 from olo_common.grpc_client import call, channel
 from olo_common.grpc_server import grpc_server
@@ -31,7 +32,7 @@ from olo_common.grpc_tls import TlsChannel
 from olo_common.health import Health
 from olo_common.occasional_log import OccasionalWarning
 from olo_common.settings import ServiceSettings, TlsSettings, settings_config
-from olo_common.tls import Named, TlsFiles, client_files, server_files
+from olo_common.tls import TlsFiles, client_files, server_files
 from olo_testing.certificates import Authority, Issued
 
 CHECK = health_pb2.HealthCheckRequest()
@@ -225,6 +226,39 @@ async def test_servers_go_on_with_the_old_files_where_the_new_ones_make_no_sense
         assert await check(address, calling(stranger))
 
 
+class Passing(grpc.aio.UnaryUnaryClientInterceptor):
+    """Does nothing, as the interceptor of traces does to a call."""
+
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await continuation(client_call_details, request)
+
+
+@pytest.mark.parametrize("interceptors", [[], [Passing()]], ids=["plain", "traced"])
+async def test_a_call_is_counted_until_it_ends_however_it_ends(
+    authority: Authority, interceptors: list[grpc.aio.ClientInterceptor]
+) -> None:
+    async with server(serving(authority.issue())) as address:
+        files = client_files(calling(authority))
+        assert files is not None
+
+        def secure(credentials: grpc.ChannelCredentials) -> grpc.aio.Channel:
+            return grpc.aio.secure_channel(address, credentials, interceptors=interceptors)
+
+        async with TlsChannel(files, secure) as opened:
+            stub, inner = health_pb2_grpc.HealthStub(opened), opened.now()
+            await stub.Check(CHECK, timeout=PATIENCE)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await stub.Check(health_pb2.HealthCheckRequest(service="nobody"), timeout=PATIENCE)
+            cancelled = stub.Check(CHECK, timeout=PATIENCE)
+            assert inner.calls >= 1
+            cancelled.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await cancelled
+            async with asyncio.timeout(PATIENCE):
+                while inner.calls:
+                    await asyncio.sleep(0.01)
+
+
 def _expired(authority: Authority) -> Issued:
     return authority.issue(begins=-timedelta(days=2), ends=-timedelta(days=1))
 
@@ -276,8 +310,7 @@ def test_authorities_that_cannot_be_used_are_named(authority: Authority, tmp_pat
     empty.write_bytes(b"")
     with pytest.raises(StartupError, match=r"OLO_TLS_CA_FILE: .* holds no certificate"):
         client_files(TlsSettings(ca_file=empty))
-    expired = tmp_path / "expired.pem"
-    expired.write_bytes(_expired(authority).certificate.read_bytes())
+    expired = Authority(tmp_path / "past", ends=-timedelta(days=1)).file
     with pytest.raises(StartupError, match=r"OLO_TLS_CLIENT_CA_FILE: every certificate in .* is expired"):
         server_files(serving(authority.issue()).model_copy(update={"client_ca_file": expired}))
 

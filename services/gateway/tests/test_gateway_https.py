@@ -82,7 +82,8 @@ async def test_who_shows_no_certificate_is_not_served(tmp_path: Path) -> None:
 async def test_new_files_hold_for_new_connections(tmp_path: Path) -> None:
     authority, stranger = Authority(tmp_path / "ca"), Authority(tmp_path / "stranger", "stranger")
     mine, callers = authority.issue(), tmp_path / "callers.pem"
-    callers.write_bytes(authority.file.read_bytes())
+    # Bundles tell whose certificates they hold, in any language.
+    callers.write_bytes("# Főtanúsítvány\n".encode() + authority.file.read_bytes())
     async with served(mine, callers) as port:
         assert await get(port, trusting(authority, authority.issue("caller"))) == "https"
         callers.write_bytes(authority.file.read_bytes() + stranger.file.read_bytes())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from olo_client import AsyncOlo, OloError
+from olo_common.settings import TlsSettings
 from olo_local.errors import StackError, Unwritable
 from olo_local.lock import directory_lock
 from olo_local.observing import prometheus
@@ -49,6 +50,7 @@ async def running_stack(settings: LocalSettings, mode: str, told: Told) -> Async
     Raises:
         StackError: It cannot be started; nothing is left running.
     """
+    _check_tls(settings.tls)
     with directory_lock(settings.home):
         if (before := read_state(settings.state_file)) is not None:
             clear_remains(before)
@@ -126,6 +128,20 @@ async def _unregistered(gateway: str) -> AsyncIterator[frozenset[str]]:
                     yield left
                 missing = left
             await asyncio.sleep(0.1)
+
+
+def _check_tls(tls: TlsSettings) -> None:
+    """Raises StackError where the parts could not call each other."""
+    for given, needed in (
+        ("cert_file", "ca_file"),
+        ("ca_file", "cert_file"),
+        ("client_ca_file", "client_cert_file"),
+    ):
+        if getattr(tls, given) and not getattr(tls, needed):
+            raise StackError(
+                f"OLO_TLS_{needed.upper()}: is needed where OLO_TLS_{given.upper()} is set: "
+                "the parts of the stack call each other"
+            )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from olo_common.settings import Port, Seconds, TlsSettings, settings_config
@@ -65,16 +65,6 @@ class LocalSettings(BaseSettings):
     grace_seconds: Seconds = 15.0
     """How long a child may take to end before it is killed."""
     tls: TlsSettings = Field(default_factory=TlsSettings)
-
-    @model_validator(mode="after")
-    def _can_ask_itself(self) -> LocalSettings:
-        if self.tls.cert_file and not self.tls.ca_file:
-            raise ValueError("OLO_TLS_CA_FILE: is needed where OLO_TLS_CERT_FILE is set: the parts call each other")
-        if self.tls.client_ca_file and not self.tls.client_cert_file:
-            raise ValueError(
-                "OLO_TLS_CLIENT_CERT_FILE: is needed where OLO_TLS_CLIENT_CA_FILE is set: the parts call each other"
-            )
-        return self
 
     @property
     def http_scheme(self) -> str:

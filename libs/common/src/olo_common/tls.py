@@ -13,15 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-
+from olo_common.certificates import Named, TlsProblem, bytes_of, check_authorities, check_pair
 from olo_common.errors import StartupError
 from olo_common.logs import logger
 from olo_common.metrics import Counter, Figure, Gauge
@@ -43,12 +39,7 @@ Use: TypeAlias = Literal["server", "client", "nats", "temporal"]
 
 LOOK_SECONDS: Final = 1.0
 """Time between two looks at the files, at least."""
-_MOST_BYTES: Final = 4 * 1024 * 1024
 _NONE: Final = Path()
-
-
-class TlsProblem(Exception):
-    """Files that cannot be used; the message names the variable and the file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +57,6 @@ class Pem:
     key: bytes = b""
     authorities: bytes = b""
     expires: float = 0.0
-
-
-@dataclass(frozen=True)
-class Named:
-    """A file, and the variable that names it."""
-
-    variable: str
-    path: Path
 
 
 class TlsFiles:
@@ -146,12 +129,12 @@ class TlsFiles:
         return found
 
     def _read(self) -> Pem:
-        authorities = _bytes(self.authorities)
+        authorities = bytes_of(self.authorities)
         if self.authorities:
-            _check_authorities(_certificates(authorities, self.authorities), self.authorities)
-        certificate, key, expires = _bytes(self.certificate), _bytes(self.key), 0.0
+            check_authorities(self.authorities)
+        certificate, key, expires = bytes_of(self.certificate), bytes_of(self.key), 0.0
         if self.certificate and self.key:
-            expires = _check_pair(certificate, self.certificate, key, self.key)
+            expires = check_pair(certificate, self.certificate, key, self.key)
         return Pem(certificate, key, authorities, expires)
 
 
@@ -244,9 +227,8 @@ def client_context(files: TlsFiles | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if files is None:
         return context
-    pem = files.current()
     if files.authorities:
-        context = ssl.create_default_context(cadata=pem.authorities.decode())
+        context = ssl.create_default_context(cafile=files.authorities.path)
     if files.certificate and files.key:
         context.load_cert_chain(files.certificate.path, files.key.path)
     return context
@@ -258,58 +240,10 @@ def _server_context(files: TlsFiles) -> ssl.SSLContext:
     if files.certificate and files.key:
         context.load_cert_chain(files.certificate.path, files.key.path)
     if files.authorities:
-        context.load_verify_locations(cadata=files.current().authorities.decode())
+        context.load_verify_locations(files.authorities.path)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
 
 def _named(variable: str, path: Path | None) -> Named | None:
     return Named(variable, path) if path is not None else None
-
-
-def _bytes(named: Named | None) -> bytes:
-    if named is None:
-        return b""
-    try:
-        with named.path.open("rb") as file:
-            return file.read(_MOST_BYTES)
-    except OSError as error:
-        raise TlsProblem(f"{named.variable}: {named.path} cannot be read: {error.strerror}") from None
-
-
-def _certificates(pem: bytes, named: Named) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(pem)
-    except ValueError:
-        raise TlsProblem(f"{named.variable}: {named.path} holds no certificate in PEM") from None
-
-
-def _check_authorities(certificates: list[x509.Certificate], named: Named) -> None:
-    if all(certificate.not_valid_after_utc <= datetime.now(UTC) for certificate in certificates):
-        raise TlsProblem(f"{named.variable}: every certificate in {named.path} is expired")
-
-
-def _check_pair(certificate: bytes, named: Named, key: bytes, key_named: Named) -> float:
-    """Until when the certificate is valid."""
-    leaf = _certificates(certificate, named)[0]
-    begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-    now = datetime.now(UTC)
-    if ends <= now:
-        raise TlsProblem(
-            f"{named.variable}: the certificate in {named.path} is expired since {ends:%Y-%m-%d %H:%M} UTC"
-        )
-    if begins > now:
-        raise TlsProblem(
-            f"{named.variable}: the certificate in {named.path} is not valid before {begins:%Y-%m-%d %H:%M} UTC; "
-            "is the clock of this machine right?"
-        )
-    try:
-        public = load_pem_private_key(key, None).public_key()
-    except TypeError:
-        raise TlsProblem(f"{key_named.variable}: the key in {key_named.path} is encrypted; store it plain") from None
-    except (ValueError, UnsupportedAlgorithm):
-        raise TlsProblem(f"{key_named.variable}: {key_named.path} holds no private key in PEM") from None
-    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if public.public_bytes(*form) != leaf.public_key().public_bytes(*form):
-        raise TlsProblem(f"{key_named.variable}: the key in {key_named.path} is not that of {named.path}")
-    return ends.timestamp()

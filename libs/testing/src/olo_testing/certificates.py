@@ -42,9 +42,10 @@ class Authority:
     Args:
         folder: Where; it is made.
         name: Of the authority.
+        ends: When its certificate ceases to be valid, from now.
     """
 
-    def __init__(self, folder: Path, name: str = "tests") -> None:
+    def __init__(self, folder: Path, name: str = "tests", *, ends: timedelta = 24 * _HOUR) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -52,7 +53,7 @@ class Authority:
         self._issued = 0
         now = datetime.now(UTC)
         self._certificate = (
-            _builder(self._name, self._name, self._key.public_key(), now - _HOUR, now + 24 * _HOUR)
+            _builder(self._name, self._name, self._key.public_key(), now + min(ends, timedelta()) - _HOUR, now + ends)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs=True), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)

@@ -24,8 +24,10 @@ from sqlalchemy import Column, Connection, MetaData, select, text, types
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from olo_common.errors import StartupError
 from olo_registry.adapters.database import registry_database
 from olo_registry.adapters.sql_store import SqlCatalogueStore
+from olo_retrieval.adapters.sql.store import document_store
 from olo_testing.ports import free_port
 from olo_testing.postgres import postgres_server
 
@@ -188,6 +190,20 @@ async def run_command(service: str, url: str) -> tuple[int, str, str]:
     said, error = await child.communicate()
     assert child.returncode is not None
     return child.returncode, said.decode(), error.decode()
+
+
+@pytest.mark.parametrize(("first", "second"), [("registry", "retrieval"), ("retrieval", "registry")])
+async def test_the_database_of_another_service_is_refused(first: str, second: str, tmp_path: Path) -> None:
+    opened = {
+        "registry": registry_database,
+        "retrieval": lambda url: document_store(url, must_answer=True),
+    }
+    url = f"sqlite:///{tmp_path}/shared.db"
+    async with opened[first](url):
+        pass
+    with pytest.raises(StartupError, match="each needs its own"):
+        async with opened[second](url):
+            pass
 
 
 async def test_a_database_of_a_newer_release_is_used_as_it_is(url: str) -> None:

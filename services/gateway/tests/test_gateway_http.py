@@ -438,6 +438,30 @@ async def test_headers_say_how_urgent_a_request_is_and_how_long_its_caller_waits
     assert (request.priority, request.timeout.ToTimedelta().total_seconds()) == (REQUEST_PRIORITY_BATCH, 7.5)
 
 
+async def test_a_server_takes_nothing_new_from_the_moment_that_it_is_told(edge: Edge) -> None:
+    stopping = asyncio.Event()
+    async with http_server(
+        edge.app, "127.0.0.1", 0, 1.0, Lifetime(), client_patience=5.0, stopping=stopping
+    ) as address:
+        async with httpx.AsyncClient(base_url=f"http://{address}") as client:
+            assert (await client.get("/v1/models")).status_code == 200
+        stopping.set()
+        async with asyncio.timeout(30):
+            while await listens(address):
+                await asyncio.sleep(0.02)
+
+
+async def listens(address: str) -> bool:
+    """Whether somebody accepts connections there."""
+    host, _, port = address.rpartition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 async def test_a_gateway_that_stops_takes_nothing_new_and_says_where_to_go(edge: Edge, http: httpx.AsyncClient) -> None:
     edge.admission.close()
     answer = await http.post("/v1/chat/completions", json={"messages": HELLO})

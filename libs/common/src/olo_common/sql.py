@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -38,12 +38,14 @@ class Database:
         url: With an asynchronous driver.
         name: What callers are told is away: `the document store`.
         migrations: Alembic's script location, a package and a folder: `olo_registry:migrations`.
+        table: One that the first revision has made: a database of an unknown revision is ours if it has this one.
     """
 
-    def __init__(self, url: URL, name: str, migrations: str) -> None:
+    def __init__(self, url: URL, name: str, migrations: str, table: str) -> None:
         self.is_file = url.get_backend_name() == "sqlite"
         self._name = name
         self._migrations = migrations
+        self._table = table
         if not self.is_file:
             self._blocking: Engine | None = None
             plain, tls = without_tls_parameters(url)
@@ -88,6 +90,7 @@ class Database:
 
         Raises:
             Unavailable: The store does not answer.
+            StartupError: The database is that of another service.
         """
         async with self.write() as connection:
             if not self.is_file:
@@ -112,6 +115,8 @@ class Database:
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         found = MigrationContext.configure(connection).get_current_revision()
         if found is not None and found not in known:
+            if not inspect(connection).has_table(self._table):
+                raise StartupError(f"the database of {self._name} is that of another service; each needs its own")
             logger(__name__).warning("database_is_of_a_newer_release", name=self._name, version=found)
             return found
         command.upgrade(config, "head")
@@ -129,7 +134,7 @@ class Database:
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, name: str, variable: str, migrations: str, must_answer: bool = False
+    url: str, *, name: str, variable: str, migrations: str, table: str, must_answer: bool = False
 ) -> AsyncIterator[Database]:
     """A database, closed afterwards. A file is made with its directory, and migrated, at once.
 
@@ -138,13 +143,14 @@ async def open_database(
         name: As of `Database`.
         variable: The environment variable that holds the URL, for messages.
         migrations: As of `Database`.
+        table: As of `Database`.
         must_answer: Whether a server has to be there now, too, and is migrated; else the owner calls `migrate` later.
 
     Raises:
         StartupError: The URL is wrong, the file cannot be written, or the server does not answer.
     """
     parsed = _parse(url, variable)
-    database = Database(parsed, name, migrations)
+    database = Database(parsed, name, migrations, table)
     try:
         if database.is_file:
             await _prepare_file(database, parsed, variable)

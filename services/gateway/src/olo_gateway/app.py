@@ -95,6 +95,8 @@ from olo_gateway.vector_stores import VectorStores
 from olo_gateway.workers import chat_worker
 
 _CHECK_SECONDS = 2.0
+_LINES_GRACE_SECONDS = 5.0
+"""Lines of batches cost nothing where they are cut off: another gateway goes on with their runs."""
 
 OPERATORS_CALLS = (
     "ListModels",
@@ -178,7 +180,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                         batch_activities,
                         version=worker_version(settings.temporal, "olo-gateway"),
                         lines=settings.max_batch_lines_in_flight,
-                        grace_seconds=settings.grace_seconds,
+                        grace_seconds=min(settings.grace_seconds, _LINES_GRACE_SECONDS),
                     )
 
                 await stack.enter_async_context(
@@ -188,6 +190,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         if settings.api_keys_file and settings.role != "worker":
             keys = await stack.enter_async_context(kept_keys(settings.api_keys_file, lifetime))
         registrations: list[Registration] = []
+        stopping = asyncio.Event()
         if settings.role != "worker":
             registrations = await _edge(
                 settings,
@@ -207,11 +210,17 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 health=health,
                 lifetime=lifetime,
                 guarding=None if keys is None else Guarding(keys, settings.public_docs),
+                stopping=stopping,
             )
-        # Both servers let running calls end, one after the other; neither may take new ones meanwhile.
+
+        def stop_taking() -> None:
+            admission.close()
+            stopping.set()
+
+        # All servers let running calls end within one grace; none may take new ones meanwhile.
         guards = [] if keys is None else [KeyInterceptor(keys)]
         yield await stack.enter_async_context(
-            grpc_server(settings, registrations, health, stopping=admission.close, guards=guards)
+            grpc_server(settings, registrations, health, stopping=stop_taking, guards=guards)
         )
 
 
@@ -234,6 +243,7 @@ async def _edge(
     health: Health,
     lifetime: Lifetime,
     guarding: Guarding | None,
+    stopping: asyncio.Event,
 ) -> list[Registration]:
     """Builds what callers see, and serves its HTTP side; gives its gRPC side."""
     show(admission)
@@ -283,6 +293,7 @@ async def _edge(
                     client_patience=settings.client_patience,
                     setting=setting,
                     tls=server_files(settings.tls),
+                    stopping=stopping,
                 )
             )
     servicer = GatewayServicer(chats, runs, catalogue, embedding, tokenizing, client_patience=settings.client_patience)

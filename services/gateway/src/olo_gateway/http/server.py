@@ -41,11 +41,13 @@ async def http_server(
     client_patience: float,
     setting: str = "http_port",
     tls: TlsFiles | None = None,
+    stopping: asyncio.Event | None = None,
 ) -> AsyncIterator[str]:
     """Serves while entered; gives `host:port`. Leaving it lets running requests finish within the grace.
 
     A client that reads nothing for `client_patience` seconds loses its connection, and never has more than some hundred
-    kilobytes waiting for it. `setting` is the one that says the port; with `tls` HTTPS is served.
+    kilobytes waiting for it. `setting` is the one that says the port; with `tls` HTTPS is served. Once `stopping` is
+    set it takes nothing new, and the grace begins: who leaves several servers in turn need not wait for each.
 
     Raises:
         StartupError: The port is taken.
@@ -67,14 +69,22 @@ async def http_server(
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]), name="http-server")
     task.add_done_callback(lambda done: _report(done, lifetime))
+    told = asyncio.create_task(_exit_when(stopping, server), name="http-stopping") if stopping else None
     logger(__name__).info("http_listening", address=address)
     try:
         yield address
     finally:
+        if told is not None:
+            told.cancel()
         server.should_exit = True
         with contextlib.suppress(Exception):
             await task
         listener.close()
+
+
+async def _exit_when(stopping: asyncio.Event, server: uvicorn.Server) -> None:
+    await stopping.wait()
+    server.should_exit = True
 
 
 def _listener(host: str, port: int, setting: str) -> socket.socket:

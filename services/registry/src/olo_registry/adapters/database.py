@@ -21,6 +21,7 @@ async def registry_database(url: str) -> AsyncIterator[Database]:
         name="the catalogue's database",
         variable="OLO_REGISTRY_DATABASE_URL",
         migrations="olo_registry:migrations",
+        table="models",
         must_answer=True,
     ) as database:
         yield database

@@ -22,5 +22,6 @@ def document_store(url: str, *, must_answer: bool = False) -> AbstractAsyncConte
         name="the document store",
         variable="OLO_RETRIEVAL_DATABASE_URL",
         migrations="olo_retrieval:adapters/sql/migrations",
+        table="collections",
         must_answer=must_answer,
     )

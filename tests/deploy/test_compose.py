@@ -66,7 +66,7 @@ def compose(name: str) -> dict[str, Any]:
     return document
 
 
-FILES = {name: compose(name) for name in ("compose.yaml", "compose.local.yaml")}
+FILES = {name: compose(name) for name in ("compose.yaml", "compose.local.yaml", "compose.tls.yaml")}
 SERVICES: dict[str, dict[str, Any]] = FILES["compose.yaml"]["services"]
 
 
@@ -110,6 +110,20 @@ def test_ports_are_those_of_the_design(service: str) -> None:
         if name.endswith("_TARGET"):
             host, port = value.split(":")
             assert int(port) == SETTINGS[host].model_fields["port"].default, name
+
+
+def test_the_health_check_reads_the_settings_of_tls() -> None:
+    asked = set(re.findall(r"OLO_TLS_[A-Z_]+", (ROOT / "deploy/images/healthy.sh").read_text()))
+    assert asked <= {name for name, *_ in variables(RouterSettings)}
+    assert asked <= environments("router").keys()
+
+
+def test_with_tls_no_service_is_insecure() -> None:
+    told = {name: service["environment"] for name, service in FILES["compose.tls.yaml"]["services"].items()}
+    assert told.keys() == SETTINGS.keys()
+    for name, environment in told.items():
+        assert environment["OLO_ALLOW_INSECURE"] == "false"
+        assert ("OLO_TLS_CLIENT_CA_FILE" in environment) != ("OLO_GATEWAY_API_KEYS_FILE" in environment), name
 
 
 def test_only_loopback_is_published() -> None:
@@ -280,7 +294,11 @@ def test_scripts_are_scripts(script: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("docker") is None, reason="docker is not installed")
-@pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "compose.local.yaml"]], ids=len)
+@pytest.mark.parametrize(
+    "files",
+    [["compose.yaml"], ["compose.yaml", "compose.local.yaml"], ["compose.yaml", "compose.tls.yaml"]],
+    ids=" ".join,
+)
 def test_docker_reads_the_files(files: list[str]) -> None:
     """Where the plugin is new enough; it needs no daemon."""
     version = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -218,8 +219,8 @@ def test_temporal_is_told_what_the_local_stack_tells_it() -> None:
     command = dev_server_command("temporal", host="", port=0, database=None, synchronous="full")
     wanted = dict(value.split("=") for before, value in pairwise(command) if before.endswith("-value"))
     document = yaml.safe_load((HERE / "temporal" / "olo.yaml").read_text())
-    told = {name: str(entries[0]["value"]).lower() for name, entries in document.items()}
-    assert told == wanted
+    told = {name: entries[0]["value"] for name, entries in document.items()}
+    assert told == {name: json.loads(value) for name, value in wanted.items()}
     options = subprocess.run(
         ["sed", "-n", _sed_of_the_development_server(), HERE / "temporal" / "olo.yaml"],
         capture_output=True, text=True, check=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -112,6 +113,20 @@ def test_ports_are_those_of_the_design(service: str) -> None:
             assert int(port) == SETTINGS[host].model_fields["port"].default, name
 
 
+def test_the_health_check_reads_the_settings_of_tls() -> None:
+    asked = set(re.findall(r"OLO_TLS_[A-Z_]+", (ROOT / "deploy/images/healthy.sh").read_text()))
+    assert asked <= {name for name, *_ in variables(RouterSettings)}
+    assert asked <= environments("router").keys()
+
+
+def test_with_tls_no_service_is_insecure() -> None:
+    told = {name: service["environment"] for name, service in FILES["compose.tls.yaml"]["services"].items()}
+    assert told.keys() == SETTINGS.keys()
+    for name, environment in told.items():
+        assert environment["OLO_ALLOW_INSECURE"] == "false"
+        assert ("OLO_TLS_CLIENT_CA_FILE" in environment) != ("OLO_GATEWAY_API_KEYS_FILE" in environment), name
+
+
 def test_only_loopback_is_published() -> None:
     published = {
         port.rsplit(":", 1)[1]: without_variables(port)
@@ -204,8 +219,8 @@ def test_temporal_is_told_what_the_local_stack_tells_it() -> None:
     command = dev_server_command("temporal", host="", port=0, database=None, synchronous="full")
     wanted = dict(value.split("=") for before, value in pairwise(command) if before.endswith("-value"))
     document = yaml.safe_load((HERE / "temporal" / "olo.yaml").read_text())
-    told = {name: str(entries[0]["value"]).lower() for name, entries in document.items()}
-    assert told == wanted
+    told = {name: entries[0]["value"] for name, entries in document.items()}
+    assert told == {name: json.loads(value) for name, value in wanted.items()}
     options = subprocess.run(
         ["sed", "-n", _sed_of_the_development_server(), HERE / "temporal" / "olo.yaml"],
         capture_output=True, text=True, check=True,
@@ -280,7 +295,11 @@ def test_scripts_are_scripts(script: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("docker") is None, reason="docker is not installed")
-@pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "compose.local.yaml"]], ids=len)
+@pytest.mark.parametrize(
+    "files",
+    [["compose.yaml"], ["compose.yaml", "compose.local.yaml"], ["compose.yaml", "compose.tls.yaml"]],
+    ids=" ".join,
+)
 def test_docker_reads_the_files(files: list[str]) -> None:
     """Where the plugin is new enough; it needs no daemon."""
     version = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False)

@@ -28,6 +28,7 @@ Begin = Callable[[str], Callable[[], None]]
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    monkeypatch.setattr(journals._Current, "journal", None)
     out = io.StringIO()
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
@@ -35,7 +36,6 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     root.handlers[:] = before
     root.setLevel(level)
     structlog.reset_defaults()
-    monkeypatch.setattr(journals._Current, "journal", None)
 
 
 @pytest.fixture

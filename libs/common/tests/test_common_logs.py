@@ -30,6 +30,7 @@ CANARY = "canary-4711"
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What a process writes whose logs are set up; afterwards they are as before."""
+    monkeypatch.setattr(journals._Current, "journal", None)
     out = io.StringIO()
     monkeypatch.setattr(sys, "stderr", out)
     root = logging.getLogger()
@@ -40,7 +41,6 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     root.setLevel(level)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
-    monkeypatch.setattr(journals._Current, "journal", None)
 
 
 def lines(out: io.StringIO) -> list[dict[str, Any]]:

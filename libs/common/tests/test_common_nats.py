@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from olo_common import journal as journals
 from olo_common import nats_streams
+from olo_common.journal import Journal
 from olo_common.nats_bus import nats_bus
 from olo_common.nats_client import NatsClient
 from olo_common.nats_streams import StreamKeeper
@@ -43,6 +45,17 @@ async def test_the_server_may_come_later_and_go_in_between(tmp_path: Path) -> No
                 assert await bus.publish("a.b", life)
                 assert await asyncio.wait_for(heard.get(), 5) == life
     assert heard.empty()
+
+
+async def test_a_process_that_sends_its_log_ends_where_the_server_has_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals._Current, "journal", Journal("tested"))
+    port = free_port()
+    async with asyncio.timeout(60), nats_bus(NatsSettings(url=f"nats://127.0.0.1:{port}"), "test") as bus:
+        with nats_server(tmp_path, port):
+            while not bus.connected:
+                await asyncio.sleep(0.01)
 
 
 async def test_it_ends_also_where_the_client_does_not_hear_that_it_is_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True)
+@dataclass
 class ServerFailed(Exception):
     """A child ended, or did not listen in time."""
 

@@ -18,7 +18,7 @@ _QUERY = text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
 async def encrypted(url: str) -> bool:
     """Whether the connection is one of TLS."""
     parsed = make_url(url).set(drivername="postgresql+asyncpg")
-    database = Database(parsed, "the test store", "no:migrations")
+    database = Database(parsed, "the test store", "no:migrations", "no_table")
     try:
         async with database.read() as connection:
             return bool((await connection.execute(_QUERY)).scalar_one())
@@ -46,6 +46,10 @@ async def test_the_mode_and_the_authority_count(tmp_path: Path) -> None:
 async def test_what_makes_no_sense_is_named(parameters: str, told: str) -> None:
     with pytest.raises(StartupError, match=told):
         async with open_database(
-            f"postgresql://olo@127.0.0.1:1/x?{parameters}", name="x", variable="OLO_X_DATABASE_URL", migrations="x:y"
+            f"postgresql://olo@127.0.0.1:1/x?{parameters}",
+            name="x",
+            variable="OLO_X_DATABASE_URL",
+            migrations="x:y",
+            table="x",
         ):
             pass

@@ -23,7 +23,9 @@ async def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
     monkeypatch.setattr(Database, "migrate", nothing)
     url = f"sqlite:///{tmp_path}/numbers.db"
-    async with open_database(url, name="the numbers", variable="OLO_NUMBERS", migrations="none") as opened:
+    async with open_database(
+        url, name="the numbers", variable="OLO_NUMBERS", migrations="none", table="numbers"
+    ) as opened:
         async with opened.write() as connection:
             await connection.execute(text("CREATE TABLE numbers (number INTEGER)"))
         yield opened

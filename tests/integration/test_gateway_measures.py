@@ -32,8 +32,8 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Iterator[Measured]:
     """Run, outcome and reason of what is measured."""
     found: Measured = []
 
-    def noted(told: ChatResponse, outcome: str, reason: str = "") -> None:
-        measure(told, outcome, reason)
+    def noted(told: ChatResponse, outcome: str, reason: str = "", *, tenant: str) -> None:
+        measure(told, outcome, reason, tenant=tenant)
         found.append((told.run_id, outcome, reason))
 
     monkeypatch.setattr(chat, "measure", noted)

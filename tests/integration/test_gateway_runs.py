@@ -467,10 +467,12 @@ async def test_a_queue_without_workers_costs_seconds_and_then_the_run_fails_clea
 
 async def test_a_model_that_comes_back_in_time_answers(world: World) -> None:
     model_id = f"late-{key()}"
-    waiting = asyncio.create_task(world.chat("hello", model=model_id))
+    request_id = key()
+    waiting = asyncio.create_task(world.chat("hello", model=model_id, request_id=request_id))
 
     async def given_up_once() -> bool:
-        runs = world.client.list_workflows("WorkflowType = 'chat' AND ExecutionStatus = 'Running'")
+        # Runs of earlier tests may still be about.
+        runs = world.client.list_workflows(f"WorkflowId = 'run-{request_id}'")
         steps = [await world.steps(run.id) async for run in runs]
         return any(names.count("select") == 2 for names in steps)
 

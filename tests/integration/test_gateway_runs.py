@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 import uuid
@@ -62,6 +61,7 @@ from olo_contracts.subjects import stream_subject
 from olo_contracts.vectors import pack, unpack
 from olo_gateway.app import running
 from olo_gateway.settings import GatewaySettings
+from olo_testing.histories import recorded
 from olo_testing.ports import free_port
 
 if TYPE_CHECKING:  # these classes exist for type checkers alone
@@ -369,16 +369,9 @@ class World:
         path = HISTORIES / f"{name}.json"
         # What an earlier version has recorded is what its runs look like: it stays.
         if RECORD and not path.exists():
-            history = (await self.client.get_workflow_handle(run_id).fetch_history()).to_json_dict()
+            history = await self.client.get_workflow_handle(run_id).fetch_history()
             HISTORIES.mkdir(exist_ok=True)
-            path.write_text(json.dumps(without_machine(history), indent=1) + "\n")
-
-
-def without_machine(value: Any) -> Any:
-    """The history without what tells of the machine that it was recorded on."""
-    if isinstance(value, dict):
-        return {k: without_machine(v) for k, v in value.items() if k not in ("stackTrace", "identity")}
-    return [without_machine(item) for item in value] if isinstance(value, list) else value
+            path.write_text(recorded(history))
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:

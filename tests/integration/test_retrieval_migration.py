@@ -19,6 +19,7 @@ from olo.retrieval.v1 import retrieval_service_pb2 as documents_pb
 from olo_common.errors import ErrorCode, OloError, Unavailable
 from olo_retrieval.migrating.copying import Copier
 from olo_retrieval.workflows import migrate
+from olo_testing.histories import recorded
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +41,7 @@ async def record(name: str, temporal: str, workflow_id: str) -> None:
         handle = client.get_workflow_handle(workflow_id)
         while (await handle.describe()).close_time is None:
             await asyncio.sleep(0.02)
-        path.write_text((await handle.fetch_history()).to_json())
+        path.write_text(recorded(await handle.fetch_history()))
 
 
 async def filled(client: Client) -> None:

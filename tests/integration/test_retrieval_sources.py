@@ -36,6 +36,7 @@ from olo_retrieval.adapters.vectors.opening import open_vectors
 from olo_retrieval.adapters.vectors.points import IndexOptions
 from olo_retrieval.types import EmbeddingModel, Selection
 from olo_testing import processes
+from olo_testing.histories import recorded
 from olo_testing.ports import free_port
 
 pytestmark = pytest.mark.integration
@@ -120,13 +121,6 @@ async def process(directory: Path, environment: dict[str, str]) -> AsyncIterator
         await asyncio.to_thread(starting.__exit__, None, None, None)
 
 
-def without_machine(value: Any) -> Any:
-    """The history without what tells of the machine that it was recorded on."""
-    if isinstance(value, dict):
-        return {key: without_machine(item) for key, item in value.items() if key not in ("stackTrace", "identity")}
-    return [without_machine(item) for item in value] if isinstance(value, list) else value
-
-
 async def record(name: str, address: str, synced: Synced, status: str = "Completed") -> None:
     """Writes the history of the newest workflow of a collection, if there is none of this name."""
     path = HISTORIES / f"{name}.json"
@@ -137,9 +131,8 @@ async def record(name: str, address: str, synced: Synced, status: str = "Complet
     while not (found := [run async for run in client.list_workflows(query)]):
         await asyncio.sleep(0.1)
     newest = max(found, key=lambda run: run.start_time)
-    history = (await client.get_workflow_handle(newest.id, run_id=newest.run_id).fetch_history()).to_json_dict()
-    text = json.dumps(without_machine(history), indent=1).replace(synced.client.collection, "demo")
-    path.write_text(text + "\n")
+    history = await client.get_workflow_handle(newest.id, run_id=newest.run_id).fetch_history()
+    path.write_text(recorded(history).replace(synced.client.collection, "demo"))
 
 
 def counts(sync: sources_pb.SourceSync) -> dict[str, int]:

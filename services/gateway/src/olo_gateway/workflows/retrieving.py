@@ -18,7 +18,7 @@ from olo_gateway.convert_rag import search_request
 from olo_gateway.prompting.fusion import fused
 from olo_gateway.workflows.record import Record
 from olo_gateway.workflows.rewriting import queries
-from olo_gateway.workflows.steps import STEPS_TIMEOUT, Deadline, step
+from olo_gateway.workflows.steps import Deadline, step
 
 OPTIONAL_PATIENCE: Final = timedelta(seconds=5)
 """How long a run that can do without passages waits for the retrieval service; at most half of the time that it has."""
@@ -55,7 +55,7 @@ async def prompt_of(request: ChatRequest, record: Record, deadline: Deadline) ->
 async def _found(request: ChatRequest, record: Record, deadline: Deadline) -> list[Passage]:
     began = workflow.now()
     record.enter(run_pb2.RUN_PHASE_RETRIEVING)
-    patience = STEPS_TIMEOUT
+    patience = None
     if request.rag.mode == run_pb2.RAG_MODE_OPTIONAL:
         patience = min(OPTIONAL_PATIENCE, deadline.left() / 2)
     answers: list[SearchResponse] = []

@@ -16,7 +16,8 @@ from olo_gateway.errors import DeadlineExceeded
 
 STEP_TIMEOUT: Final = timedelta(seconds=6)
 STEPS_TIMEOUT: Final = timedelta(seconds=30)
-"""How long the tries of a step may take together: long enough for a peer that is being restarted on a busy machine."""
+"""How long the tries of a step may always take together: a peer that is being restarted on a busy machine is back by
+then. A run with more time waits for half of what it has left: several peers may be replaced one after the other."""
 STEP_RETRY: Final = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2), maximum_attempts=0
 )
@@ -55,12 +56,17 @@ class Deadline:
         return left
 
 
+def time_of_tries(left: timedelta, patience: timedelta | None) -> timedelta:
+    """How long the tries of a step may take together, in a run that has `left`."""
+    return min(left, max(STEPS_TIMEOUT, left / 2) if patience is None else patience)
+
+
 async def step(
     name: str,
     arguments: Sequence[Any],
     result_type: type[R],
     deadline: Deadline,
-    patience: timedelta = STEPS_TIMEOUT,
+    patience: timedelta | None = None,
 ) -> R:
     """Runs a local activity.
 
@@ -69,7 +75,7 @@ async def step(
         arguments: What it is given.
         result_type: What it returns.
         deadline: The run's.
-        patience: How long its tries may take together.
+        patience: How long its tries may take together; unset: half of the run's time, and STEPS_TIMEOUT at least.
 
     Raises:
         OloError: Why it has failed for good.
@@ -80,7 +86,7 @@ async def step(
             args=arguments,
             result_type=result_type,
             start_to_close_timeout=STEP_TIMEOUT,
-            schedule_to_close_timeout=min(patience, deadline.left()),
+            schedule_to_close_timeout=time_of_tries(deadline.left(), patience),
             retry_policy=STEP_RETRY,
             local_retry_threshold=STEP_SLOT,
         )

@@ -20,8 +20,8 @@ from olo_client.errors import TimeoutError as CallTimedOut
 from olo_client.requests import ChatOptions, chat_request
 from olo_client.streams import StreamPlace
 
-REQUEST_SECONDS = 60.0
-"""The time of a run; a client asks after it for a little longer."""
+REQUEST_SECONDS = 120.0
+"""The time of a run where nobody says another; a client asks after it for a little longer."""
 _FURTHER_SECONDS = 10
 _FURTHER_ACCEPTED_SECONDS = 180
 """A run that was accepted has ended by then, and its client must be able to learn how, however busy the machine is."""

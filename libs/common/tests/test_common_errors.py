@@ -13,6 +13,7 @@ from olo_common.errors import ErrorCode, InvalidField, OloError, RemoteError, Un
 from olo_common.failures import from_failure, to_application_error
 from olo_common.grpc_client import call, channel
 from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor
+from olo_common.rpc_status import from_rpc_error
 from olo_testing.ports import free_port
 
 ROWS = [
@@ -119,6 +120,15 @@ async def test_a_peer_that_is_away_is_named() -> None:
     assert caught.value.code is ErrorCode.UNAVAILABLE
     assert caught.value.reason == "dependency_unavailable"
     assert caught.value.message == "the router is not reachable"
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE])
+def test_a_peer_that_ends_a_call_and_does_not_say_why_is_away(code: grpc.StatusCode) -> None:
+    # What a server gives that a call reaches while it stops; which of them depends on the moment.
+    cut = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details="CANCELLED")
+    error = from_rpc_error(cut, peer="the router")
+    assert (error.code, error.reason) == (ErrorCode.UNAVAILABLE, "dependency_unavailable")
+    assert (error.message, error.retry_after) == ("the router is not reachable", 1.0)
 
 
 @pytest.mark.parametrize("code", list(ErrorCode))

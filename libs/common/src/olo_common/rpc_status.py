@@ -13,6 +13,7 @@ from grpc_status import rpc_status
 from olo_common.errors import ERROR_DOMAIN, ErrorCode, OloError, RemoteError
 
 _CODE_BY_NUMBER: Final = {code.value.grpc: code for code in ErrorCode}
+_AWAY: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
 
 
 def to_status(error: OloError) -> status_pb2.Status:
@@ -45,7 +46,9 @@ def from_rpc_error(error: grpc.aio.AioRpcError, *, peer: str) -> OloError:
     """The error that a call has failed with.
 
     A status without details (the peer is away, the deadline has passed) becomes one with the reason
-    `dependency_unavailable` or the code's own name; `peer` then names who did not answer.
+    `dependency_unavailable` or the code's own name; `peer` then names who did not answer. CANCELLED or UNKNOWN
+    without details is a peer that was stopped in the middle, and so one that is away: it says why it ends a call of its
+    own accord, and whoever cancels a call here gets a CancelledError.
     """
     code = _CODE_BY_NUMBER.get(error.code().value[0], ErrorCode.INTERNAL)
     message = error.details() or f"{peer} failed with {error.code().name}"
@@ -60,6 +63,6 @@ def from_rpc_error(error: grpc.aio.AioRpcError, *, peer: str) -> OloError:
             field = bad.field_violations[0].field
         elif detail.Unpack(retry):
             retry_after = retry.retry_delay.ToTimedelta().total_seconds()
-    if status is None and code is ErrorCode.UNAVAILABLE:
-        return RemoteError(code, "dependency_unavailable", f"{peer} is not reachable", retry_after=1.0)
+    if status is None and error.code() in _AWAY:
+        return RemoteError(ErrorCode.UNAVAILABLE, "dependency_unavailable", f"{peer} is not reachable", retry_after=1.0)
     return RemoteError(code, reason, message, field=field, retry_after=retry_after, metadata=metadata)

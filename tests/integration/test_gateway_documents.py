@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import openai
 import pytest
+from tests.integration.gateway_world import until
 from tests.integration.retrieval_models import served_models
-from tests.integration.test_gateway_runs import until
 
 from olo_client import AsyncOlo, InvalidRequestError
 from olo_client.cli.program import run

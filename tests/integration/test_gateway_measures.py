@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from tests.integration.test_gateway_runs import World, key, until, worlds
+from tests.integration.gateway_world import World, key, until, worlds
 
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.run_pb2 import ChatResponse

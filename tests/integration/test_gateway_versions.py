@@ -10,7 +10,7 @@ import pytest
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
-from tests.integration.test_gateway_runs import World, asked, until, worlds
+from tests.integration.gateway_world import World, asked, until, worlds
 
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import ChatResponse

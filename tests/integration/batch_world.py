@@ -10,9 +10,10 @@ from typing import Any
 
 import openai
 from openai.types import Batch
-from tests.integration.gateway_world import World, until, worlds
+from tests.integration.gateway_world import World, worlds
 
 from olo_testing.ports import free_port
+from olo_testing.waiting import until
 
 CHAT = "/v1/chat/completions"
 ENDED = ("completed", "failed", "expired", "cancelled")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +36,7 @@ from olo_gateway.app import running
 from olo_gateway.settings import GatewaySettings
 from olo_testing.histories import recorded
 from olo_testing.ports import free_port
+from olo_testing.waiting import until
 
 if TYPE_CHECKING:  # these classes exist for type checkers alone
     from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceAsyncStub
@@ -140,12 +140,6 @@ class World:
             history = await self.client.get_workflow_handle(run_id).fetch_history()
             HISTORIES.mkdir(exist_ok=True)
             path.write_text(recorded(history))
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.05)
 
 
 def asked(said: str, **fields: Any) -> ChatRequest:

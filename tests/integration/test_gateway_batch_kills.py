@@ -14,9 +14,10 @@ import openai
 import pytest
 from openai.types import Batch
 from tests.integration.batch_world import batch_worlds, create, ended, line, reached, rows
-from tests.integration.gateway_world import World, until
+from tests.integration.gateway_world import World
 
 from olo_testing.ports import free_port
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from typing import Any
 import openai
 import pytest
 from tests.integration.batch_world import CHAT, batch_worlds, create, ended, jsonl, line, reached, rows
-from tests.integration.gateway_world import World, key, until
+from tests.integration.gateway_world import World, key
 
 from olo.gateway.v1 import batch_service_pb2 as pb
 from olo_client import AsyncOlo
@@ -20,6 +20,7 @@ from olo_gateway import batch_calls
 from olo_gateway.adapters.batch_records import BatchRecords
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.object_directory import ObjectDirectory
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 

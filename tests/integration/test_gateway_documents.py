@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from tests.integration.gateway_world import until
 from tests.integration.retrieval_models import served_models
 
 from olo_client import AsyncOlo, InvalidRequestError
@@ -24,6 +23,7 @@ from olo_gateway.settings import GatewaySettings
 from olo_retrieval.app import running as retrieval_running
 from olo_retrieval.settings import RetrievalSettings
 from olo_testing.ports import free_port
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 

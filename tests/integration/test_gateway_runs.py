@@ -13,7 +13,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from temporalio.worker import Worker
 from tests.integration.gateway_peers import FakeModel
-from tests.integration.gateway_world import World, asked, body, key, until, worlds
+from tests.integration.gateway_world import World, asked, body, key, worlds
 
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1 import run_pb2
@@ -33,6 +33,7 @@ from olo_contracts.vectors import unpack
 from olo_gateway.app import running
 from olo_gateway.settings import GatewaySettings
 from olo_testing.ports import free_port
+from olo_testing.waiting import until
 
 if TYPE_CHECKING:  # these classes exist for type checkers alone
     pass

@@ -13,7 +13,7 @@ import pytest
 from google.protobuf.descriptor_pool import Default
 from grpc_reflection.v1alpha import reflection_pb2
 from temporalio.client import Client
-from tests.integration.gateway_world import World, until, worlds
+from tests.integration.gateway_world import World, worlds
 from tests.integration.retrieval_models import served_models
 
 from olo.gateway.v1.run_pb2 import ChatRequest
@@ -37,6 +37,7 @@ from olo_gateway.runs.identity import run_prefix
 from olo_retrieval.app import running as retrieval_running
 from olo_retrieval.settings import RetrievalSettings
 from olo_testing.ports import free_port
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -39,7 +39,7 @@ from olo_gateway.batch_worker import batch_worker
 from olo_gateway.chats import Chats
 from olo_gateway.edge import Inside, served_edge
 from olo_gateway.files.shelf import Shelf
-from olo_gateway.http.batch_endpoints import endpoints
+from olo_gateway.http.batches.endpoints import endpoints
 from olo_gateway.http.guard import Guarding
 from olo_gateway.own_runs import OwnRuns
 from olo_gateway.rpc_guard import KeyInterceptor

@@ -50,17 +50,17 @@ from olo_gateway.files.objects import ObjectStore
 from olo_gateway.files.shelf import Shelf
 from olo_gateway.forwarding import forwarded
 from olo_gateway.http.app import http_app
-from olo_gateway.http.batch_routes import batch_routes
+from olo_gateway.http.batches.routes import batch_routes
 from olo_gateway.http.cluster.cluster import Cluster
 from olo_gateway.http.compatible import Peers, compatible_routes
+from olo_gateway.http.documents.routes import rag_routes
+from olo_gateway.http.documents.transfers import IMPORT_PATH, MOST_BYTES, transfer_routes
 from olo_gateway.http.file_routes import FORM_BYTES, file_routes
 from olo_gateway.http.guard import Guarding
 from olo_gateway.http.log_routes import log_routes
-from olo_gateway.http.rag_routes import rag_routes
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
-from olo_gateway.http.transfer_routes import IMPORT_PATH, MOST_BYTES, transfer_routes
-from olo_gateway.http.vector_store_routes import vector_store_routes
+from olo_gateway.http.vector_stores.routes import vector_store_routes
 from olo_gateway.own_models import OwnEmbedding, OwnTokenizing
 from olo_gateway.ports import RecentLogs, Runs
 from olo_gateway.runs.admission.admission import Admission

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from temporalio import activity
 
@@ -33,9 +33,6 @@ from olo_common.nats_bus import NatsBus
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_contracts.subjects import stream_subject
 from olo_contracts.vectors import pack
-
-if TYPE_CHECKING:  # these classes exist for type checkers alone
-    pass
 
 
 def candidate(model_id: str, free_slots: int = 4) -> router.Candidate:

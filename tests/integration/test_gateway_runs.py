@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import openai
@@ -34,9 +34,6 @@ from olo_gateway.app import running
 from olo_gateway.settings import GatewaySettings
 from olo_testing.ports import free_port
 from olo_testing.waiting import until
-
-if TYPE_CHECKING:  # these classes exist for type checkers alone
-    pass
 
 pytestmark = pytest.mark.integration
 

@@ -100,9 +100,7 @@ async def test_a_workflow_is_answered_streamed_and_seen_on_the_bus(
     )
     client = await Client.connect(temporal_address)
 
-    def mine(
-        events: list[bytes], kind: type[olo_events.InstanceAnnounced] | type[olo_events.InstanceLeft]
-    ) -> list[object]:
+    def mine(events: list[bytes], kind: type[olo_events.InstanceAnnounced | olo_events.InstanceLeft]) -> list[object]:
         parsed = [kind.parse(data) for data in events]
         return [event for event in parsed if event.model_id == settings.model_id]
 

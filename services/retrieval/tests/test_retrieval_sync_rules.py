@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,9 +13,6 @@ from olo_retrieval.sources.model import SyncState
 from olo_retrieval.sources.naming import document_id_of
 from olo_retrieval.sources.paths import chooser
 from olo_retrieval.sources.progress import progress_of
-
-if TYPE_CHECKING:
-    pass
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 from tests.bench.harness import write_csv
@@ -254,7 +254,7 @@ class _Restartable:
         self._port = port
         self.url = f"nats://127.0.0.1:{port}"
 
-    def __enter__(self) -> _Restartable:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from tests.integration.test_gateway_runs import World, asked, worlds
+from tests.integration.gateway_world import World, asked, worlds
 from tests.integration.test_llm_worker_temporal import make_settings
 
 from olo.gateway.v1.run_pb2 import ChatResponse

@@ -26,14 +26,14 @@ from olo_gateway.access.keyring import Keyring
 from olo_gateway.access.records import records_of
 from olo_gateway.batches.results import Endpoint
 from olo_gateway.http import needs
-from olo_gateway.http.batch_endpoints import ChatLines, CompletionLines, EmbeddingLines, ResponseLines
-from olo_gateway.http.batch_routes import batch_routes
+from olo_gateway.http.batches.endpoints import ChatLines, CompletionLines, EmbeddingLines, ResponseLines
+from olo_gateway.http.batches.routes import batch_routes
+from olo_gateway.http.documents.routes import rag_routes
+from olo_gateway.http.documents.transfers import transfer_routes
 from olo_gateway.http.file_routes import file_routes
 from olo_gateway.http.guard import Guarding, places_of, template_of
 from olo_gateway.http.log_routes import log_routes
-from olo_gateway.http.rag_routes import rag_routes
-from olo_gateway.http.transfer_routes import transfer_routes
-from olo_gateway.http.vector_store_routes import vector_store_routes
+from olo_gateway.http.vector_stores.routes import vector_store_routes
 from olo_gateway.runs.validation import RunLimits
 
 NOBODY: Any = None

@@ -19,6 +19,7 @@ from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.responses import Identity
 from olo_llm_worker.servicer import InferenceServicer
+from olo_testing.waiting import until
 
 Schedule = Callable[..., Scheduler]
 MESSAGES = [pb.ChatMessage(role=pb.ROLE_USER, content="hi")]
@@ -59,12 +60,6 @@ async def refused(stub: rpc.InferenceServiceAsyncStub, request: pb.GenerateReque
     with pytest.raises(OloError) as error:
         await call(stub.Generate, request, peer="the worker", timeout=timeout)
     return error.value
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_generate_answers_with_everything(served: Served, schedule: Schedule) -> None:

@@ -30,6 +30,7 @@ from olo_llm_worker.upstream.relay.types import (
     Turn,
     Usage,
 )
+from olo_testing.waiting import until
 
 FACTS = EngineFacts("m", "fake", 100, frozenset({"temperature", "stop"}), json_object=False, json_schema=False)
 
@@ -84,12 +85,6 @@ async def make() -> AsyncIterator[MakeDesk]:
 
 def request(text: str = "hi", **fields: Any) -> TextRequest:
     return TextRequest(fields.pop("request_id", "r"), (Turn("user", text),), **fields)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def refused(desk: Desk, wanted: TextRequest) -> OloError:

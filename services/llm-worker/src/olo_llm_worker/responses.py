@@ -63,20 +63,33 @@ class Call(Protocol):
     """A call of a tool; `arguments` is JSON text."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """What the model calls it."""
+        ...
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Of the tool."""
+        ...
+
     @property
-    def arguments(self) -> str: ...
+    def arguments(self) -> str:
+        """JSON text of an object."""
+        ...
 
 
 class Logprob(Protocol):
     """A token of the answer with its natural-log probability."""
 
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """Of the token."""
+        ...
+
     @property
-    def logprob(self) -> float: ...
+    def logprob(self) -> float:
+        """The natural logarithm of its probability."""
+        ...
 
 
 def finish_reason(finish: Enum) -> pb.FinishReason:

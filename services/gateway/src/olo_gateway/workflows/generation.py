@@ -17,7 +17,7 @@ from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_common.failures import from_failure
 from olo_contracts.queues import GENERATE_ACTIVITY, SELECT_ACTIVITY
-from olo_gateway.conversation import Fit, Prompt
+from olo_gateway.prompts import Fit, Prompt
 from olo_gateway.routing import select_request
 from olo_gateway.runs.attempts import (
     CONTEXT_TOO_LONG,

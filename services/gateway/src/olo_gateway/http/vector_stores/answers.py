@@ -8,7 +8,7 @@ from typing import Final, Literal, Protocol, TypeVar
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo_common.errors import InvalidField
 from olo_gateway.attributes import attributes_of
-from olo_gateway.http import vector_store_schemas as schemas
+from olo_gateway.http.vector_stores import schemas
 from olo_gateway.vector_stores import FileBatch, VectorStore
 
 _STATES: Final[dict[int, Literal["in_progress", "completed", "failed"]]] = {

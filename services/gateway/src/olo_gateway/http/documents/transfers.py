@@ -12,8 +12,8 @@ from olo.retrieval.v1 import transfer_service_pb2 as pb
 from olo_contracts.identifiers import COLLECTION
 from olo_gateway.access.caller import tenant
 from olo_gateway.adapters.collection_files import CollectionFiles
-from olo_gateway.http import document_schemas as schemas
-from olo_gateway.http.rag_answers import collection_of
+from olo_gateway.http.documents import schemas
+from olo_gateway.http.documents.answers import collection_of
 from olo_gateway.http.schemas import ErrorAnswer
 
 IMPORT_PATH: Final = "/v1/rag/import"

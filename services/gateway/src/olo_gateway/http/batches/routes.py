@@ -13,7 +13,7 @@ from olo_common.durations import seconds_of
 from olo_gateway.access.caller import tenant
 from olo_gateway.batch_calls import Batches
 from olo_gateway.batches.order import BatchOrder, seconds_of_window, window_of_seconds
-from olo_gateway.http import batch_schemas as schemas
+from olo_gateway.http.batches import schemas
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.schemas import ErrorAnswer
 

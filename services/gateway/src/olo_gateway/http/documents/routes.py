@@ -14,9 +14,9 @@ from olo_gateway.adapters.retrieval_documents import RetrievalDocuments
 from olo_gateway.attributes import filter_of
 from olo_gateway.errors import FileTooLarge
 from olo_gateway.files.shelf import Shelf
-from olo_gateway.http import document_schemas as schemas
 from olo_gateway.http.body import StrictRoute
-from olo_gateway.http.rag_answers import collection_of, document_of, passage_of, result_of
+from olo_gateway.http.documents import schemas
+from olo_gateway.http.documents.answers import collection_of, document_of, passage_of, result_of
 from olo_gateway.http.schemas import ErrorAnswer
 
 _MAX_CALL_BYTES: Final = 15 * 1024 * 1024

@@ -10,10 +10,10 @@ from olo.retrieval.v1.retrieval_service_pb2 import SearchRequest
 from olo_common.errors import InvalidField
 from olo_gateway.access.caller import tenant
 from olo_gateway.attributes import filter_of
-from olo_gateway.http import vector_store_schemas as schemas
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.schemas import ErrorAnswer
-from olo_gateway.http.vector_store_answers import batch_of, chunking_of, file_of, hit_of, page_of, store_of
+from olo_gateway.http.vector_stores import schemas
+from olo_gateway.http.vector_stores.answers import batch_of, chunking_of, file_of, hit_of, page_of, store_of
 from olo_gateway.vector_stores import Attachment, Label, VectorStores
 
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {

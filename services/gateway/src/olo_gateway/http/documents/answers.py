@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
-from olo_gateway.http import document_schemas as schemas
+from olo_gateway.http.documents import schemas
 
 _STATES: Final[dict[int, Literal["ready", "failed"]]] = {
     pb.DOCUMENT_STATE_READY: "ready",

@@ -26,7 +26,7 @@ from olo_common.failures import to_application_error
 from olo_common.grpc_client import call
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_contracts.subjects import subject_of
-from olo_gateway.workflows import generation, losses
+from olo_gateway.workflows import losses, tasks
 from olo_testing.ports import free_port
 from olo_testing.waiting import until
 
@@ -42,7 +42,7 @@ async def world(nats_url: str, temporal_address: str) -> AsyncIterator[World]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses are found out sooner than in earnest."""
-    monkeypatch.setattr(generation, "HEARTBEAT_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(tasks, "HEARTBEAT_TIMEOUT", timedelta(seconds=1))
     monkeypatch.setattr(losses, "LEASE_OVER", timedelta(milliseconds=100))
 
 

@@ -67,7 +67,9 @@ async def channel(target: str, tls: TlsSettings | None = None) -> AsyncIterator[
 
 
 async def call(method: Any, request: Any, *, peer: str, timeout: float, metadata: Any = None) -> Any:
-    """Calls a unary method, which goes on with the current trace. Its span is the server's; a call that fails has one here.
+    """Calls a unary method, which goes on with the current trace.
+
+    The span of a call is the server's. One that fails has a span here too: the server may never have heard of it.
 
     Args:
         method: A method of an aio stub.
@@ -96,6 +98,5 @@ async def call(method: Any, request: Any, *, peer: str, timeout: float, metadata
 
 
 def _tell(peer: str, began: int, code: grpc.StatusCode) -> None:
-    """The server may never have heard of the call, or have answered too late."""
     facts = {"rpc.system": "grpc", "rpc.grpc.status_code": code.value[0]}
     tell(f"call {peer}", began, time.time_ns(), kind=SpanKind.CLIENT, attributes=facts, problem=code.name)

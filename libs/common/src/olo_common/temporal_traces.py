@@ -126,8 +126,10 @@ class _Inbound(worker.WorkflowInboundInterceptor):
 
 
 class _Outbound(worker.WorkflowOutboundInterceptor):
-    _received: PayloadHeaders = {}
-    _passed_on: PayloadHeaders = {}
+    def __init__(self, next: worker.WorkflowOutboundInterceptor) -> None:
+        super().__init__(next)
+        self._received: PayloadHeaders = {}
+        self._passed_on: PayloadHeaders = {}
 
     def goes_on_with(self, info: workflow.Info) -> _Workflow | None:
         """Has the activities of this workflow go on with its trace; gives the workflow, where that is sampled."""

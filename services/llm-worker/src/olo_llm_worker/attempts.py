@@ -15,8 +15,8 @@ from temporalio import activity
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import OloError
 from olo_common.failures import to_application_error
-from olo_contracts.subjects import stream_subject, subject_of
 from olo_common.tracing import leave_trace
+from olo_contracts.subjects import stream_subject, subject_of
 from olo_llm_worker.errors import WorkerStopping
 from olo_llm_worker.outcomes import Outcome, attempt_finished
 from olo_llm_worker.ports import Publisher

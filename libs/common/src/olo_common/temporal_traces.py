@@ -81,7 +81,7 @@ class _Activities(worker.ActivityInboundInterceptor):
         info = activity.info()
         attributes: dict[str, Any] = {"temporalActivityID": info.activity_id, "olo.attempt": info.attempt}
         if info.workflow_id:
-            attributes |= {"temporalWorkflowID": info.workflow_id, "temporalRunID": info.workflow_run_id or ""}
+            attributes["temporalWorkflowID"] = info.workflow_id
         if not info.is_local:
             # How long it has waited for a worker.
             waited = info.started_time - info.current_attempt_scheduled_time

@@ -26,7 +26,8 @@ from olo_llm_worker.generation.engine import Batch
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, Sampling
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.conversion import convert
 from olo_testing.checkpoints import random_checkpoint
 
 ROUNDS = 5

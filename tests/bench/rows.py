@@ -184,6 +184,8 @@ ROWS: Final = (
     Row("start_up", "start_up", "importing a service, CPU: gateway, registry, router, retrieval, llm-worker, "
         "embed-worker", "a bare Python interpreter", column("beside_bare_interpreter", figure="import_cpu_s"), TIMES,
         Spread.EACH),
+    Row("start_up", "start_up", "until the port is open, CPU: gateway, registry, router, retrieval",
+        "a bare Python interpreter", column("beside_bare_interpreter", figure="open_cpu_s"), TIMES, Spread.EACH),
 )  # fmt: skip
 """In the order of the table."""
 

@@ -178,8 +178,10 @@ def lines_of(file: Path) -> list[Line]:
 
 
 def measured(rows: Iterable[Row], results: Path = RESULTS) -> list[tuple[str, ...]]:
-    """The cells of the rows whose files are there."""
-    return [row.cells(lines_of(file)) for row in rows if (file := results / f"{row.file}.csv").exists()]
+    """The cells of the rows whose figures are there."""
+    found = ((row, results / f"{row.file}.csv") for row in rows)
+    read = ((row, lines_of(file)) for row, file in found if file.exists())
+    return [row.cells(lines) for row, lines in read if row.figures(lines)]
 
 
 def markdown(cells: Iterable[Sequence[str]]) -> str:

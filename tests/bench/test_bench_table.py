@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.bench import __main__ as bench
-from tests.bench.harness import RESULTS
 from tests.bench.rows import MICROSECONDS, MORE_MILLISECONDS, PLAIN, ROWS, TIMES
 from tests.bench.table import (
     BEGIN,
@@ -73,11 +74,13 @@ def test_a_peer_is_told_behind_figures_that_are_no_ratios() -> None:
     assert more.cells(LINES)[2] == "-2.00 and +6.00 ms beside 4.00 and 3.00"
 
 
-def test_a_benchmark_that_has_not_run_here_has_no_row() -> None:
-    missing = Row("one", "no-such-file", "what", "", column("subject"), TIMES)
+def test_what_has_not_been_measured_has_no_row(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("# a machine\nkind,subject\na,1\n")
+    rows = [
+        Row("one", file, "what", "", column("subject", kind=kind), TIMES) for file in ("one", "two") for kind in "ab"
+    ]
 
-    assert measured([missing]) == []
-    assert not (RESULTS / "no-such-file.csv").exists()
+    assert measured(rows, tmp_path) == [("what", "-", "1.00x", "-", "-")]
 
 
 def test_a_table_for_a_terminal_is_aligned_and_has_no_marks() -> None:

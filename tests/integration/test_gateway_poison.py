@@ -20,7 +20,8 @@ from olo_llm_worker.adapters import engine_line
 from olo_llm_worker.adapters.model_text import ModelText
 from olo_llm_worker.app import running
 from olo_llm_worker.generation.types import Message
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.conversion import convert
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

@@ -29,7 +29,7 @@ from olo_common.settings import LogSettings, NatsSettings, TemporalSettings
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_contracts.subjects import pattern_of, stream_subject
 from olo_llm_worker.app import running
-from olo_llm_worker.model_directory import convert
+from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.settings import LlmWorkerSettings
 from olo_testing.ports import free_port
 from olo_testing.waiting import until

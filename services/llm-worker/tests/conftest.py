@@ -14,7 +14,8 @@ from olo_llm_worker.adapters.child_engine import ChildEngine, Placement, start_e
 from olo_llm_worker.adapters.fake_engine import FakeEngine
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.responses import Identity
 from olo_llm_worker.upstream.adapters.anthropic import AnthropicEngine
 from olo_llm_worker.upstream.adapters.openai import OpenAIEngine

@@ -30,7 +30,8 @@ from olo_llm_worker.generation.options import MAX_CONSTRAINED_TOKENS, resolve
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, ResponseFormat, Result, Sampling, Tool
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.model_directory.manifest import TOKENIZER, VOCABULARY
 from olo_testing.checkpoints import random_checkpoint
 

@@ -18,8 +18,9 @@ from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.errors import ModelDirectoryError
 from olo_llm_worker.generation.engine import Batch
 from olo_llm_worker.generation.types import Decoding, Message
-from olo_llm_worker.model_directory import ModelDirectory, convert, load
+from olo_llm_worker.model_directory import ModelDirectory, load
 from olo_llm_worker.model_directory.chat_template import DEMO_TEMPLATE, ChatTemplate, TemplateRefusal
+from olo_llm_worker.model_directory.conversion import convert
 
 USER = [Message("user", "[1] The bridge was opened in 1932.\nQuestion: When was the bridge opened?")]
 

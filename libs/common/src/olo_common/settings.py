@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from olo_common.base_settings import OloSettings, file_variable, secrets_of, settings_config
+from olo_common.described import Described
 from olo_common.errors import StartupError
 from olo_common.nats_settings import NatsSettings
 from olo_common.temporal_settings import PayloadSettings, TemporalSettings
@@ -43,7 +44,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
 
 
-class LogSettings(BaseSettings):
+class LogSettings(Described, BaseSettings):
     model_config = settings_config("OLO_LOG_")
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -77,7 +78,7 @@ class TracingSettings(OloSettings):
         return self
 
 
-class SecuritySettings(BaseSettings):
+class SecuritySettings(Described, BaseSettings):
     model_config = settings_config("OLO_")
 
     allow_insecure: bool = False
@@ -88,7 +89,6 @@ class SecuritySettings(BaseSettings):
 class ServiceSettings(OloSettings):
     """What each service can be told. Subclasses set the prefix, the port and their own fields."""
 
-    # A class's docstrings are read when it is made, so the subclass's own configuration comes too late for these.
     model_config = settings_config("OLO_")
 
     host: str = "127.0.0.1"

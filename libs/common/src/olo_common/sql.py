@@ -11,16 +11,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.util.concurrency import in_greenlet
 
+from olo_common import sql_revisions
 from olo_common.errors import StartupError, Unavailable
 from olo_common.logs import logger
 from olo_common.sql_tls import without_tls_parameters
@@ -109,18 +106,15 @@ class Database:
         await self._engine.dispose()
 
     def _upgrade(self, connection: Connection) -> str:
-        config = Config()
-        config.set_main_option("script_location", self._migrations)
-        config.attributes["connection"] = connection
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        found = MigrationContext.configure(connection).get_current_revision()
+        known, found = sql_revisions.known(self._migrations), sql_revisions.current(connection)
         if found is not None and found not in known:
             if not inspect(connection).has_table(self._table):
                 raise StartupError(f"the database of {self._name} is that of another service; each needs its own")
             logger(__name__).warning("database_is_of_a_newer_release", name=self._name, version=found)
             return found
-        command.upgrade(config, "head")
-        return MigrationContext.configure(connection).get_current_revision() or ""
+        if found != known[-1]:
+            sql_revisions.upgrade(connection, self._migrations)
+        return known[-1]
 
     @asynccontextmanager
     async def _wrapped(self) -> AsyncIterator[None]:

@@ -15,7 +15,7 @@ from typing import TypeAlias, TypedDict
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
-from temporalio.service import RPCError, TLSConfig
+from temporalio.service import GrpcCompression, RPCError, TLSConfig
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from olo_common.health import Health
@@ -77,6 +77,7 @@ async def temporal_client(settings: TemporalSettings, identity: str, buckets: Bu
         data_converter=data_converter(settings.payloads),
         interceptors=[*([TemporalTraces()] if tracing() else []), RunIds()],
         runtime=_runtime(buckets),
+        grpc_compression=GrpcCompression.GZIP if settings.compression else GrpcCompression.NONE,
         lazy=True,
     )
 

@@ -9,9 +9,10 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings
 
 from olo_common.base_settings import OloSettings, settings_config
+from olo_common.described import Described
 
 
-class PayloadSettings(BaseSettings):
+class PayloadSettings(Described, BaseSettings):
     model_config = settings_config("OLO_PAYLOAD_")
 
     store: str = ""
@@ -47,6 +48,9 @@ class TemporalSettings(OloSettings):
     """PEM file of the private key of that certificate. These files are read at start: restart to use new ones."""
     tls_server_name: str = ""
     """The name that the certificate of the Temporal frontend must hold; empty: the host of the address."""
+    compression: bool = False
+    """Whether what goes to the Temporal frontend and back is compressed. It costs both sides CPU on every call: for
+    frontends that are far away or paid by the byte, as Temporal Cloud is."""
     deployment_name: str = ""
     """The Worker Deployment of the workers that run workflows; Temporal's Worker Controller sets it. The run of a chat
     then stays with the build that began it, and processes of that build must live until it has ended; a build that is

@@ -15,15 +15,15 @@ from olo_gateway.batch_calls import Batches
 from olo_gateway.batches.order import BatchOrder, seconds_of_window, window_of_seconds
 from olo_gateway.http.batches import schemas
 from olo_gateway.http.body import StrictRoute
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": ErrorAnswer, "description": "A field is wrong; `param` names it."},
-    404: {"model": ErrorAnswer, "description": "There is no such batch or file."},
-    409: {"model": ErrorAnswer, "description": "The Idempotency-Key was used for another batch."},
-    412: {"model": ErrorAnswer, "description": "The batch has ended."},
-    501: {"model": ErrorAnswer, "description": "The operator has given no place for files."},
-    503: {"model": ErrorAnswer, "description": "A part of the system is away."},
+    400: {"description": "A field is wrong; `param` names it.", **AN_ERROR},
+    404: {"description": "There is no such batch or file.", **AN_ERROR},
+    409: {"description": "The Idempotency-Key was used for another batch.", **AN_ERROR},
+    412: {"description": "The batch has ended.", **AN_ERROR},
+    501: {"description": "The operator has given no place for files.", **AN_ERROR},
+    503: {"description": "A part of the system is away.", **AN_ERROR},
 }
 
 

@@ -17,15 +17,15 @@ from olo_gateway.files.shelf import Shelf
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.documents import schemas
 from olo_gateway.http.documents.answers import collection_of, document_of, passage_of, result_of
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 
 _MAX_CALL_BYTES: Final = 15 * 1024 * 1024
 """What one call to the retrieval service carries."""
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": ErrorAnswer, "description": "A field is wrong; `param` names it."},
-    404: {"model": ErrorAnswer, "description": "There is no such collection, document or file."},
-    409: {"model": ErrorAnswer, "description": "There is a collection of this name."},
-    503: {"model": ErrorAnswer, "description": "The retrieval service is away, or no embedding model answers."},
+    400: {"description": "A field is wrong; `param` names it.", **AN_ERROR},
+    404: {"description": "There is no such collection, document or file.", **AN_ERROR},
+    409: {"description": "There is a collection of this name.", **AN_ERROR},
+    503: {"description": "The retrieval service is away, or no embedding model answers.", **AN_ERROR},
 }
 _STRATEGIES: Final = {
     "structure": pb.CHUNK_STRATEGY_STRUCTURE,

@@ -14,19 +14,19 @@ from olo_gateway.access.caller import tenant
 from olo_gateway.adapters.collection_files import CollectionFiles
 from olo_gateway.http.documents import schemas
 from olo_gateway.http.documents.answers import collection_of
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 
 IMPORT_PATH: Final = "/v1/rag/import"
 MOST_BYTES: Final = 1024**5
 """The retrieval service says how much it takes; nothing of it is held here."""
 _TAR: Final = "application/x-tar"
 _AWAY: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": ErrorAnswer, "description": "A parameter or the file is wrong; `param` names it."},
-    404: {"model": ErrorAnswer, "description": "There is no such collection or embedding model."},
-    503: {"model": ErrorAnswer, "description": "The retrieval service is away."},
+    400: {"description": "A parameter or the file is wrong; `param` names it.", **AN_ERROR},
+    404: {"description": "There is no such collection or embedding model.", **AN_ERROR},
+    503: {"description": "The retrieval service is away.", **AN_ERROR},
 }
 _TAKEN: Final[dict[int | str, dict[str, Any]]] = {
-    409: {"model": ErrorAnswer, "description": "There is a collection of this name."}
+    409: {"description": "There is a collection of this name.", **AN_ERROR}
 }
 _BODY: Final = {
     "requestBody": {"required": True, "content": {_TAR: {"schema": {"type": "string", "format": "binary"}}}}

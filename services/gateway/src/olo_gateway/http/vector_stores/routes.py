@@ -11,16 +11,16 @@ from olo_common.errors import InvalidField
 from olo_gateway.access.caller import tenant
 from olo_gateway.attributes import filter_of
 from olo_gateway.http.body import StrictRoute
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.http.vector_stores import schemas
 from olo_gateway.http.vector_stores.answers import batch_of, chunking_of, file_of, hit_of, page_of, store_of
 from olo_gateway.vector_stores import Attachment, Label, VectorStores
 
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": ErrorAnswer, "description": "A field is wrong; `param` names it."},
-    404: {"model": ErrorAnswer, "description": "There is no such vector store or file."},
-    501: {"model": ErrorAnswer, "description": "The operator has given no place for files."},
-    503: {"model": ErrorAnswer, "description": "The retrieval service or the store of files is away."},
+    400: {"description": "A field is wrong; `param` names it.", **AN_ERROR},
+    404: {"description": "There is no such vector store or file.", **AN_ERROR},
+    501: {"description": "The operator has given no place for files.", **AN_ERROR},
+    503: {"description": "The retrieval service or the store of files is away.", **AN_ERROR},
 }
 _STORES: Final = "/v1/vector_stores"
 _STORE: Final = _STORES + "/{store_id}"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from olo_common.described import Described
 
 Attributes = dict[str, str | float | bool]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
+class _Model(Described, BaseModel):
+    pass
 
 
 class StaticChunking(_Model):

@@ -66,8 +66,7 @@ def test_every_span_hangs_where_it_belongs(tree: list[TracedSpan]) -> None:
 def test_a_step_is_told_once_and_within_its_parent(tree: list[TracedSpan]) -> None:
     names = [span.name for span in tree]
     for name in TREE:
-        # Dense and sparse are searched.
-        assert names.count(name) == (2 if name == "search qdrant" else 1), name
+        assert names.count(name) == 1, name
     by_id = {span.span_id: span for span in tree}
     for span in tree:
         parent = by_id.get(span.parent_id)

@@ -6,6 +6,7 @@ Needs the extra `sql` of this distribution.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -55,6 +56,7 @@ class Database:
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
             self._blocking = create_engine(url.set(drivername="sqlite"))
             event.listen(self._blocking, "connect", _prepare_sqlite)
+        self._observing: sqlite3.Connection | None = None
         self._writing = self._engine.execution_options(olo_write=True)
 
     @asynccontextmanager
@@ -80,6 +82,23 @@ class Database:
         async with self._wrapped():
             return await asyncio.to_thread(_rows, self._blocking, statement, parameters)
 
+    def state(self) -> int | None:
+        """A number that is another one after every commit to the file, whoever has made it. Must be called on the loop.
+
+        It costs a few microseconds, so that what was read before can be kept as long as the number stays. None where it
+        is not known: a server has none, and a file may be busy.
+        """
+        if self._blocking is None:
+            return None
+        try:
+            if self._observing is None:
+                # It never writes: of one's own commits SQLite says nothing. It never waits either.
+                self._observing = sqlite3.connect(str(self._blocking.url.database), timeout=0, isolation_level=None)
+            found: tuple[int] = self._observing.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error:
+            return None
+        return found[0]
+
     async def migrate(self) -> str:
         """Brings the tables to the newest revision this release knows, one process at a time; gives their revision.
 
@@ -101,6 +120,8 @@ class Database:
 
     async def close(self) -> None:
         """Closes the connections."""
+        if self._observing is not None:
+            self._observing.close()
         if self._blocking is not None:
             self._blocking.dispose()
         await self._engine.dispose()

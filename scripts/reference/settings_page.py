@@ -26,7 +26,11 @@ PROGRAMS: Mapping[str, type[BaseSettings]] = {
     "local stack": LocalSettings,
 }
 _SERVICES = {name for name, each in PROGRAMS.items() if issubclass(each, ServiceSettings)}
-_MADE_AT_START = {"OLO_LOCAL_ROOT": "the checkout"}
+_MADE_AT_START = {
+    "OLO_LOCAL_ROOT": "the checkout",
+    "OLO_LLM_WORKER_INSTANCE_ID": "host and random",
+    "OLO_EMBED_WORKER_INSTANCE_ID": "host and random",
+}
 """Variables whose default is another one on each machine."""
 _INTRODUCTION = """All settings are environment variables; `python -m olo_<service> --help` prints those of one
 service. A value that is wrong ends the process at its start, with one sentence that names the variable. Where a

@@ -47,4 +47,4 @@ def test_images_clients_and_descriptions() -> None:
 
 
 def test_the_changelog_begins_with_it() -> None:
-    assert found("CHANGELOG.md", r"^## (?:Unreleased: )?\[?([0-9][^\] ]*)") == VERSION
+    assert found("CHANGELOG.md", r"^## (?:Unreleased: )?\[?(\d+\.\d+\.\d+)") == VERSION

@@ -168,9 +168,11 @@ typescript: node-modules ## Check the types of the TypeScript client and build i
 	@$(NODE) $(TYPESCRIPT)/node_modules/typescript/bin/tsc --project $(TYPESCRIPT)/tsconfig.json
 	@$(NODE) $(TYPESCRIPT)/node_modules/typescript/bin/tsc --project $(TYPESCRIPT)/tsconfig.build.json
 
-reference: node-modules ## Write anew what the clients say of the gateway: types of HTTP calls, table of commands
-	@$(BIN)/python $(TYPESCRIPT)/generate.py
+reference: node-modules ## Write anew what is said of the code: docs/reference, metrics, commands, types of HTTP calls
+	@$(BIN)/python scripts/reference
+	@$(BIN)/python scripts/metrics_table.py
 	@$(BIN)/python clients/python/reference.py
+	@$(BIN)/python $(TYPESCRIPT)/generate.py
 
 ##@ Deployment
 

@@ -30,8 +30,8 @@ SVG = ROOT / "docs" / "images" / "demo.svg"
 COMMAND = ("make", "--no-print-directory", "demo", "ARGS=--once")
 COLUMNS, ROWS = 104, 30
 LEFT_OUT = "curl"
-LONGEST_WAIT = 1.0
-"""Seconds to which a longer silence is shortened."""
+LONGEST_WAIT = 0.8
+"""Seconds to which a longer wait between two lines is shortened."""
 HOLD = 9.0
 """Seconds for which the last screen stands before the picture begins again."""
 TYPING = 1.2
@@ -150,7 +150,7 @@ def record() -> str:
         sys.stderr.write("".join(text for _, _, text in events))
         raise SystemExit("the demo has failed: nothing is written")
     shown = " ".join(word for word in COMMAND if not word.startswith("--"))
-    header = {"version": 2, "width": COLUMNS, "height": 200, "command": shown, "idle_time_limit": LONGEST_WAIT}
+    header = {"version": 2, "width": COLUMNS, "height": 200, "command": shown}
     return "".join(json.dumps(each) + "\n" for each in (header, *events))
 
 
@@ -161,16 +161,25 @@ def draw(cast: str) -> str:
     terminal.lines[0].put(0, "$ ", ("green",), 0.0)
     terminal.lines[0].put(2, header["command"], ("bold",), 0.0)
     terminal.feed("\r\n", 0.0)
-    told, before = TYPING, 0.0
     for at, _, data in events:
-        told += min(at - before, LONGEST_WAIT)
-        before = at
-        terminal.feed(data, told)
+        terminal.feed(data, at)
     texts = [line.text for line in terminal.lines]
     lines = terminal.lines[: texts.index(LEFT_OUT) if LEFT_OUT in texts else len(texts)]
     while lines and not lines[-1].text:
         lines.pop()
+    _shorten(lines)
     return _svg(lines)
+
+
+def _shorten(lines: Sequence[Line]) -> None:
+    """Brings the moments at which lines come nearer to each other, where there is more than a short wait between."""
+    shown, told, before = {0.0: 0.0}, TYPING, 0.0
+    for at in sorted({line.at for line in lines} - {0.0}):
+        told += min(at - before, LONGEST_WAIT)
+        shown[at] = told
+        before = at
+    for line in lines:
+        line.at = shown[line.at]
 
 
 def _svg(lines: Sequence[Line]) -> str:

@@ -62,7 +62,9 @@ def nodes(*signs: str) -> Iterator[ast.AST]:
 
 def modules() -> list[str]:
     """Every module that declares errors."""
-    declaring = (path for path in SOURCES if re.search(r"^    (code = ErrorCode|reason = \")", path.read_text(), re.M))
+    declaring = (
+        path for path in SOURCES if re.search(r"^    (code = ErrorCode|reason = \")", path.read_text(), re.MULTILINE)
+    )
     inner = (path.relative_to(path.parents[-1]).as_posix().partition("/src/")[2] for path in declaring)
     return [module.removesuffix(".py").replace("/", ".") for module in inner]
 

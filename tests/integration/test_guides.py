@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from types import ModuleType
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -131,7 +131,7 @@ def test_the_picture_of_the_demo_says_nothing_that_the_demo_has_not_written() ->
     recorder = program(ROOT / "scripts/record_demo.py")
     header, *events = (json.loads(line) for line in recorder.CAST.read_text().splitlines())
     written = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", "".join(text for _, _, text in events))
-    drawn = ElementTree.fromstring(recorder.SVG.read_text()).iter("{http://www.w3.org/2000/svg}tspan")
+    drawn = ET.fromstring(recorder.SVG.read_text()).iter("{http://www.w3.org/2000/svg}tspan")
     prompt, command, *pieces = (each.text or "" for each in drawn)
     assert (prompt, command) == ("$", header["command"])
     assert len(pieces) > 30

@@ -19,7 +19,7 @@ from olo_gateway.http.call_headers import CallHeaders
 from olo_gateway.http.chat_routes import ANSWER_ERRORS
 from olo_gateway.http.completion_prompts import prompt_texts
 from olo_gateway.http.completion_schemas import CompletionRequest, TextChoice, TextCompletion
-from olo_gateway.http.forms import unsupported
+from olo_gateway.http.forms import bias_of, unsupported
 from olo_gateway.http.hang_up import until_hang_up
 from olo_gateway.http.orders import with_headers
 from olo_gateway.http.streaming import StreamPace, streamed
@@ -79,8 +79,6 @@ def order_of(body: CompletionRequest, prompt: str) -> ChatOrder:
     meant = {
         "suffix": bool(body.suffix),
         "best_of": body.best_of not in (None, 1),
-        "logit_bias": bool(body.logit_bias),
-        "logprobs": body.logprobs not in (None, 0, 1),
     }
     for name, refused in meant.items():
         if refused:
@@ -102,6 +100,8 @@ def order_of(body: CompletionRequest, prompt: str) -> ChatOrder:
             presence_penalty=body.presence_penalty or None,
             frequency_penalty=body.frequency_penalty or None,
             logprobs=body.logprobs is not None,
+            top_logprobs=body.logprobs or 0,
+            logit_bias=bias_of(body.logit_bias),
         ),
         timeout=body.timeout,
         wait_for_model=body.wait_for_model,

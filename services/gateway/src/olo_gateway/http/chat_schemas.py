@@ -122,8 +122,8 @@ class ChatCompletionRequest(RequestShape):
     logprobs: bool | None = None
     """Whether the log probability of each token is told; in a stream, in its last chunk."""
     top_logprobs: int | None = None
-    """How many of the likeliest tokens are told beside each token of the answer, 0 to 20; needs `logprobs`. Engines that
-    tell of the chosen token alone refuse it."""
+    """How many of the likeliest tokens are told beside each token of the answer, 0 to 20; needs `logprobs`. Engines
+    that tell of the chosen token alone refuse it."""
     logit_bias: dict[str, float] | None = None
     """What is added to the logits of tokens, by their ids in the model, which must be named; at most 300, -100 to 100.
     -100 bans a token. Engines that can do nothing else refuse other values than 0."""

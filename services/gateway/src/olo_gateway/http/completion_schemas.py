@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
@@ -40,8 +40,8 @@ class CompletionRequest(RequestShape):
     echo: bool | None = None
     """Put the prompt before the answer; not with logprobs."""
     logprobs: int | None = None
-    """Tell the log probability of each token, and of so many of the likeliest ones at its place, 0 to 20; in a stream, in
-    its last chunk. Engines that tell of the chosen token alone refuse more than 0."""
+    """Tell the log probability of each token, and of so many of the likeliest ones at its place, 0 to 20; in a stream,
+    in its last chunk. Engines that tell of the chosen token alone refuse more than 0."""
     best_of: int | None = None
     """Only 1 is supported."""
     suffix: str | None = None

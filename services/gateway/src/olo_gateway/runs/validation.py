@@ -65,7 +65,7 @@ def accepted(order: ChatOrder, limits: RunLimits) -> ChatOrder:
     _check_sampling(order.sampling)
     _check_probabilities(order.sampling)
     if order.sampling.logit_bias and not model:
-        raise InvalidField("model", "logit_bias needs a model by its name: each has other tokens", reason="model_missing")
+        raise InvalidField("model", "logit_bias needs a model by its name: each has others", reason="model_missing")
     if order.sampling.logit_bias and order.allow_fallback:
         raise InvalidField("allow_fallback", "does not go with logit_bias: each model has other tokens")
     rag = None if order.rag is None else _accepted_rag(order.rag, order.turns)

@@ -25,7 +25,7 @@ def log_probabilities(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64
 
 
 def likeliest(logprobs: npt.NDArray[np.float64], count: int) -> Top:
-    """So many of the likeliest tokens, the likeliest first, of equals the one with the lower id; none that is banned."""
+    """So many of the likeliest tokens, the likeliest first, of equals that with the lower id; none that is banned."""
     count = min(count, len(logprobs))
     # All that are as likely as the last one, so that equals do not fall out by chance.
     least = np.partition(logprobs, -count)[-count]

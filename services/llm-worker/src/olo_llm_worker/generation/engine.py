@@ -135,5 +135,5 @@ class Engine(Protocol):
 
 
 def steps_at_once(vocabulary_size: int) -> int:
-    """Tokens of an answer for itself that one call may generate: the engine keeps all of their scores until it returns."""
+    """Tokens of a solitary row that one call may generate: the engine keeps the scores of all until it returns."""
     return max(1, _SCORES_BYTES // (4 * vocabulary_size))

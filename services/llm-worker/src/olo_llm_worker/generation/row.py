@@ -104,9 +104,7 @@ class Row:
             self._take(token_ids, now)
             self._resumed = len(self.token_ids)
 
-    def accept(
-        self, token_ids: Sequence[int], logprobs: Sequence[float], now: float, tops: Sequence[Top] = ()
-    ) -> None:
+    def accept(self, token_ids: Sequence[int], logprobs: Sequence[float], now: float, tops: Sequence[Top] = ()) -> None:
         """Takes generated tokens; ends the answer where it is complete."""
         if self.outcome.done() or not token_ids:
             return

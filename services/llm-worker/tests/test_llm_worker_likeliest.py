@@ -195,3 +195,4 @@ def test_the_engine_lets_go_of_a_long_answer_which_goes_on_as_if_it_had_not(
     positional = Heard()
     generator.generate(Batch((prompt,), replace(decoding, min_tokens=6), (6,)), positional)
     assert AGAIN not in positional.ids, "its least length counts from where it began"
+    generator.close()

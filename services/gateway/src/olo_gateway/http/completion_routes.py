@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from olo.common.v1.common_pb2 import TokenUsage
 from olo.gateway.v1.run_pb2 import ChatResponse
+from olo_common.errors import InvalidField
 from olo_gateway.chats import Chats
 from olo_gateway.http.answers import answers_of, finish_reason_of, run_headers, usage_of
 from olo_gateway.http.body import StrictRoute
@@ -26,6 +27,7 @@ from olo_gateway.http.streaming import StreamPace, streamed
 from olo_gateway.http.text_stream import TEXT_PREFIX, TextEncoder, logprobs_of
 from olo_gateway.ports import Tokenizing
 from olo_gateway.runs.order import ChatOrder, Role, Sampling, Turn
+from olo_gateway.runs.validation import MAX_TOP_LOGPROBS
 
 
 def completion_routes(chats: Chats, tokenizing: Tokenizing, pace: StreamPace) -> APIRouter:
@@ -83,6 +85,8 @@ def order_of(body: CompletionRequest, prompt: str) -> ChatOrder:
     for name, refused in meant.items():
         if refused:
             raise unsupported(name)
+    if not 0 <= (body.logprobs or 0) <= MAX_TOP_LOGPROBS:
+        raise InvalidField("logprobs", f"must be from 0 to {MAX_TOP_LOGPROBS}")
     if body.echo and body.logprobs is not None:
         raise unsupported("echo", "does not go with logprobs: those of the prompt are not known")
     return ChatOrder(

@@ -9,7 +9,7 @@ import json
 import struct
 from array import array
 from dataclasses import dataclass, field
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from olo_llm_worker.generation.engine import Batch, Top
 from olo_llm_worker.generation.types import Decoding
@@ -205,9 +205,10 @@ class Tokens:
         """Out of what follows the head."""
         number, count, told, width = _TOKENS.unpack_from(data)
         rows, ids, logprobs, top_ids, top_logprobs = array("i"), array("i"), array("d"), array("i"), array("d")
+        parts: list[array[Any]] = [rows, ids, logprobs, top_ids, top_logprobs]
         lengths = (count, count, count if told else 0, count * width, count * width)
         begin = _TOKENS.size
-        for numbers, length in zip((rows, ids, logprobs, top_ids, top_logprobs), lengths, strict=True):
+        for numbers, length in zip(parts, lengths, strict=True):
             end = begin + length * numbers.itemsize
             numbers.frombytes(data[begin:end])
             if len(numbers) != length:

@@ -22,7 +22,7 @@ from tests.bench.llm_throughput import CHECKPOINT, SENTENCE, Served
 from olo_llm_worker.adapters.child_engine import Placement, start_engine
 from olo_llm_worker.adapters.cores import physical_cores
 from olo_llm_worker.adapters.native import NativeGenerator
-from olo_llm_worker.generation.engine import Batch
+from olo_llm_worker.generation.engine import Batch, Top
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, Sampling
@@ -45,7 +45,7 @@ class Counter:
     def began(self, *, cached: bool) -> None:
         self.start = time.perf_counter()
 
-    def token(self, row: int, token_id: int, logprob: float) -> bool:
+    def token(self, row: int, token_id: int, logprob: float, top: Top = ()) -> bool:
         self.tokens += 1
         return False
 

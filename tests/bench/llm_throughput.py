@@ -34,7 +34,7 @@ from olo_llm_worker.adapters.cores import physical_cores
 from olo_llm_worker.adapters.model_text import ModelText
 from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.generation.batching import Limits
-from olo_llm_worker.generation.engine import END, Batch
+from olo_llm_worker.generation.engine import END, Batch, Token, Top
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, Sampling
@@ -95,7 +95,7 @@ class Counter:
 
     def began(self, *, cached: bool) -> None: ...
 
-    def token(self, row: int, token_id: int, logprob: float) -> bool:
+    def token(self, row: int, token_id: int, logprob: float, top: Top = ()) -> bool:
         number = self.rows[row]
         self.first.setdefault(number, time.perf_counter())
         if token_id == END:
@@ -195,7 +195,7 @@ class Deaf:
 
     def began(self, *, cached: bool) -> None: ...
 
-    def tokens(self, tokens: Sequence[tuple[int, int, float]]) -> tuple[int, ...]:
+    def tokens(self, tokens: Sequence[Token], tops: Sequence[Top] = ()) -> tuple[int, ...]:
         return ()
 
 

@@ -24,7 +24,7 @@ from olo_llm_worker.adapters.grammar import Grammar
 from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.errors import EngineLost, ModelUnavailable, OutputInvalid
 from olo_llm_worker.generation.answers import answering
-from olo_llm_worker.generation.engine import AGAIN, END, Batch, Token
+from olo_llm_worker.generation.engine import AGAIN, END, Batch, Token, Top
 from olo_llm_worker.generation.formats.request import form_of
 from olo_llm_worker.generation.options import MAX_CONSTRAINED_TOKENS, resolve
 from olo_llm_worker.generation.policy import Policy
@@ -111,7 +111,7 @@ class Heard:
 
     def began(self, *, cached: bool) -> None: ...
 
-    def tokens(self, tokens: Sequence[Token]) -> set[int]:
+    def tokens(self, tokens: Sequence[Token], tops: Sequence[Top] = ()) -> set[int]:
         self.ids += [token_id for _, token_id, _ in tokens]
         return set()
 
@@ -263,6 +263,7 @@ async def test_a_check_of_an_engine_that_dies_fails_with_it(random_directory: Mo
         ({"sampling": Sampling(stop=("x",))}, "sampling.stop"),
         ({"sampling": Sampling(min_tokens=2)}, "sampling.min_tokens"),
         ({"sampling": Sampling(logprobs=True)}, "sampling.logprobs"),
+        ({"sampling": Sampling(logit_bias=((1, -100.0),))}, "sampling.logit_bias"),
         ({"sampling": Sampling(repetition_penalty=1.1)}, "sampling.repetition_penalty"),
         ({"tools": (Tool("look"),)}, "tools"),
     ],

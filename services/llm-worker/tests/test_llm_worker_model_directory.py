@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from olo_llm_worker.adapters.model_text import ModelText
 from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.errors import ModelDirectoryError
-from olo_llm_worker.generation.engine import Batch
+from olo_llm_worker.generation.engine import Batch, Top
 from olo_llm_worker.generation.types import Decoding, Message
 from olo_llm_worker.model_directory import ModelDirectory, load
 from olo_llm_worker.model_directory.chat_template import DEMO_TEMPLATE, ChatTemplate, TemplateRefusal
@@ -141,7 +141,7 @@ def greedy(directory: ModelDirectory) -> list[int]:
     class Listener:
         def began(self, *, cached: bool) -> None: ...
 
-        def token(self, row: int, token_id: int, logprob: float) -> bool:
+        def token(self, row: int, token_id: int, logprob: float, top: Top = ()) -> bool:
             tokens.append(token_id)
             return False
 

@@ -76,6 +76,8 @@ async def test_openai_takes_every_option_it_has(stub: Any) -> None:
         presence_penalty=0.5,
         frequency_penalty=-0.5,
         logprobs=True,
+        top_logprobs=2,
+        logit_bias=((9, 1.5), (11, -100.0)),
     )
     schema = {"type": "object"}
     assert await heard(engine, TextRequest("r", (Turn("user", "Hi", name="ann"),), options, schema=schema))
@@ -83,6 +85,7 @@ async def test_openai_takes_every_option_it_has(stub: Any) -> None:
     for name in ("temperature", "top_p", "top_k", "repetition_penalty", "seed", "min_tokens", "presence_penalty"):
         assert sent[name] == getattr(options, name)
     assert (sent["max_completion_tokens"], sent["stop"], sent["logprobs"]) == (5, ["\n"], True)
+    assert (sent["top_logprobs"], sent["logit_bias"]) == (2, {"9": 1.5, "11": -100.0})
     assert "max_tokens" not in sent
     assert sent["messages"] == [{"role": "user", "content": "Hi", "name": "ann"}]
     assert sent["response_format"]["json_schema"]["schema"] == schema
@@ -116,9 +119,12 @@ async def test_openai_calls_tools(stub: Any, openai: OpenAIEngine) -> None:
 
 async def test_openai_gives_log_probabilities(stub: Any, openai: OpenAIEngine) -> None:
     one = chunk("Hi", finish="stop")
-    one["choices"][0]["logprobs"] = {"content": [{"token": "Hi", "logprob": -0.25, "bytes": [72, 105]}]}
+    top = [{"token": "Hi", "logprob": -0.25}, {"token": "Yo", "logprob": -2, "top_logprobs": [{}]}, {"token": "no"}]
+    told = {"token": "Hi", "logprob": -0.25, "bytes": [72, 105], "top_logprobs": [*top, 7]}
+    one["choices"][0]["logprobs"] = {"content": [told, {"token": "?", "logprob": "x"}]}
     stub.replies[CHAT] = Reply(openai_events(one, "[DONE]"))
-    assert (await heard(openai))[0] == Delta("Hi", (Logprob("Hi", -0.25),))
+    expected = Logprob("Hi", -0.25, (Logprob("Hi", -0.25), Logprob("Yo", -2.0)))
+    assert (await heard(openai))[0] == Delta("Hi", (expected,))
 
 
 async def test_anthropic_streams_text_and_usage(stub: Any, anthropic: AnthropicEngine) -> None:

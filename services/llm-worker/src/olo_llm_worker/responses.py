@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol, Self
@@ -79,7 +79,7 @@ class Call(Protocol):
 
 
 class Logprob(Protocol):
-    """A token of the answer with its natural-log probability."""
+    """A token with its natural-log probability, and of an answer the likeliest ones at its place."""
 
     @property
     def text(self) -> str:
@@ -89,6 +89,11 @@ class Logprob(Protocol):
     @property
     def logprob(self) -> float:
         """The natural logarithm of its probability."""
+        ...
+
+    @property
+    def top(self) -> Sequence[Logprob]:
+        """The likeliest tokens at its place, the likeliest first."""
         ...
 
 
@@ -102,9 +107,12 @@ def tool_calls(calls: Iterable[Call]) -> list[pb.ToolCall]:
     return [pb.ToolCall(id=call.id, name=call.name, arguments_json=call.arguments) for call in calls]
 
 
-def token_logprobs(logprobs: Iterable[Logprob]) -> list[pb.TokenLogprob]:
-    """Tokens with their log probabilities."""
-    return [pb.TokenLogprob(text=token.text, logprob=token.logprob) for token in logprobs]
+def token_logprobs(logprobs: Iterable[Logprob], *, tops: bool = True) -> list[pb.TokenLogprob]:
+    """Tokens with their log probabilities, and with the likeliest tokens at their places or without them."""
+    return [
+        pb.TokenLogprob(text=token.text, logprob=token.logprob, top=token_logprobs(token.top) if tops else ())
+        for token in logprobs
+    ]
 
 
 def timings(queue: float, first_token: float, total: float) -> pb.GenerationTimings:

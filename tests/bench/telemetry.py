@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,9 @@ async def measure() -> None:
             "on": endpoint,
             "sampled": {**endpoint, "OTEL_TRACES_SAMPLER_ARG": "0.1"},
             "traces": endpoint,
+            "metrics": {},
         }
+        assert traced.keys() >= {*names}, f"TELEMETRY_FLEETS: there are {', '.join(traced)}"
         metered = {name: [free_port() for _ in range(3)] for name in names if name in ("on", "sampled", "metrics")}
         subjects = {
             name: stack.enter_context(
@@ -114,17 +116,19 @@ async def measure() -> None:
                 # There and back again, so that a machine that gets slower is even to all.
                 for name in subjects if number % 2 else reversed(subjects):
                     told[name].append(await _round(subjects[name], requests))
-        if traced.keys() & {*names}:
+        if {*names} != {"metrics"}:
             assert collector.spans > requests, "the spans did not arrive: their cost is not in the figure"
     for name in names:
         _report(name, told[name], told[OFF])
-    header = ["fleet", "round", *FIGURES]
-    rows = [
-        [name, number, *(round(figure(each), 6) for figure in FIGURES.values())]
-        for name, rounds_ in told.items()
-        for number, each in enumerate(rounds_, start=1)
-    ]
-    write_csv("telemetry", header, rows)
+    if "on" in told:
+        header = ["round", *(f"{name}_{figure}" for name in told for figure in FIGURES)]
+        write_csv(
+            "telemetry", header, [[n, *_figures(each)] for n, each in enumerate(zip(*told.values(), strict=True), 1)]
+        )
+
+
+def _figures(fleets: Iterable[Round]) -> list[float]:
+    return [round(figure(each), 6) for each in fleets for figure in FIGURES.values()]
 
 
 def _report(name: str, subject: list[Round], peer: list[Round]) -> None:

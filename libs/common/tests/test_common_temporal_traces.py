@@ -24,7 +24,8 @@ pytestmark = pytest.mark.integration
 
 CANARY = "canary-4711"
 UNSAMPLED = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"}
-PATIENCE = timedelta(seconds=30)
+PATIENCE = timedelta(seconds=60)
+"""Of every step, of tasks of the workflow too: one that comes too late is done again, and told again."""
 ALL = ["RunActivity:near", "RunActivity:remote", "RunWorkflow:traced", "StartWorkflow:traced", "caller", "inside"]
 Finished = dict[str, list[ReadableSpan]]
 
@@ -76,7 +77,9 @@ async def client(temporal_address: str) -> AsyncIterator[Client]:
 
 
 async def run(client: Client, wish: str) -> None:
-    await client.execute_workflow("traced", wish, id=uuid.uuid4().hex, task_queue="traces", run_timeout=PATIENCE)
+    await client.execute_workflow(
+        "traced", wish, id=uuid.uuid4().hex, task_queue="traces", task_timeout=PATIENCE, run_timeout=2 * PATIENCE
+    )
 
 
 def by_name(exporter: InMemorySpanExporter) -> Finished:

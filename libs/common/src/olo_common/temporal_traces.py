@@ -192,7 +192,7 @@ def _to_headers(headers: PayloadHeaders) -> dict[str, str]:
         return {}
     try:
         told = PayloadConverter.default.from_payload(payload)
-    except (ValueError, RuntimeError):
+    except (ValueError, KeyError, RuntimeError):
         return {}
     fields = told.items() if isinstance(told, dict) else ()
     return {name: value for name, value in fields if isinstance(name, str) and isinstance(value, str)}

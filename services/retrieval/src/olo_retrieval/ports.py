@@ -250,8 +250,8 @@ class Index(Protocol):
         """Those that share words, best first."""
         ...
 
-    async def hybrid(self, text: str, limit: int) -> list[Hit]:
-        """Both of at most `limit`, fused by their ranks, best first; less than `limit` hits are all there are."""
+    async def hybrid(self, text: str, limit: int) -> Ranking:
+        """Both, each of at most `limit`, fused by their ranks: the best of them, and whether they are all."""
         ...
 
 

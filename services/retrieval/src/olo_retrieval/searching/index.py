@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from typing import Final
 
 from olo_retrieval.errors import SparseUnavailable
 from olo_retrieval.filters import Filter
 from olo_retrieval.ports import Embedder, VectorStore
 from olo_retrieval.searching.likeness import compared
-from olo_retrieval.types import Collection, Hit, InputSide, SparseVector, Vector
+from olo_retrieval.types import Collection, Hit, InputSide, Ranking, SparseVector, Vector
+
+_SPARE: Final = 4
 
 
 class CollectionIndex:
@@ -22,7 +25,7 @@ class CollectionIndex:
         condition: What the metadata must be like.
         sparse: Whether there are sparse vectors.
         with_vectors: Whether every hit shall have its vector.
-        whole: Whether a hybrid search gives all that either search has found, in place of as many as each may find.
+        whole: Whether a hybrid search gives all that either search has found, in place of the best.
     """
 
     def __init__(
@@ -60,13 +63,15 @@ class CollectionIndex:
         found = await self._vectors.search(self._model, self._selection, sparse, limit, with_vectors=True)
         return compared(found, dense)
 
-    async def hybrid(self, text: str, limit: int) -> list[Hit]:
-        """Both, fused by their ranks, best first."""
+    async def hybrid(self, text: str, limit: int) -> Ranking:
+        """Both, fused by their ranks: the best of them, and whether they are all."""
         dense, sparse = await self._embedded_twice(text)
-        most = 2 * limit if self._whole else limit
-        return await self._vectors.search_hybrid(
+        # To rank takes less than to read what was ranked: the half is read, and some for versions that are not served.
+        most = 2 * limit if self._whole else limit // 2 + _SPARE
+        hits = await self._vectors.search_hybrid(
             self._model, self._selection, dense, sparse, limit, most=most, with_vectors=self._with_vectors
         )
+        return Ranking(hits, len(hits) < min(limit, most))
 
     async def _embedded_twice(self, text: str) -> tuple[Vector, SparseVector]:
         if not self._has_sparse:

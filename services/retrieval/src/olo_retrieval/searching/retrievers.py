@@ -35,8 +35,7 @@ class Hybrid:
 
     async def retrieve(self, index: Index, text: str, limit: int) -> Ranking:
         """Ranks by reciprocal rank fusion."""
-        hits = await index.hybrid(text, limit)
-        return Ranking(hits, len(hits) < limit)
+        return await index.hybrid(text, limit)
 
 
 def own_retrievers() -> dict[str, Retriever]:

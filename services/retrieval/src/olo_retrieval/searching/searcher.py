@@ -138,7 +138,7 @@ class Searcher:
             query.filter,
             sparse=self._sparse,
             with_vectors=query.mmr_lambda is not None,
-            # A threshold asks whether what is nearest in meaning goes on; else as many as are looked at are enough.
+            # With a threshold, what is nearest in meaning tells whether to look deeper, and all of it is wanted.
             whole=query.min_score is not None,
         )
         hits = await self._served_hits(collection, query, index, self._retrievers[name])

@@ -136,7 +136,9 @@ def _runs(node: ast.stmt) -> bool:
         case ast.If():
             return ast.unparse(node.test) not in ("TYPE_CHECKING", "__name__ == '__main__'")
         case ast.With(items=[item]):
-            return ast.unparse(item) != "workflow.unsafe.imports_passed_through()"
+            only_imports = all(isinstance(each, ast.Import | ast.ImportFrom) for each in node.body)
+            named = ast.unparse(item).partition("(")[0]
+            return not (only_imports and named in ("workflow.unsafe.imports_passed_through", "spared"))
         case ast.Expr() | ast.For() | ast.While() | ast.With() | ast.Try():
             return True
     return False

@@ -43,8 +43,8 @@ def _of_file(file: str) -> Mapping[str, Mapping[str, str]]:
     """By the qualified names of the classes in a file: their fields, and what stands below them."""
     try:
         tree = ast.parse(Path(file).read_text(encoding="utf-8"))
-    except OSError:
-        # Without the sources nothing is described, as with pydantic.
+    except (OSError, ValueError, SyntaxError):
+        # Without the sources nothing is described, as with pydantic; and all else goes on.
         return {}
     return {name: dict(_docstrings(found)) for name, found in _classes(tree, "")}
 

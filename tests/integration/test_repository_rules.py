@@ -114,6 +114,9 @@ def _public(
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not node.name.endswith("Servicer"):
             yield from _public(node, f"{node.name}.")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            # What a protocol says is there, the docstring of its class explains.
+            if [*map(ast.unparse, [*node.decorator_list, *node.body])] == ["property", "..."]:
+                continue
             yield f"{within}{node.name}", node
 
 
@@ -135,9 +138,10 @@ def _runs(node: ast.stmt) -> bool:
             return False
         case ast.If():
             return ast.unparse(node.test) not in ("TYPE_CHECKING", "__name__ == '__main__'")
-        case ast.With(items=[item]):
-            return ast.unparse(item) != "workflow.unsafe.imports_passed_through()"
-        case ast.Expr() | ast.For() | ast.While() | ast.With() | ast.Try():
+        case ast.With(body=body):
+            # How something is imported may have to be said around it.
+            return not all(isinstance(inside, ast.Import | ast.ImportFrom) for inside in body)
+        case ast.Expr() | ast.For() | ast.While() | ast.Try():
             return True
     return False
 

@@ -114,6 +114,9 @@ def _public(
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not node.name.endswith("Servicer"):
             yield from _public(node, f"{node.name}.")
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            # What a protocol says is there, the docstring of its class explains.
+            if [*map(ast.unparse, [*node.decorator_list, *node.body])] == ["property", "..."]:
+                continue
             yield f"{within}{node.name}", node
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -35,18 +36,17 @@ def said(stack: Stack, arguments: list[str]) -> list[str]:
 def test_answers_with_citations(stack: Stack) -> None:
     (ingest, _), (asked, answered), (unknown, _) = shown("answers-with-citations")
     assert "demo (48 passages)" in said(stack, ingest)[-1]
-    told = said(stack, asked)
-    assert "1908" in told[0]
+    answer = json.loads(stack.olo(*asked, "--json"))
+    assert "1908" in answer["message"]["content"]
     assert "1908" in answered[0]
-    files = [[re.findall(r"\((\S+\.md)\)", line) for line in lines if "[1] " in line] for lines in (told, answered)]
-    assert files[0] == files[1] != []
-    assert told[-1].startswith("model olo-demo, run run-")
+    passages = [re.sub(r"^[* ]", "", line.rpartition(" ")[0]) for line in answered[1:-1]]
+    assert [f"[{each['index']}] {each['title']} ({each['source']})" for each in answer["citations"]] == passages
     assert said(stack, unknown)
 
 
 def test_why_a_model_was_chosen(stack: Stack) -> None:
     question = "When did the harbour tram of Saltmere begin to run?"
-    run = RUN.findall(stack.olo("chat", question, "--collection", "demo", "--top-k", "4"))[-1]
+    run = json.loads(stack.olo("chat", question, "--collection", "demo", "--json"))["run_id"]
     (explain, explained), (replay, replayed) = shown("see-why-a-model-was-chosen")
     told = said(stack, [RUN.sub(run, each) for each in explain])
     assert headings(told) == headings(explained)

@@ -18,7 +18,7 @@ import pytest
 from olo_local.variables import all_variables
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("docs", "services", "libs", "clients", "deploy", "models", "samples", "tests", "scripts", "proto")
+FOLDERS = ("docs", ".github", "services", "libs", "clients", "deploy", "models", "samples", "tests", "scripts", "proto")
 NOT_OURS = {"node_modules", "site-packages", "__pycache__", "static", "dist"}
 
 

@@ -1,4 +1,4 @@
-"""What is written for maintainers names files, targets and tests that exist."""
+"""What is written for maintainers names files and tests that exist; `test_guides.py` sees to links and commands."""
 
 from __future__ import annotations
 
@@ -31,39 +31,17 @@ PATH = re.compile(
     r"(?<![\w./<…*])((?:services|libs|proto|clients|deploy|docs|scripts|tests|models|samples)/[\w./*-]*[\w*])(?!…)"
 )
 """A path from the top of the repository; `*` stands for anything."""
-HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-TARGET = re.compile(r"`make ([a-z-]+)")
 
 
 def of_page(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def anchors(text: str) -> set[str]:
-    """The anchors that a page has, as the pages of repositories make them of headings."""
-    bare = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in HEADING.findall(text))
-    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in bare}
-
-
-@pytest.mark.parametrize("page", PAGES, ids=of_page)
-def test_links_lead_somewhere(page: Path) -> None:
-    for link in LINK.findall(page.read_text()):
-        if "://" in link:
-            continue
-        path, _, anchor = link.partition("#")
-        target = (page.parent / path) if path else page
-        assert target.exists(), f"{of_page(page)}: {link}"
-        if anchor:
-            assert anchor in anchors(target.read_text()), f"{of_page(page)}: {link}"
-
-
 @pytest.mark.parametrize("page", [each for each in PAGES if "reference" not in each.parts], ids=of_page)
-def test_paths_and_targets_exist(page: Path) -> None:
+def test_paths_exist(page: Path) -> None:
     text = page.read_text()
     for path in PATH.findall(text):
         assert any(ROOT.glob(path)), f"{of_page(page)}: {path}"
-    for target in TARGET.findall(text):
-        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), f"make {target}"
 
 
 @pytest.mark.parametrize("page", [each for each in PAGES if "development" in each.parts], ids=of_page)

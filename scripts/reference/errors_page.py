@@ -20,7 +20,9 @@ _OF_A_CLASS = '    reason = "'
 _INTRODUCTION = """Every error has a *code* of the first table, a *reason* that programs may rely on, and a message
 for people. The reason is `error.code` in OpenAI's dialect, `ErrorInfo.reason` of domain `olo` in gRPC's status
 details, and the type of a failed Temporal activity or workflow; it is the same everywhere. A wrong field is named
-(`error.param`, `BadRequest`), a delay to wait is told (`Retry-After`, `RetryInfo`)."""
+(`error.param`, `BadRequest`), a delay to wait is told (`Retry-After`, `RetryInfo`).
+
+What to do about each: [troubleshooting](../guides/troubleshooting.md)."""
 _YES = {True: "yes", False: ""}
 _ABOUT_RETRIES = """*Again*: whether the same request may succeed later without a change. Clients of this project
 try again by themselves, with the same request id; whoever does so without one may ask twice."""

@@ -142,6 +142,10 @@ ROUNDS ?= 3
 rolling: setup ## Restart every service in good order, one by one, under load, as an upgrade does (ROUNDS=3)
 	@$(BIN)/python -m tests.chaos.rolling --rounds $(ROUNDS) $(ARGS)
 
+.PHONY: endurance
+endurance: setup ## Load the whole stack with all kinds of requests and show whether it stays flat (MINUTES=30)
+	@$(BIN)/python -m tests.endurance --minutes $(MINUTES) $(ARGS)
+
 ##@ Contracts
 
 .PHONY: proto proto-check

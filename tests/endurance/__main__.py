@@ -58,6 +58,7 @@ async def endure(directory: Path, told: argparse.Namespace) -> bool:
         await running
         left = await _open_runs(stack)
         end = load.seconds
+        watch.look(end)
         rest.after.update(await _at_rest(stack))
     sound = verdict(load.tally, watch, rest, end=min(end, seconds), left=left)
     if not told.dry:

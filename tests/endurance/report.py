@@ -44,7 +44,7 @@ def verdict(tally: Tally, watch: Watch, rest: Rest, *, end: float, left: int) ->
     print(
         f"{whole.requests} requests, {whole.refused} refused, p50 {whole.p50:.2f} s, p95 {whole.p95:.2f} s;"
         f" {whole.badly} of those that were accepted did not end well ({tally.lost_share:.3%}, target 0);"
-        f" {left} runs left open; restarted: {', '.join(watch.restarted) or 'none'}"
+        f" {left} runs left open; restarted: {', '.join(sorted(watch.restarted)) or 'none'}"
     )
     for reason, times in tally.bad.items():
         print(f"  {times} x {reason}")

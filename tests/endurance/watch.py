@@ -39,16 +39,15 @@ class Watch:
         self._pids = pids
         self._tasks = tasks
         self._began = dict(pids())
+        self.restarted: set[str] = set()
+        """Parts that were seen with another process than at first."""
         self.samples: dict[str, list[Sample]] = defaultdict(list)
-
-    @property
-    def restarted(self) -> list[str]:
-        """Parts whose process is another one than at first."""
-        return [part for part, pid in self._pids().items() if pid != self._began[part]]
 
     def look(self, seconds: float) -> None:
         """Takes a sample of each process; children of a part, such as the engine of a model, count together."""
         for part, pid in self._pids().items():
+            if pid != self._began[part]:
+                self.restarted.add(part)
             try:
                 process = psutil.Process(pid)
                 self.samples[part].append(_sample([process], seconds, self._tasks_of(part)))

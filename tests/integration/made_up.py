@@ -30,7 +30,7 @@ def texts() -> st.SearchStrategy[str]:
 @st.composite
 def messages(draw: st.DrawFn, kind: Descriptor, words: st.SearchStrategy[str] | None = None, depth: int = 0) -> Any:
     """Messages of a type, valid on the wire, with any of their fields set; texts are `words`, or any."""
-    words = words or texts()
+    words = texts() if words is None else words
     message = GetMessageClass(kind)()
     for field in kind.fields:
         inner = field.message_type

@@ -75,9 +75,9 @@ endif
 EXAMPLES ?= 200
 
 .PHONY: fuzz
-fuzz: setup ## Make requests up from the OpenAPI description, many for each operation (EXAMPLES=200)
+fuzz: setup ## Make requests, RPCs and events up, many for each operation (EXAMPLES=200)
 	@OLO_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout 3600 services/gateway/tests/test_gateway_openapi.py \
-		services/gateway/tests/test_gateway_dialect_bad_input.py
+		services/gateway/tests/test_gateway_dialect_bad_input.py tests/integration/test_fuzz.py
 
 .PHONY: check
 check: lint types contracts proto-check ## All that is checked without running: lint, types, contracts, generated code

@@ -102,7 +102,7 @@ async def fuzz_cluster(folder: Path, nats_url: str, temporal: str, **gateway: An
 
 async def furnish(olo: AsyncOlo) -> None:
     """Waits for the models, and fills the collection."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while {MODEL, EMBEDDING} - {model.model_id async for model in olo.models.list() if model.available}:
             await asyncio.sleep(0.05)
         await olo.collections.create(COLLECTION)

@@ -135,6 +135,20 @@ async def test_odd_paths_get_nowhere_without_a_key(http: httpx.AsyncClient, path
     assert (await http.get(f"http://gateway{path}", headers=forged)).status_code == 401
 
 
+async def test_no_websocket_is_let_in(edge: DialectEdge) -> None:
+    said: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message)
+
+    scope = {"type": "websocket", "path": "/v1/models", "headers": [], "query_string": b"", "subprotocols": []}
+    await edge.app(scope, receive, send)  # type: ignore[arg-type]
+    assert [(message["type"], message["code"]) for message in said] == [("websocket.close", 1008)]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "told"),
     [

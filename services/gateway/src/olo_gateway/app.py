@@ -21,6 +21,7 @@ from olo_common.lifecycle import Lifetime, background
 from olo_common.nats_bus import nats_bus
 from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker, worker_version
+from olo_gateway.access.caller import NOBODY, OPEN, outside_calls
 from olo_gateway.activities import ChatActivities
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.key_file import kept_keys
@@ -64,6 +65,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
         StartupError: A port is taken, or a file of TLS cannot be used.
     """
     async with AsyncExitStack() as stack:
+        stack.enter_context(outside_calls(NOBODY if settings.api_keys_file else OPEN))
         health = Health([TEMPORAL_CONDITION])
         most = settings.max_runs_in_flight
         bounds = Bounds(min(settings.min_runs_in_flight, most), most, settings.tolerated_slowdown)

@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from olo.common.v1.common_pb2 import HARDWARE_TYPE_CPU, HARDWARE_TYPE_GPU
 from olo.inference.v1 import inference_service_pb2 as pb
+from olo_common.durations import seconds_of
 from olo_common.errors import InvalidField
 from olo_contracts.identifiers import REQUEST_ID, is_valid
 from olo_llm_worker.errors import ModelNotFound
@@ -21,6 +22,8 @@ _FINISH: Final = {
     "LENGTH": pb.FINISH_REASON_LENGTH,
     "TOOL_CALLS": pb.FINISH_REASON_TOOL_CALLS,
 }
+
+_LONGEST_SECONDS: Final = 366 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -133,8 +136,8 @@ def introduction(identity: Identity, hardware: str) -> pb.GetModelInfoResponse:
 
 
 def time_allowed(request: pb.GenerateRequest, *, elapsed: float = 0.0) -> float | None:
-    """Seconds that the request leaves, of which some have elapsed; None: any."""
-    return request.timeout.ToTimedelta().total_seconds() - elapsed if request.HasField("timeout") else None
+    """Seconds that the request leaves, of which some have elapsed; None: any. No clock takes more than so many."""
+    return min(seconds_of(request.timeout), _LONGEST_SECONDS) - elapsed if request.HasField("timeout") else None
 
 
 def shortest(*seconds: float | None) -> float | None:

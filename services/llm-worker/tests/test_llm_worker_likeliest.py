@@ -21,7 +21,8 @@ from olo_llm_worker.generation.engine import AGAIN, Batch, Top
 from olo_llm_worker.generation.row import Row
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Choice, Decoding, Finish, Job, Message, Sampling, TokenLogprob
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.model_directory.manifest import TOKENIZER, VOCABULARY
 from olo_testing.checkpoints import random_checkpoint
 

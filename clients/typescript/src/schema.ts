@@ -5318,8 +5318,11 @@ export interface components {
             token: string;
             /** Logprob */
             logprob: number;
-            /** Bytes */
-            bytes: number[];
+            /**
+             * Bytes
+             * @description None where the token is a part of a character.
+             */
+            bytes: number[] | null;
             /** Top Logprobs */
             top_logprobs?: components["schemas"]["TopLogprob"][] | null;
         };
@@ -5335,8 +5338,11 @@ export interface components {
              * @description Natural logarithm, before temperature, top_p and top_k.
              */
             logprob: number;
-            /** Bytes */
-            bytes: number[];
+            /**
+             * Bytes
+             * @description None where the token is a part of a character.
+             */
+            bytes: number[] | null;
             /**
              * Top Logprobs
              * @description The likeliest tokens at this place, the likeliest first. The chosen one need not be among them.
@@ -5442,8 +5448,11 @@ export interface components {
             token: string;
             /** Logprob */
             logprob: number;
-            /** Bytes */
-            bytes: number[];
+            /**
+             * Bytes
+             * @description None where the token is a part of a character.
+             */
+            bytes: number[] | null;
         };
         /** TopLogprobAnswer */
         TopLogprobAnswer: {
@@ -5457,8 +5466,11 @@ export interface components {
              * @description Natural logarithm, before temperature, top_p and top_k.
              */
             logprob: number;
-            /** Bytes */
-            bytes: number[];
+            /**
+             * Bytes
+             * @description None where the token is a part of a character.
+             */
+            bytes: number[] | null;
         };
         /** UrlCitation */
         UrlCitation: {

@@ -27,7 +27,10 @@ CALLS = [
 ]
 
 
-LIKELY = [inference.TokenLogprob(text="Sun", logprob=-0.5), inference.TokenLogprob(text="<end>", logprob=-1.5)]
+LIKELY = [
+    inference.TokenLogprob(text=text, logprob=logprob)
+    for text, logprob in (("Sun", -0.5), ("<end>", -1.5), ("\ufffd", -2.5))
+]
 
 
 async def calling(run_id: str, request: ChatRequest) -> ChatResponse:
@@ -119,7 +122,12 @@ async def test_calls_and_further_answers_come_back(openai_client: openai.AsyncOp
     assert second.logprobs is not None
     (token,) = second.logprobs.content or []
     assert (token.token, token.logprob, token.bytes) == ("Sun", -0.5, list(b"Sun"))
-    assert [(each.token, each.logprob) for each in token.top_logprobs] == [("Sun", -0.5), ("<end>", -1.5)]
+    assert [(each.token, each.logprob) for each in token.top_logprobs] == [
+        ("Sun", -0.5),
+        ("<end>", -1.5),
+        ("\ufffd", -2.5),
+    ]
+    assert [each.bytes for each in token.top_logprobs] == [list(b"Sun"), list(b"<end>"), None]
     assert answer.usage is not None
     assert answer.usage.completion_tokens_details is not None
 

@@ -107,8 +107,13 @@ def logprobs_of(answer: Alternative) -> LogprobsAnswer | None:
     )
 
 
+def bytes_of(token: str) -> list[int] | None:
+    """The bytes of a token; None where it is a part of a character, of which only the replacement is known."""
+    return None if "\ufffd" in token else list(token.encode())
+
+
 def _logprob_of(token: TokenLogprob) -> dict[str, Any]:
-    return {"token": token.text, "logprob": token.logprob, "bytes": list(token.text.encode())}
+    return {"token": token.text, "logprob": token.logprob, "bytes": bytes_of(token.text)}
 
 
 def details_of(response: ChatResponse) -> details_schemas.RunDetails:

@@ -81,7 +81,8 @@ class TopLogprobAnswer(AnswerShape):
     """A control token is told by its name."""
     logprob: float
     """Natural logarithm, before temperature, top_p and top_k."""
-    bytes: list[int]
+    bytes: list[int] | None
+    """None where the token is a part of a character."""
 
 
 class TokenLogprobAnswer(TopLogprobAnswer):

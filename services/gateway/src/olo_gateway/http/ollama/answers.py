@@ -13,7 +13,7 @@ from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, TokenLo
 from olo_common.durations import seconds_of
 from olo_common.errors import OloError
 from olo_gateway.following import ChatEvent, Completed, Progress, Started
-from olo_gateway.http.answers import details_of
+from olo_gateway.http.answers import bytes_of, details_of
 from olo_gateway.http.errors import Dialect, error_body
 from olo_gateway.http.ollama.errors import LINES
 from olo_gateway.http.ollama.names import now
@@ -77,7 +77,7 @@ def _end(response: ChatResponse) -> dict[str, Any]:
 
 
 def _logprob(token: TokenLogprob) -> dict[str, Any]:
-    told: dict[str, Any] = {"token": token.text, "logprob": token.logprob, "bytes": list(token.text.encode())}
+    told: dict[str, Any] = {"token": token.text, "logprob": token.logprob, "bytes": bytes_of(token.text)}
     return told | ({"top_logprobs": list(map(_logprob, token.top))} if token.top else {})
 
 

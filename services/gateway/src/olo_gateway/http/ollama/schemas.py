@@ -159,7 +159,8 @@ class AnsweredCall(AnswerShape):
 class TopLogprob(AnswerShape):
     token: str
     logprob: float
-    bytes: list[int]
+    bytes: list[int] | None
+    """None where the token is a part of a character."""
 
 
 class TokenLogprob(TopLogprob):

@@ -75,9 +75,9 @@ endif
 EXAMPLES ?= 200
 
 .PHONY: fuzz
-fuzz: setup ## Make requests up from the OpenAPI description, many for each operation (EXAMPLES=200)
+fuzz: setup ## Make requests, RPCs and events up, many for each operation (EXAMPLES=200)
 	@OLO_FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest --timeout 3600 services/gateway/tests/test_gateway_openapi.py \
-		services/gateway/tests/test_gateway_dialect_bad_input.py
+		services/gateway/tests/test_gateway_dialect_bad_input.py tests/integration/test_fuzz.py
 
 .PHONY: check
 check: lint types contracts proto-check ## All that is checked without running: lint, types, contracts, generated code
@@ -142,6 +142,10 @@ ROUNDS ?= 3
 rolling: setup ## Restart every service in good order, one by one, under load, as an upgrade does (ROUNDS=3)
 	@$(BIN)/python -m tests.chaos.rolling --rounds $(ROUNDS) $(ARGS)
 
+.PHONY: endurance
+endurance: setup ## Load the whole stack with all kinds of requests and show whether it stays flat (MINUTES=30)
+	@$(BIN)/python -m tests.endurance --minutes $(MINUTES) $(ARGS)
+
 ##@ Contracts
 
 .PHONY: proto proto-check
@@ -168,9 +172,11 @@ typescript: node-modules ## Check the types of the TypeScript client and build i
 	@$(NODE) $(TYPESCRIPT)/node_modules/typescript/bin/tsc --project $(TYPESCRIPT)/tsconfig.json
 	@$(NODE) $(TYPESCRIPT)/node_modules/typescript/bin/tsc --project $(TYPESCRIPT)/tsconfig.build.json
 
-reference: node-modules ## Write anew what the clients say of the gateway: types of HTTP calls, table of commands
-	@$(BIN)/python $(TYPESCRIPT)/generate.py
+reference: node-modules ## Write anew what is said of the code: docs/reference, metrics, commands, types of HTTP calls
+	@$(BIN)/python scripts/reference
+	@$(BIN)/python scripts/metrics_table.py
 	@$(BIN)/python clients/python/reference.py
+	@$(BIN)/python $(TYPESCRIPT)/generate.py
 
 ##@ Deployment
 

@@ -1,10 +1,13 @@
-"""Runs the benchmarks named on the command line, or all of them."""
+"""Runs the benchmarks named on the command line, or all of them, and prints one table of what they have measured."""
 
 from __future__ import annotations
 
 import importlib
 import signal
 import sys
+
+from tests.bench import rows
+from tests.bench.table import measured, plain
 
 from olo_common.logs import configure_logs
 from olo_common.settings import LogSettings
@@ -46,11 +49,21 @@ def _end(*_: object) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGTERM, _end)
-    for name in sys.argv[1:] or BENCHMARKS:
+    names = sys.argv[1:] or BENCHMARKS
+    for name in names:
         if name not in BENCHMARKS:
             sys.exit(f"there is no benchmark {name}; there are {', '.join(BENCHMARKS)}")
-        configure_logs(LogSettings(level="error", format="console"), "bench")
-        importlib.import_module(f"tests.bench.{name}").main()
+    ran = []
+    try:
+        for name in names:
+            configure_logs(LogSettings(level="error", format="console"), "bench")
+            importlib.import_module(f"tests.bench.{name}").main()
+            ran.append(name)
+    finally:
+        # Those that have ended have written their files, whatever has become of the others.
+        if told := measured(row for row in rows.ROWS if row.benchmark in ran):
+            print(f"\n{plain(told)}", end="")
+        rows.main()
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ NOISY, QUIET = 96, 9
 AT_ONCE = 8
 """Runs that are started together: Temporal must take them faster than the model can answer them."""
 SLOTS, SECONDS = 4, 1.0
-WAIT_TARGET, THROUGHPUT_TARGET = 0.2, 0.95
 
 
 async def begun(runs: TemporalRuns, tenant: str) -> str:
@@ -71,13 +70,10 @@ async def measured(temporal: str) -> None:
         rows.append([number, *found[True], *found[False]])
     waits = [row[1] / row[3] for row in rows]  # type: ignore[operator]
     rates = [row[2] / row[4] for row in rows]  # type: ignore[operator]
-    for what, ratios, target, reached in (
-        ("wait of the quiet, p95", waits, WAIT_TARGET, statistics.median(waits) <= WAIT_TARGET),
-        ("answers in a second", rates, THROUGHPUT_TARGET, statistics.median(rates) >= THROUGHPUT_TARGET),
-    ):
+    for what, ratios in (("wait of the quiet, p95", waits), ("answers in a second", rates)):
         print(
             f"fairness {what}: {statistics.median(ratios):.2f}x of first come, first served"
-            f" ({min(ratios):.2f} to {max(ratios):.2f}), target {target:.2f}x, {'reached' if reached else 'missed'}"
+            f" ({min(ratios):.2f} to {max(ratios):.2f})"
         )
     header = ["round", "fair_quiet_p95_s", "fair_per_s", "first_come_quiet_p95_s", "first_come_per_s"]
     write_csv("fairness", header, rows)

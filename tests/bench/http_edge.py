@@ -32,7 +32,6 @@ from olo_testing.ports import free_port
 from olo_testing.processes import running
 
 ROUNDS, TIMES = 7, 40
-TARGETS = {"p50": 1.15, "cpu": 1.25}
 LOAD_ROUNDS = 3
 CONNECTIONS = 8
 """As many as the gateway always lets in: refusals are quick, and would count as answers."""
@@ -70,7 +69,7 @@ async def over_grpc(gateway: GatewayServiceStub, http: RawHttp, clock: CpuClock)
 
     await first_answer(by_grpc)
     comparison = await compare(by_http, by_grpc, rounds=ROUNDS, times=TIMES, clock=clock)
-    report("http_edge", comparison, TARGETS)
+    report("http_edge", comparison)
     added = [subject.p50 - peer.p50 for subject, peer in zip(comparison.subject, comparison.peer, strict=True)]
     print(f"http_edge added by HTTP: {1000 * statistics.median(added):+.2f} ms")
 

@@ -29,7 +29,8 @@ from olo_llm_worker.generation.answers import answering
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Job, Message, ResponseFormat, Sampling
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.conversion import convert
 from olo_testing.checkpoints import random_checkpoint
 
 ROUNDS = 3

@@ -2,9 +2,8 @@
 
 Decoding reads every weight once for each step, so that the bandwidth of memory, over the bytes of the weights, bounds
 the tokens a second of one row; that bound is measured in the same run. Weights that fit the caches can pass it.
-Targets: all replicas 0.65x of the bound, sixteen rows 6x one.
 
-The first token behind a shared system prompt of some 250 tokens is timed with and without keeping it. Target: 0.6x.
+The first token behind a shared system prompt of some 250 tokens is timed with and without keeping it.
 """
 
 from __future__ import annotations
@@ -23,11 +22,12 @@ from tests.bench.llm_throughput import CHECKPOINT, SENTENCE, Served
 from olo_llm_worker.adapters.child_engine import Placement, start_engine
 from olo_llm_worker.adapters.cores import physical_cores
 from olo_llm_worker.adapters.native import NativeGenerator
-from olo_llm_worker.generation.engine import Batch
+from olo_llm_worker.generation.engine import Batch, Top
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, Sampling
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.conversion import convert
 from olo_testing.checkpoints import random_checkpoint
 
 ROUNDS = 5
@@ -45,7 +45,7 @@ class Counter:
     def began(self, *, cached: bool) -> None:
         self.start = time.perf_counter()
 
-    def token(self, row: int, token_id: int, logprob: float) -> bool:
+    def token(self, row: int, token_id: int, logprob: float, top: Top = ()) -> bool:
         self.tokens += 1
         return False
 
@@ -81,16 +81,13 @@ def roofline(directory: ModelDirectory, replicas: int) -> None:
         rows.append([number, bound, one, each, sixteen])
     engine.close()
     served.plain.close()
-    tell("one row on each replica beside the bound of memory", [row[3] / row[1] for row in rows], 0.65)
-    tell("sixteen rows beside one, on one replica", [row[4] / row[2] for row in rows], 6.0)
+    tell("one row on each replica beside the bound of memory", [row[3] / row[1] for row in rows])
+    tell("sixteen rows beside one, on one replica", [row[4] / row[2] for row in rows])
     write_csv("llm_roofline", ["round", "bound_per_s", "one_per_s", "replicas_per_s", "sixteen_per_s"], rows)
 
 
-def tell(what: str, ratios: list[float], target: float, *, at_most: bool = False) -> None:
-    middle = statistics.median(ratios)
-    reached = middle <= target if at_most else middle >= target
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    print(f"{what}: {middle:.2f}x ({spread}), target {target:.2f}x, {'reached' if reached else 'missed'}")
+def tell(what: str, ratios: list[float]) -> None:
+    print(f"{what}: {statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
 async def first_token(scheduler: Scheduler, number: int) -> tuple[float, int]:
@@ -119,8 +116,8 @@ async def prefixes(directory: ModelDirectory, replicas: int) -> None:
     for scheduler, engine in zip((kept, plain), engines, strict=True):
         await scheduler.close()
         await engine.close()
-    tell("first token with the system prompt kept beside without", [row[1] / row[2] for row in rows], 0.6, at_most=True)
-    tell("requests that found it kept", [hits / len(rows)], 0.9)
+    tell("first token with the system prompt kept beside without", [row[1] / row[2] for row in rows])
+    tell("requests that found it kept", [hits / len(rows)])
     write_csv("llm_prefixes", ["request", "kept_s", "plain_s", "cached_tokens"], rows)
 
 

@@ -35,7 +35,7 @@ from tokenizers import Tokenizer
 
 from olo_llm_worker.adapters.model_text import ModelText
 from olo_llm_worker.generation.types import Message
-from olo_llm_worker.model_directory import convert
+from olo_llm_worker.model_directory.conversion import convert
 from olo_testing.checkpoints import random_checkpoint
 
 USERS = (1, 4, 16)

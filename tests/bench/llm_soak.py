@@ -33,7 +33,7 @@ from olo_llm_worker.generation.answers import answering
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Job, Message, ResponseFormat, Sampling
-from olo_llm_worker.model_directory import convert
+from olo_llm_worker.model_directory.conversion import convert
 
 USERS = 16
 CORES_USED = 0.5

@@ -7,7 +7,7 @@ Sixteen users send prompts of mixed lengths; arrivals are random (Poisson), the 
 - `single`: one request at a time, on all cores;
 - `ideal`: all requests known beforehand, in the fullest batches of like lengths, on the replicas of `ours`.
 
-Written: tokens a second, and time to the first token as users see it. Targets: 3x fifo, 4x single, 0.75x ideal.
+Written: tokens a second, and time to the first token as users see it.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ from olo_llm_worker.adapters.cores import physical_cores
 from olo_llm_worker.adapters.model_text import ModelText
 from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.generation.batching import Limits
-from olo_llm_worker.generation.engine import END, Batch
+from olo_llm_worker.generation.engine import END, Batch, Token, Top
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, Sampling
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.model_directory.manifest import TOKENIZER, VOCABULARY
 from olo_testing.checkpoints import random_checkpoint
 
@@ -94,7 +95,7 @@ class Counter:
 
     def began(self, *, cached: bool) -> None: ...
 
-    def token(self, row: int, token_id: int, logprob: float) -> bool:
+    def token(self, row: int, token_id: int, logprob: float, top: Top = ()) -> bool:
         number = self.rows[row]
         self.first.setdefault(number, time.perf_counter())
         if token_id == END:
@@ -194,7 +195,7 @@ class Deaf:
 
     def began(self, *, cached: bool) -> None: ...
 
-    def tokens(self, tokens: Sequence[tuple[int, int, float]]) -> tuple[int, ...]:
+    def tokens(self, tokens: Sequence[Token], tops: Sequence[Top] = ()) -> tuple[int, ...]:
         return ()
 
 
@@ -261,11 +262,9 @@ def throughput(name: str, served: Served, replicas: int, rounds: int, requests: 
             rows.append(
                 [number, way, theirs.tokens, theirs.seconds, statistics.median(theirs.first), p95(theirs.first)]
             )
-    for way, target in {"fifo": 3.0, "single": 4.0, "ideal": 0.75}.items():
-        middle = statistics.median(ratios[way])
-        verdict = "reached" if middle >= target else "missed"
-        spread = f"{min(ratios[way]):.2f} to {max(ratios[way]):.2f}"
-        print(f"{name} tokens/s beside {way}: {middle:.2f}x ({spread}), target {target:.2f}x, {verdict}")
+    for way, found in ratios.items():
+        spread = f"{min(found):.2f} to {max(found):.2f}"
+        print(f"{name} tokens/s beside {way}: {statistics.median(found):.2f}x ({spread})")
     for way, seconds in waits.items():
         print(f"{name} first token, {way}: p50 {statistics.median(seconds):.3f} s, p95 {p95(seconds):.3f} s")
     header = ["round", "way", "tokens", "seconds", "first_p50_s", "first_p95_s"]

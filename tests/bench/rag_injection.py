@@ -32,7 +32,7 @@ from olo_llm_worker.generation.answers import answering
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Job, Message, Sampling
-from olo_llm_worker.model_directory import convert
+from olo_llm_worker.model_directory.conversion import convert
 
 _ROOT = Path(__file__).resolve().parents[2]
 _AT_ONCE = 4

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import qdrant_edge as edge
+import uvloop
 from sqlalchemy import insert
 from tests.bench.harness import write_csv
 from tests.bench.rag_parts import MODEL
@@ -40,7 +41,7 @@ from olo_retrieval.adapters.vectors.edge import EdgeStore, open_edge
 from olo_retrieval.adapters.vectors.edge_filter import edge_filter
 from olo_retrieval.adapters.vectors.points import DENSE, SPARSE, IndexOptions, space_of
 from olo_retrieval.adapters.vectors.scope import condition_of
-from olo_retrieval.app import _registrations
+from olo_retrieval.app import registrations
 from olo_retrieval.migration_servicer import MigrationServicer
 from olo_retrieval.searching.retrievers import HYBRID, own_retrievers
 from olo_retrieval.searching.searcher import Searcher
@@ -105,7 +106,8 @@ def main() -> None:
     rows: list[list[object]] = []
     for size in sizes:
         with tempfile.TemporaryDirectory() as scratch:
-            rows.append(asyncio.run(measured(size, Path(scratch))))
+            # On the event loop of the services.
+            rows.append(uvloop.run(measured(size, Path(scratch))))
     header = ["chunks", "p50_s", "p99_s", "engine_p50_s", "engine_p99_s", "added_p50_s", "added_p99_s", "recall@10"]
     write_csv("rag_search", [*header, "upserts_per_s", "optimize_s"], rows)
 
@@ -133,8 +135,8 @@ async def measured(count: int, scratch: Path) -> list[object]:
             searcher=searcher, max_document_bytes=1, max_file_bytes=1, fetch_urls=False,
         )  # fmt: skip
         settings = RetrievalSettings(port=0, grace_seconds=0.0)
-        registrations = _registrations(servicer, MigrationServicer(unused), TransferServicer(unused, unused))
-        address = await stack.enter_async_context(grpc_server(settings, registrations, Health()))
+        served = registrations(servicer, MigrationServicer(unused), TransferServicer(unused, unused))
+        address = await stack.enter_async_context(grpc_server(settings, served, Health()))
         stub = RetrievalServiceStub(await stack.enter_async_context(channel(address)))
         shard = store._shards[space_of(MODEL, IndexOptions())]
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 from tests.bench.harness import write_csv
@@ -34,7 +34,6 @@ from olo_testing.servers import nats_server
 INSTANCES, MODELS, DEAD = 1000, 100, 50
 LEASE = 6.0
 STEADY_SECONDS = 15.0
-TARGET_SHARE = 0.5
 """Of one core, so that the other and half of this one are free."""
 
 LISTENER = f"""
@@ -165,9 +164,9 @@ async def staleness(stub: Any, fleet: Fleet) -> list[float]:
 async def measure(directory: Path) -> list[list[object]]:
     rows: list[list[object]] = []
 
-    def tell(figure: str, value: float, target: str, reached: bool) -> None:
-        print(f"registry_fleet {figure}: {value:.2f}, target {target}, {'reached' if reached else 'missed'}")
-        rows.append([figure, round(value, 3), target])
+    def tell(figure: str, value: float) -> None:
+        print(f"registry_fleet {figure}: {value:.2f}")
+        rows.append([figure, round(value, 3)])
 
     async with AsyncExitStack() as stack:
         port, nats_port = free_port(), free_port()
@@ -194,19 +193,19 @@ async def measure(directory: Path) -> list[list[object]]:
 
             await until(complete)
             own, floor = await steady_share([registry.pid, listener.pid])
-            tell("cpu_share_of_a_core", own, f"<= {TARGET_SHARE}", own <= TARGET_SHARE)
-            tell("beside_a_process_that_only_hears", own / max(floor, 0.001), "-", True)
+            tell("cpu_share_of_a_core", own)
+            tell("beside_a_process_that_only_hears", own / max(floor, 0.001))
 
             late = await staleness(stub, fleet)
-            tell("dead_listed_p50_s", statistics.median(late), f"<= {LEASE}", statistics.median(late) <= LEASE)
-            tell("dead_listed_worst_s", late[-1], f"<= {LEASE + 1}", late[-1] <= LEASE + 1)
+            tell("dead_listed_p50_s", statistics.median(late))
+            tell("dead_listed_worst_s", late[-1])
 
             registry.kill()
             registry.wait()
             registry = start_registry(directory, port, nats.url)
             await until(_answers(stub))
             again = await until(complete)
-            tell("all_known_after_registry_answers_s", again, "<= 2", again <= 2)
+            tell("all_known_after_registry_answers_s", again)
 
             nats.kill()
             missing = 0
@@ -229,8 +228,8 @@ async def measure(directory: Path) -> list[list[object]]:
             for _ in range(int(LEASE / 0.5) + 2):
                 missing = max(missing, len(fleet._seqs) - len(await known(stub) - {"fresh"}))
                 await asyncio.sleep(0.5)
-            tell("heard_again_after_nats_restart_s", heard, "<= 2", heard <= 2)
-            tell("lost_by_the_nats_outage", missing, "0", missing == 0)
+            tell("heard_again_after_nats_restart_s", heard)
+            tell("lost_by_the_nats_outage", missing)
         finally:
             _end(registry)
     return rows
@@ -254,7 +253,7 @@ class _Restartable:
         self._port = port
         self.url = f"nats://127.0.0.1:{port}"
 
-    def __enter__(self) -> _Restartable:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -278,4 +277,4 @@ def main() -> None:
     """Runs all parts."""
     with tempfile.TemporaryDirectory() as scratch:
         rows = asyncio.run(measure(Path(scratch)))
-    write_csv("registry_fleet", ["figure", "value", "target"], rows)
+    write_csv("registry_fleet", ["figure", "value"], rows)

@@ -30,7 +30,6 @@ SIZES = ((10, 10), (100, 100), (1000, 100), (1000, 1000))
 DECISIONS = 2000
 HEARTBEATS_PER_DECISION = 2
 """1,000 a second beside 500 decisions a second."""
-TARGET_MICROSECONDS = 200.0
 
 WISHES = {
     "order": Wish(Request()),
@@ -141,10 +140,9 @@ def main() -> None:
             busy = timed(decide, bench, heartbeats=True)
             p50, p99 = statistics.median(rest), statistics.quantiles(rest, n=100)[98]
             busy50, busy99 = statistics.median(busy), statistics.quantiles(busy, n=100)[98]
-            verdict = "reached" if busy50 <= TARGET_MICROSECONDS else "missed"
             print(
                 f"select {name}, {instances} instances of {models} models: p50 {p50:.0f} us, p99 {p99:.0f} us; under "
-                f"heartbeats {busy50:.0f} / {busy99:.0f} us; {p50 / peer:.2f}x of sorting everything; {verdict}"
+                f"heartbeats {busy50:.0f} / {busy99:.0f} us; {p50 / peer:.2f}x of sorting everything"
             )
             rows.append([name, instances, models, *(round(each, 1) for each in (p50, p99, busy50, busy99, peer))])
     header = ["request", "instances", "models", "p50_us", "p99_us", "busy_p50_us", "busy_p99_us", "peer_p50_us"]

@@ -33,8 +33,6 @@ from olo_testing.servers import nats_server, temporal_server
 
 ROUNDS = 40
 TOKENS_PER_SECOND = 20
-FIRST_TARGET, BETWEEN_TARGET = 50.0, 1.0
-"""Milliseconds that may be added, at the median."""
 _MESSAGE = inference.ChatMessage(role=inference.ROLE_USER, content="#7# hello")
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -125,18 +123,16 @@ def report(pairs: list[tuple[Timing, Timing]]) -> None:
     """Prints what is added, and writes each pair."""
     added = [subject.first - peer.first for subject, peer in pairs]
     middle = statistics.median(added)
-    verdict = "reached" if middle <= FIRST_TARGET else "missed"
     print(
-        f"stream_latency first token: +{middle:.1f} ms (quartiles {_quartiles(added)}), target +{FIRST_TARGET:.0f} ms, "
-        f"{verdict}; {statistics.median(s.first for s, _ in pairs):.1f} ms beside "
+        f"stream_latency first token: +{middle:.1f} ms (quartiles {_quartiles(added)}); "
+        f"{statistics.median(s.first for s, _ in pairs):.1f} ms beside "
         f"{statistics.median(p.first for _, p in pairs):.1f} ms"
     )
     subject = [gap for s, _ in pairs for gap in s.between]
     peer = [gap for _, p in pairs for gap in p.between]
     middle = statistics.median(subject) - statistics.median(peer)
-    verdict = "reached" if middle <= BETWEEN_TARGET else "missed"
     print(
-        f"stream_latency between tokens: {middle:+.2f} ms p50, target +{BETWEEN_TARGET:.0f} ms, {verdict}; p99 "
+        f"stream_latency between tokens: {middle:+.2f} ms p50; p99 "
         f"{_percentile(subject, 99):.1f} ms beside {_percentile(peer, 99):.1f} ms"
     )
     rows = [

@@ -19,7 +19,6 @@ from olo_embed_worker import convert
 from olo_embed_worker.batching.tickets import Embedded
 
 TEXTS, DIMENSION = 32, 384
-TARGET = 1.15
 
 
 def main() -> None:
@@ -61,5 +60,5 @@ async def measured() -> None:
             await untyped(question)
 
         comparison = await compare(array, raw, rounds=31, times=100, clock=CpuClock())
-        report("vector_hop", comparison, {"p50": TARGET})
+        report("vector_hop", comparison, ["p50"])
     await server.stop(None)

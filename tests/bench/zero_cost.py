@@ -19,7 +19,8 @@ from olo.inference.v1 import inference_service_pb2 as inference
 from olo_common.lifecycle import Lifetime
 from olo_common.nats_bus import NatsBus, nats_bus
 from olo_common.settings import NatsSettings, TemporalSettings, TracingSettings
-from olo_common.tracing import configure_tracing, temporal_interceptors
+from olo_common.temporal_traces import TemporalTraces
+from olo_common.tracing import configure_tracing, tracing
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_worker.presence import Advertisement, Presence, present
 
@@ -91,7 +92,7 @@ async def serve() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
     configure_tracing("bench", TracingSettings())
-    client = await Client.connect(TemporalSettings().address, interceptors=temporal_interceptors())
+    client = await Client.connect(TemporalSettings().address, interceptors=[TemporalTraces()] if tracing() else [])
     model = ZeroCost(int(os.environ[SLOTS]), float(os.environ[SECONDS]))
     worker = Worker(
         client,

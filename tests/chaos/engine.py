@@ -77,6 +77,9 @@ class SlowEngine:
     def detokenize(self, token_ids: Sequence[int]) -> str:
         return "".join(word(token) for token in token_ids if token < _BEGIN)
 
+    def spell(self, token_id: int) -> str:
+        return self.detokenize([token_id])
+
     async def check_schema(self, schema: str, answer: Sequence[int]) -> None:
         """Never asked: this engine does not say that it masks tokens."""
         raise NotImplementedError

@@ -38,12 +38,12 @@ def programs(stack: Stack) -> Iterator[Program]:
     for path in sorted(PROGRAMS.glob("*.mjs")):
         # Packages are looked for beside the program, so it is run where they are.
         yield Program(path.stem, ("node", "--input-type=module", "-"), path.read_text(encoding="utf-8"))
-    yield from _readme(stack)
+    yield from _guide(stack)
 
 
-def _readme(stack: Stack) -> Iterator[Program]:
-    """The calls that README shows with grpcurl, made by buf curl, which speaks the same."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def _guide(stack: Stack) -> Iterator[Program]:
+    """The calls that the guide shows with grpcurl, made by buf curl, which speaks the same."""
+    text = (ROOT / "docs/guides/call-with-grpc.md").read_text(encoding="utf-8")
     for number, shown in enumerate(_GRPCURL.finditer(text), 1):
         call = (
             "--protocol",
@@ -53,7 +53,7 @@ def _readme(stack: Stack) -> Iterator[Program]:
             shown["body"],
             f"http://{stack.target}/{shown['method']}",
         )
-        yield Program(f"readme-grpc-{number}", (binary("buf"), "curl", *call))
+        yield Program(f"guide-grpc-{number}", (binary("buf"), "curl", *call))
 
 
 def problem_of(program: Program, env: Mapping[str, str]) -> str:

@@ -75,6 +75,27 @@ def test_mutual_tls_or_keys_take_the_place_of_insecurity(tmp_path: Path) -> None
     assert (told["OLO_ALLOW_INSECURE"], told["OLO_GATEWAY_API_KEYS_FILE"]) == ("false", "/etc/olo/keys/keys.yaml")
 
 
+def test_each_service_lets_in_those_that_call_it_by_a_certificate_of_its_own() -> None:
+    tls = "global.tls.existingSecret=tls,global.tls.callersDomain=olo.internal"
+    rendered = template("olo", "--values", MINIMAL, "--set", f"global.allowInsecure=false,{tls}")
+    allowed = {}
+    for name, pod in pods(rendered):
+        (secret,) = (volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if volume["name"] == "tls")
+        if not name.startswith("Deployment"):
+            assert secret == "tls-gateway", "the test asks the gateway"
+            continue
+        service = pod["metadata"]["labels"]["app.kubernetes.io/name"]
+        assert secret == f"tls-{service.removeprefix('olo-')}"
+        told = {each["name"]: each.get("value") for each in pod["spec"]["containers"][0]["env"]}
+        allowed[service.removeprefix("olo-")] = told.get("OLO_TLS_ALLOWED_CALLERS", "").split(",")
+    assert allowed["router"] == ["gateway.olo.internal", "retrieval.olo.internal"]
+    assert allowed["registry"] == ["gateway.olo.internal", "router.olo.internal"]
+    assert allowed["llm-worker"] == ["gateway.olo.internal"]
+    assert allowed["gateway"] == [""]
+    change = "global.tls.callersDomain=olo.internal"
+    assert "set global.tls.existingSecret" in refusal("olo", "--values", MINIMAL, "--set", change)
+
+
 def test_what_a_model_says_anew_holds_also_where_it_says_no(tmp_path: Path) -> None:
     """Merging maps in templates is said to pass over what is false, zero or empty."""
     path = tmp_path / "values.yaml"

@@ -127,6 +127,16 @@ def test_with_tls_no_service_is_insecure() -> None:
         assert ("OLO_TLS_CLIENT_CA_FILE" in environment) != ("OLO_GATEWAY_API_KEYS_FILE" in environment), name
 
 
+@pytest.mark.parametrize("service", SETTINGS)
+def test_with_tls_each_service_lets_in_those_that_call_it_and_sees_its_own_secrets_alone(service: str) -> None:
+    told = FILES["compose.tls.yaml"]["services"][service]
+    part = service.removesuffix("-mini").removesuffix("-gpu")
+    facts = yaml.safe_load((ROOT / "deploy/charts" / part / "facts.yaml").read_text())
+    allowed = told["environment"].get("OLO_TLS_ALLOWED_CALLERS", "")
+    assert sorted(filter(None, allowed.split(","))) == sorted(facts.get("callers", []))
+    assert told["volumes"] == ["${SECRETS:-./secrets}/" + part + ":/secrets:ro"]
+
+
 def test_only_loopback_is_published() -> None:
     published = {
         port.rsplit(":", 1)[1]: without_variables(port)

@@ -67,9 +67,9 @@ def test_anthropic_answers_from_passages_and_counts(stack: Stack) -> None:
     assert counted.input_tokens == used, "counted is what an answer is charged for"
 
 
-@pytest.mark.parametrize("guide", ["ollama", "anthropic"])
-def test_what_a_guide_shows_works(stack: Stack, guide: str, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = (ROOT / "docs" / "guides" / f"{guide}.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["README.md", "docs/guides/ollama.md", "docs/guides/anthropic.md"])
+def test_what_a_page_shows_works(stack: Stack, page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = (ROOT / page).read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", shown, re.DOTALL)
     exec(example.replace("http://127.0.0.1:8080", stack.url), {})
     assert capsys.readouterr().out.strip()

@@ -1,4 +1,4 @@
-"""The gRPC lines of the README and of the guide, run as they stand there against a real stack.
+"""The gRPC lines of the guide, run as they stand there against a real stack.
 
 grpcurl comes from no package index; `buf curl` is given the same method, the same data and the same reflection.
 """
@@ -23,7 +23,7 @@ from olo_testing.stack import Stack
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = (ROOT / "README.md", ROOT / "docs/guides/call-with-grpc.md")
+PAGE = ROOT / "docs/guides/call-with-grpc.md"
 ADDRESS = "127.0.0.1:50051"
 
 
@@ -39,11 +39,10 @@ class Line:
 
 def lines() -> list[Line]:
     found = []
-    for path in PAGES:
-        for block in re.findall(r"```console\n(.*?)```", path.read_text(), re.DOTALL):
-            for number, command in enumerate(re.split(r"^\$ ", block, flags=re.MULTILINE)[1:], 1):
-                if command.startswith("grpcurl "):
-                    found.append(line_of(f"{path.name}:{number}", command))
+    for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.DOTALL):
+        for number, command in enumerate(re.split(r"^\$ ", block, flags=re.MULTILINE)[1:], 1):
+            if command.startswith("grpcurl "):
+                found.append(line_of(f"{PAGE.name}:{number}", command))
     return found
 
 
@@ -52,7 +51,7 @@ def line_of(place: str, command: str) -> Line:
     words = shlex.split(call)
     assert words[:2] == ["grpcurl", "-plaintext"], command
     data = words[words.index("-d") + 1] if "-d" in words else "{}"
-    assert words[-2] == ADDRESS, f"{place} calls another address than that of the README"
+    assert words[-2] == ADDRESS, f"{place} calls another address than the others"
     return Line(place, words[-1], data, tuple(promise.split()))
 
 

@@ -51,9 +51,9 @@ def ask_for_what_is_made_up(stack: Stack) -> str:
 def test_a_run_is_measured_by_the_workflow_and_shown_at_the_http_port(stack: Stack) -> None:
     assert ask(stack).status_code == 200
     page = shown(stack)
-    assert re.search(r'^olo_runs_total\{[^}]*outcome="completed",reason=""[^}]*\} [1-9]', page, re.M)
-    assert re.search(r'^olo_run_attempts_total\{cause="",model="olo-demo[^}]*\} [1-9]', page, re.M)
-    assert re.search(r'^olo_run_duration_seconds_bucket\{[^}]*le="2621.44"[^}]*\} [1-9]', page, re.M)
+    assert re.search(r'^olo_runs_total\{[^}]*outcome="completed",reason=""[^}]*\} [1-9]', page, re.MULTILINE)
+    assert re.search(r'^olo_run_attempts_total\{cause="",model="olo-demo[^}]*\} [1-9]', page, re.MULTILINE)
+    assert re.search(r'^olo_run_duration_seconds_bucket\{[^}]*le="2621.44"[^}]*\} [1-9]', page, re.MULTILINE)
 
 
 def test_names_that_callers_make_up_add_no_series(stack: Stack) -> None:

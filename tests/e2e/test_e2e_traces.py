@@ -19,13 +19,10 @@ TREE = {
     "POST /v1/chat/completions": "",
     "StartWorkflow:chat": "POST /v1/chat/completions",
     "RunWorkflow:chat": "StartWorkflow:chat",
-    "StartActivity:retrieve": "StartWorkflow:chat",
-    "RunActivity:retrieve": "StartActivity:retrieve",
-    "StartActivity:select": "StartWorkflow:chat",
-    "RunActivity:select": "StartActivity:select",
-    "StartActivity:generate": "StartWorkflow:chat",
-    "RunActivity:generate": "StartActivity:generate",
-    "CompleteWorkflow:chat": "StartWorkflow:chat",
+    "RunActivity:retrieve": "RunWorkflow:chat",
+    "RunActivity:select": "RunWorkflow:chat",
+    "RunActivity:generate": "RunWorkflow:chat",
+    "/olo.retrieval.v1.RetrievalService/Search": "RunActivity:retrieve",
     "retrieval demo": "/olo.retrieval.v1.RetrievalService/Search",
     "search qdrant": "retrieval demo",
     "chat olo-demo": "RunActivity:generate",
@@ -69,8 +66,7 @@ def test_every_span_hangs_where_it_belongs(tree: list[TracedSpan]) -> None:
 def test_a_step_is_told_once_and_within_its_parent(tree: list[TracedSpan]) -> None:
     names = [span.name for span in tree]
     for name in TREE:
-        # Dense and sparse are searched.
-        assert names.count(name) == (2 if name == "search qdrant" else 1), name
+        assert names.count(name) == 1, name
     by_id = {span.span_id: span for span in tree}
     for span in tree:
         parent = by_id.get(span.parent_id)
@@ -103,7 +99,7 @@ def test_spans_hold_no_prompt_and_no_answer(stack: Stack, traces: Collector) -> 
     canary = f"canary{uuid.uuid4().hex}"
     body = {"messages": [{"role": "user", "content": f"Say {canary}."}], "user": canary}
     trace_id = ask(stack, body)
-    traces.wait_for(trace_id, {"POST /v1/chat/completions", "decode", "CompleteWorkflow:chat"}, CALLER)
+    traces.wait_for(trace_id, {"POST /v1/chat/completions", "decode", "RunWorkflow:chat"}, CALLER)
     refused = httpx.post(f"{stack.url}/v1/chat/completions", json={"messages": [{"role": canary}]}, timeout=60)
     assert refused.status_code == 400, refused.text
     assert not traces.holds(canary)

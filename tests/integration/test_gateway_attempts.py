@@ -11,7 +11,8 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from temporalio import activity
 from temporalio.worker import Worker
-from tests.integration.test_gateway_runs import FakeModel, World, asked, body, key, until, worlds
+from tests.integration.gateway_peers import FakeModel
+from tests.integration.gateway_world import World, asked, body, key, worlds
 
 import olo_events
 from olo.gateway.v1 import gateway_service_pb2 as gateway
@@ -25,8 +26,9 @@ from olo_common.failures import to_application_error
 from olo_common.grpc_client import call
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_contracts.subjects import subject_of
-from olo_gateway.workflows import generation, losses
+from olo_gateway.workflows import losses, tasks
 from olo_testing.ports import free_port
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -40,7 +42,7 @@ async def world(nats_url: str, temporal_address: str) -> AsyncIterator[World]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses are found out sooner than in earnest."""
-    monkeypatch.setattr(generation, "HEARTBEAT_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(tasks, "HEARTBEAT_TIMEOUT", timedelta(seconds=1))
     monkeypatch.setattr(losses, "LEASE_OVER", timedelta(milliseconds=100))
 
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import openai
 import pytest
-from openai.types import Batch
-from tests.integration.test_gateway_runs import World, key, until, worlds
+from tests.integration.batch_world import CHAT, batch_worlds, create, ended, jsonl, line, reached, rows
+from tests.integration.gateway_world import World, key
 
 from olo.gateway.v1 import batch_service_pb2 as pb
 from olo_client import AsyncOlo
@@ -25,12 +20,9 @@ from olo_gateway import batch_calls
 from olo_gateway.adapters.batch_records import BatchRecords
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.object_directory import ObjectDirectory
-from olo_testing.ports import free_port
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
-
-CHAT = "/v1/chat/completions"
-ENDED = ("completed", "failed", "expired", "cancelled")
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +32,7 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def world(nats_url: str, temporal_address: str, place: Path) -> AsyncIterator[World]:
-    async with worlds(nats_url, temporal_address) as built:
-        await built.inner.aclose()
-        built.settings = built.settings.model_copy(
-            update={
-                "port": free_port(),
-                "files": str(place),
-                "batch_window": 3,
-                "max_batch_lines": 40,
-                "max_file_bytes": 65_536,
-            }
-        )
-        await built.enter()
+    async with batch_worlds(nats_url, temporal_address, place) as built:
         yield built
 
 
@@ -61,48 +42,6 @@ async def client(world: World) -> AsyncIterator[openai.AsyncOpenAI]:
         base_url=f"http://127.0.0.1:{world.http_port}/v1", api_key="any", max_retries=0
     ) as opened:
         yield opened
-
-
-def line(custom_id: str, said: str = "hello", **more: Any) -> dict[str, Any]:
-    body = {"messages": [{"role": "user", "content": said}], **more.pop("body", {})}
-    return {"custom_id": custom_id, "method": "POST", "url": CHAT, "body": body, **more}
-
-
-def jsonl(lines: Sequence[Any]) -> bytes:
-    return b"".join(each if isinstance(each, bytes) else json.dumps(each).encode() + b"\n" for each in lines)
-
-
-async def create(client: openai.AsyncOpenAI, lines: Sequence[Any], **more: Any) -> Batch:
-    file = await client.files.create(file=("in.jsonl", jsonl(lines)), purpose="batch")
-    return await client.batches.create(
-        input_file_id=file.id,
-        endpoint=more.pop("endpoint", CHAT),
-        completion_window=more.pop("window", "24h"),
-        **more,
-    )
-
-
-async def reached(
-    client: openai.AsyncOpenAI, batch_id: str, holds: Callable[[Batch], bool], seconds: float = 60
-) -> Batch:
-    found: list[Batch] = []
-
-    async def look() -> bool:
-        found[:] = [await client.batches.retrieve(batch_id)]
-        return holds(found[0])
-
-    await until(look, seconds)
-    return found[0]
-
-
-async def ended(client: openai.AsyncOpenAI, batch_id: str) -> Batch:
-    return await reached(client, batch_id, lambda batch: batch.status in ENDED)
-
-
-async def rows(client: openai.AsyncOpenAI, file_id: str | None) -> list[dict[str, Any]]:
-    assert file_id is not None
-    text = (await client.files.content(file_id)).text
-    return [json.loads(each) for each in text.splitlines()]
 
 
 async def test_a_batch_is_answered_line_by_line(world: World, client: openai.AsyncOpenAI, place: Path) -> None:
@@ -420,68 +359,3 @@ async def test_the_sdk_does_the_same_over_grpc(world: World) -> None:
             with pytest.raises(InvalidRequestError) as over:
                 await call(first.batch_id)
             assert over.value.reason == "batch_ended"
-
-
-@pytest.mark.timeout(300)
-async def test_a_batch_survives_that_its_gateway_is_killed(
-    world: World, place: Path, nats_url: str, temporal_address: str
-) -> None:
-    await world.inner.aclose()
-    settings, port = world.settings, free_port()
-    environment = {
-        **os.environ,
-        "OLO_GATEWAY_PORT": "0",
-        "OLO_GATEWAY_HTTP_PORT": str(port),
-        "OLO_GATEWAY_FILES": str(place),
-        "OLO_GATEWAY_BATCH_WINDOW": "3",
-        "OLO_GATEWAY_ROUTER_TARGET": settings.router_target,
-        "OLO_GATEWAY_RETRIEVAL_TARGET": settings.retrieval_target,
-        "OLO_GATEWAY_REGISTRY_TARGET": settings.registry_target,
-        "OLO_NATS_URL": nats_url,
-        "TEMPORAL_ADDRESS": temporal_address,
-    }
-    base = f"http://127.0.0.1:{port}"
-    gateways: list[subprocess.Popen[bytes]] = []
-
-    async def begin() -> None:
-        gateways.append(subprocess.Popen([sys.executable, "-m", "olo_gateway"], env=environment))
-        async with httpx.AsyncClient(base_url=base) as http:
-
-            async def healthy() -> bool:
-                try:
-                    return (await http.get("/healthz")).status_code == 200
-                except httpx.TransportError:
-                    return False
-
-            await until(healthy, 60)
-
-    try:
-        await begin()
-        async with openai.AsyncOpenAI(base_url=f"{base}/v1", api_key="any", max_retries=5) as client:
-            # The third line is still being answered when the gateway dies, and the first two are done.
-            said = ["hello", "hello", "wait", *["hello"] * 9]
-            began = await create(client, [line(f"n{n}", text) for n, text in enumerate(said)])
-            waiting = f"run-{began.id}.2.1"
-
-            def half_done(batch: Batch) -> bool:
-                counts = batch.request_counts
-                return counts is not None and counts.completed >= 2 and waiting in world.models["one"].begun
-
-            await reached(client, began.id, half_done)
-            gateways[0].send_signal(signal.SIGKILL)
-            gateways[0].wait()
-            await begin()
-            await world.client.get_workflow_handle(waiting).cancel()
-            batch = await ended(client, began.id)
-            assert batch.status == "completed"
-            done, failed = await rows(client, batch.output_file_id), await rows(client, batch.error_file_id)
-            assert [row["custom_id"] for row in done] == [f"n{n}" for n in range(12) if n != 2]
-            assert [row["custom_id"] for row in failed] == ["n2"]
-            # One run each, whatever was tried again.
-            listed = world.client.list_workflows(f"WorkflowId STARTS_WITH 'run-{began.id}.'")
-            assert sorted([run.id async for run in listed]) == sorted(f"run-{began.id}.{n}.1" for n in range(12))
-    finally:
-        for process in gateways:
-            process.kill()
-            process.wait()
-        await world.enter()

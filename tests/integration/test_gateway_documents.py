@@ -13,7 +13,6 @@ import httpx
 import openai
 import pytest
 from tests.integration.retrieval_models import served_models
-from tests.integration.test_gateway_runs import until
 
 from olo_client import AsyncOlo, InvalidRequestError
 from olo_client.cli.program import run
@@ -24,6 +23,7 @@ from olo_gateway.settings import GatewaySettings
 from olo_retrieval.app import running as retrieval_running
 from olo_retrieval.settings import RetrievalSettings
 from olo_testing.ports import free_port
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from tests.integration.test_gateway_runs import World, key, until, worlds
+from tests.integration.gateway_world import World, key, worlds
 
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.run_pb2 import ChatResponse
@@ -15,6 +15,7 @@ from olo_common.grpc_client import call
 from olo_gateway import workers
 from olo_gateway.workflows import chat
 from olo_gateway.workflows.measuring import CANCELLED, COMPLETED, FAILED, REJECTED, measure
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 

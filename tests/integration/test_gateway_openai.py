@@ -194,6 +194,36 @@ async def test_json_and_log_probabilities_come_from_the_worker(world: World) -> 
     assert "".join(token.token for token in logprobs.content or []) == '{"city": "Rome"}'
 
 
+async def test_the_likeliest_tokens_come_from_the_engine(world: World) -> None:
+    client, messages = world.clients[0], [{"role": "user", "content": "Where?"}]
+    chat: Any = client.chat.completions
+    whole = await chat.create(model=MODEL, messages=messages, logprobs=True, top_logprobs=3)
+    told = whole.choices[0].logprobs.content
+    assert "".join(token.token for token in told) == whole.choices[0].message.content
+    for token in told:
+        assert token.top_logprobs[0].token == token.token
+        assert [each.logprob for each in token.top_logprobs] == [0.0, -1.0, -2.0]
+    async with client.chat.completions.stream(
+        model=MODEL,
+        messages=messages,
+        logprobs=True,
+        top_logprobs=3,  # type: ignore[arg-type]
+    ) as stream:
+        streamed = await stream.get_final_completion()
+    assert streamed.choices[0].logprobs == whole.choices[0].logprobs
+    plain = await chat.create(model=MODEL, messages=messages, logprobs=True)
+    assert all(token.top_logprobs == [] for token in plain.choices[0].logprobs.content)
+    completed = await client.completions.create(model=MODEL, prompt="Where?", logprobs=2)
+    assert completed.choices[0].logprobs is not None
+    assert completed.choices[0].logprobs.top_logprobs[:2] == [{"T": 0.0, "U": -1.0}, {"h": 0.0, "i": -1.0}]  # type: ignore[index]
+    made: Any = await client.responses.create(model=MODEL, input="Where?", top_logprobs=1)
+    part = made.output[0].content[0]
+    assert [token.top_logprobs[0].token for token in part.logprobs] == list(part.text)
+    with pytest.raises(openai.BadRequestError) as caught:
+        await chat.create(model=MODEL, messages=messages, logit_bias={"65": 5})
+    assert (caught.value.param, caught.value.code) == ("logit_bias", "unsupported_parameter")
+
+
 async def test_what_an_engine_cannot_do_is_refused_by_the_callers_name_for_it(world: World) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         await world.clients[0].chat.completions.create(

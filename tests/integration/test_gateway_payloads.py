@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.integration.test_gateway_runs import World, key, worlds
+from tests.integration.gateway_world import World, key, worlds
 
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo_common.errors import ErrorCode, OloError

@@ -6,7 +6,7 @@ On its own: gateways share Temporal's queues, and one with a store would take ta
 from __future__ import annotations
 
 import pytest
-from tests.integration.test_gateway_runs import worlds
+from tests.integration.gateway_world import worlds
 
 from olo_common.errors import OloError
 

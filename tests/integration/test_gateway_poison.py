@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from tests.integration.test_gateway_runs import World, asked, worlds
+from tests.integration.gateway_world import World, asked, worlds
 from tests.integration.test_llm_worker_temporal import make_settings
 
 from olo.gateway.v1.run_pb2 import ChatResponse
@@ -20,7 +20,8 @@ from olo_llm_worker.adapters import engine_line
 from olo_llm_worker.adapters.model_text import ModelText
 from olo_llm_worker.app import running
 from olo_llm_worker.generation.types import Message
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.conversion import convert
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

@@ -11,7 +11,8 @@ from google.protobuf.duration_pb2 import Duration
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 from temporalio.worker import Worker
-from tests.integration.test_gateway_runs import FakeModel, World, key, until, worlds
+from tests.integration.gateway_peers import FakeModel
+from tests.integration.gateway_world import World, key, worlds
 
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1 import run_pb2
@@ -22,6 +23,7 @@ from olo_common.grpc_client import call
 from olo_contracts.queues import llm_queue
 from olo_gateway import shadow_activities
 from olo_gateway.workflows import shadow
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 

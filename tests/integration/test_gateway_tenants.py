@@ -13,8 +13,8 @@ import pytest
 from google.protobuf.descriptor_pool import Default
 from grpc_reflection.v1alpha import reflection_pb2
 from temporalio.client import Client
+from tests.integration.gateway_world import World, worlds
 from tests.integration.retrieval_models import served_models
-from tests.integration.test_gateway_runs import World, until, worlds
 
 from olo.gateway.v1.run_pb2 import ChatRequest
 from olo.retrieval.v1 import retrieval_service_pb2 as retrieval_pb
@@ -30,13 +30,14 @@ from olo_common.settings import TemporalSettings
 from olo_contracts.api_keys import id_of
 from olo_gateway.access.credentials import Need
 from olo_gateway.access.records import utc_now
-from olo_gateway.app import OPERATORS_CALLS, QUESTIONS_ABOUT_ROUTING
+from olo_gateway.edge import OPERATORS_CALLS, QUESTIONS_ABOUT_ROUTING
 from olo_gateway.http import needs
 from olo_gateway.rpc_needs import ADMIN, EXCEPTIONS, PUBLIC, USER, need_of
 from olo_gateway.runs.identity import run_prefix
 from olo_retrieval.app import running as retrieval_running
 from olo_retrieval.settings import RetrievalSettings
 from olo_testing.ports import free_port
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 

@@ -10,7 +10,7 @@ import pytest
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
-from tests.integration.test_gateway_runs import World, asked, until, worlds
+from tests.integration.gateway_world import World, asked, worlds
 
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceStub
 from olo.gateway.v1.run_pb2 import ChatResponse
@@ -20,6 +20,7 @@ from olo_common.lifecycle import Lifetime
 from olo_common.settings import TemporalSettings, load_settings
 from olo_gateway.app import running
 from olo_testing.servers import temporal_server
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 

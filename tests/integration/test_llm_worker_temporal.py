@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -30,9 +29,10 @@ from olo_common.settings import LogSettings, NatsSettings, TemporalSettings
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_contracts.subjects import pattern_of, stream_subject
 from olo_llm_worker.app import running
-from olo_llm_worker.model_directory import convert
+from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.settings import LlmWorkerSettings
 from olo_testing.ports import free_port
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -91,12 +91,6 @@ async def hearing(url: str, subject: str) -> AsyncIterator[list[bytes]]:
     await client.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def test_a_workflow_is_answered_streamed_and_seen_on_the_bus(
     model_directory: Path, nats_url: str, temporal_address: str
 ) -> None:
@@ -106,9 +100,7 @@ async def test_a_workflow_is_answered_streamed_and_seen_on_the_bus(
     )
     client = await Client.connect(temporal_address)
 
-    def mine(
-        events: list[bytes], kind: type[olo_events.InstanceAnnounced] | type[olo_events.InstanceLeft]
-    ) -> list[object]:
+    def mine(events: list[bytes], kind: type[olo_events.InstanceAnnounced | olo_events.InstanceLeft]) -> list[object]:
         parsed = [kind.parse(data) for data in events]
         return [event for event in parsed if event.model_id == settings.model_id]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 
 import nats
@@ -23,6 +21,7 @@ from olo_contracts.subjects import pattern_of, stream_subject
 from olo_llm_worker.app import running
 from olo_llm_worker.settings import LlmWorkerSettings
 from olo_llm_worker.upstream.settings import UpstreamSettings
+from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -39,12 +38,6 @@ class Ask:
             start_to_close_timeout=timedelta(seconds=30),
             heartbeat_timeout=timedelta(seconds=5),
         )
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_it_joins_answers_and_falls_silent_with_its_upstream(nats_url: str, temporal_address: str) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from olo_common.metrics import Instrument
+
 ROOT = Path(__file__).parents[2]
-SERVICES = ("gateway", "registry", "router", "retrieval", "llm_worker", "embed_worker")
+SERVICES = sorted(path.parent.name.replace("-", "_") for path in ROOT.glob("services/*/pyproject.toml"))
 BOUNDED = {
     *("model", "profile", "type", "state", "reason", "cause", "outcome", "retriever", "source", "error_type"),
     *("gen_ai_operation_name", "gen_ai_request_model", "gen_ai_token_type"),
@@ -24,6 +26,14 @@ def test_the_table_of_metrics_is_what_the_services_declare() -> None:
     command = [sys.executable, str(ROOT / "scripts" / "metrics_table.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    table = (ROOT / "docs" / "metrics.md").read_text()
+    assert all(f"\n| {service.replace('_', '-')} |" in table for service in SERVICES)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_whatever_is_declared_is_listed(service: str) -> None:
+    module = import_module(f"olo_{service}.telemetry")
+    assert {each for each in vars(module).values() if isinstance(each, Instrument)} <= set(module.INSTRUMENTS)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -52,7 +52,8 @@ def metrics_of(query: str) -> set[str]:
 
 def declared() -> dict[str, str]:
     """The metrics of the documentation, and their kinds."""
-    return dict(re.findall(r"^\| [^|]+ \| `([^`]+)` \| (\w+) \|", (ROOT / "docs" / "metrics.md").read_text(), re.M))
+    table = (ROOT / "docs" / "metrics.md").read_text()
+    return dict(re.findall(r"^\| [^|]+ \| `([^`]+)` \| (\w+) \|", table, re.MULTILINE))
 
 
 def test_the_names_of_metrics_are_found_in_queries() -> None:
@@ -86,7 +87,7 @@ def test_files_are_what_is_defined() -> None:
 
 def test_every_alert_has_a_runbook_that_says_what_to_do() -> None:
     text = (ROOT / "docs" / "guides" / "runbooks.md").read_text()
-    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
     assert set(sections) == {rule["alert"] for rule in rules()}
     for rule in rules():
         assert rule["annotations"]["runbook_url"] == f"docs/guides/runbooks.md#{rule['alert'].lower()}"

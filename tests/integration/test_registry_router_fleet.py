@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from olo_registry.settings import RegistrySettings
 from olo_router.settings import RouterSettings
 from olo_testing.ports import free_port
 from olo_testing.servers import nats_server
+from olo_testing.waiting import eventually
 from olo_worker.presence import Advertisement, Presence, present
 
 pytestmark = pytest.mark.integration
@@ -36,24 +37,6 @@ LEASE = 1.2
 HEARTBEAT = 0.3
 
 T = TypeVar("T")
-
-
-async def eventually(read: Callable[[], Awaitable[T]], holds: Callable[[T], bool], seconds: float = 15.0) -> T:
-    """What `read` gives as soon as it `holds`."""
-    last: object = None
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                try:
-                    last = value = await read()
-                except OloError as error:
-                    last = error.reason
-                else:
-                    if holds(value):
-                        return value
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise AssertionError(f"it did not come about; last: {last}") from None
 
 
 class Cluster:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +46,7 @@ from olo_gateway.settings import GatewaySettings
 from olo_registry.settings import RegistrySettings
 from olo_router.settings import RouterSettings
 from olo_testing.ports import free_port
+from olo_testing.waiting import eventually
 from olo_worker.presence import Advertisement, Presence, present
 
 if TYPE_CHECKING:  # these classes exist for type checkers alone
@@ -200,23 +200,6 @@ class World:
             **fields,
         )
         await self.bus.publish(subject_of(event), bytes(event))
-
-
-async def eventually(read: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool], seconds: float = 15.0) -> Any:
-    last: object = None
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                try:
-                    last = value = await read()
-                except OloError as error:
-                    last = error.reason
-                else:
-                    if holds(value):
-                        return value
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise AssertionError(f"it did not come about; last: {last}") from None
 
 
 @pytest.fixture(scope="module")

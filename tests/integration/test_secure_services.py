@@ -18,6 +18,7 @@ from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceStub
 from olo_client import AsyncOlo, Tls, UnavailableError
 from olo_client.cli import program
 from olo_client.errors import NOT_REACHABLE, TLS_FAILED
+from olo_common.errors import ErrorCode, RemoteError
 from olo_common.grpc_client import call, channel
 from olo_common.lifecycle import Lifetime
 from olo_common.settings import NatsSettings, TemporalSettings, TlsSettings
@@ -58,6 +59,8 @@ class Site:
     registry: str
     authority: Authority
     caller: Issued
+    service: Issued
+    """What the gateway shows to the others."""
 
     @property
     def tls(self) -> Tls:
@@ -69,8 +72,8 @@ async def started(folder: Path) -> AsyncIterator[Site]:
     authority = Authority(folder / "authority")
     caller = authority.issue("caller")
 
-    def tls() -> TlsSettings:
-        mine, shown = authority.issue(), authority.issue("service")
+    def tls(name: str, callers: str = "") -> TlsSettings:
+        mine, shown = authority.issue(), authority.issue("service.internal", name)
         return TlsSettings(
             cert_file=mine.certificate,
             key_file=mine.key,
@@ -78,6 +81,7 @@ async def started(folder: Path) -> AsyncIterator[Site]:
             ca_file=authority.file,
             client_cert_file=shown.certificate,
             client_key_file=shown.key,
+            allowed_callers=callers,
         )
 
     away: dict[str, Any] = {
@@ -88,10 +92,18 @@ async def started(folder: Path) -> AsyncIterator[Site]:
     async with AsyncExitStack() as stack:
         database = f"sqlite:///{folder}/registry.db"
         registry_at = await stack.enter_async_context(
-            registry(RegistrySettings(database_url=database, tls=tls(), **away), Lifetime())
+            registry(
+                RegistrySettings(
+                    database_url=database, tls=tls("registry.internal", "gateway.internal,spiffe://olo/router"), **away
+                ),
+                Lifetime(),
+            )
         )
         router_at = await stack.enter_async_context(
-            router(RouterSettings(registry_target=registry_at, tls=tls(), **away), Lifetime())
+            router(
+                RouterSettings(registry_target=registry_at, tls=tls("spiffe://olo/router", "gateway.internal"), **away),
+                Lifetime(),
+            )
         )
         gateway_at = await stack.enter_async_context(
             gateway(
@@ -101,26 +113,34 @@ async def started(folder: Path) -> AsyncIterator[Site]:
                     retrieval_target=AWAY,
                     http_port=0,
                     role="edge",
-                    tls=tls(),
+                    tls=tls("gateway.internal"),
                     **away,
                 ),
                 Lifetime(),
             )
         )
-        yield Site(gateway_at, registry_at, authority, caller)
+        yield Site(gateway_at, registry_at, authority, caller, authority.issue("gateway.internal"))
 
 
 @pytest.fixture(scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     async with started(tmp_path_factory.mktemp("secure")) as built:
-        service = TlsSettings(
-            ca_file=built.authority.file, client_cert_file=built.caller.certificate, client_key_file=built.caller.key
-        )
-        async with channel(built.registry, service) as opened:
-            stub = RegistryServiceStub(opened)
-            request = pb.RegisterInstanceRequest(announcement=ANNOUNCEMENT)
-            await call(stub.RegisterInstance, request, peer="the registry", timeout=PATIENCE)
+        await register(built, built.service)
         yield built
+
+
+async def register(site: Site, shown: Issued) -> None:
+    tls = TlsSettings(ca_file=site.authority.file, client_cert_file=shown.certificate, client_key_file=shown.key)
+    async with channel(site.registry, tls) as opened:
+        stub = RegistryServiceStub(opened)
+        request = pb.RegisterInstanceRequest(announcement=ANNOUNCEMENT)
+        await call(stub.RegisterInstance, request, peer="the registry", timeout=PATIENCE)
+
+
+async def test_a_caller_of_the_gateway_cannot_register_models(site: Site) -> None:
+    with pytest.raises(RemoteError) as caught:
+        await register(site, site.caller)
+    assert (caught.value.code, caught.value.reason) == (ErrorCode.PERMISSION_DENIED, "caller_not_allowed")
 
 
 async def test_a_call_passes_through_gateway_and_registry(site: Site) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from olo_common.errors import StartupError
+from olo_common.sql_revisions import known
 from olo_registry.adapters.database import registry_database
 from olo_registry.adapters.sql_store import SqlCatalogueStore
 from olo_retrieval.adapters.sql.store import document_store
@@ -48,6 +49,13 @@ def steps(script: str) -> list[tuple[str, str]]:
     """Each revision with the one before it, the oldest first."""
     revisions = [found.revision for found in ScriptDirectory.from_config(config_of(script)).walk_revisions()]
     return list(pairwise(reversed(revisions)))
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+def test_the_names_of_the_scripts_tell_their_revisions(script: str) -> None:
+    walked = [found.revision for found in ScriptDirectory.from_config(config_of(script)).walk_revisions()]
+
+    assert known(script) == walked[::-1]
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,21 @@
 /** Sets of documents, and the documents in them. */
 
 import { TimeoutError } from "./errors.ts";
-import type { CallOptions, Transport } from "./transport.ts";
-import type { Collection, CollectionRequest, Document, DocumentInput, IngestResult, Passage, SearchRequest } from "./types.ts";
+import type { Bytes, CallOptions, Transport } from "./transport.ts";
+import type {
+  Collection,
+  CollectionRequest,
+  Document,
+  DocumentInput,
+  ImportAnswer,
+  IngestResult,
+  Passage,
+  SearchRequest,
+} from "./types.ts";
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
+const TRANSFER_MS = 3_600_000;
 
 /** How a document is sent and awaited. */
 export interface UploadOptions extends CallOptions {
@@ -13,6 +23,14 @@ export interface UploadOptions extends CallOptions {
   progress?: (percent: number) => void;
   /** Milliseconds that it may take. Default: 300000. */
   wait?: number;
+}
+
+/** What a collection that is brought in is made of. */
+export interface ImportOptions extends CallOptions {
+  /** How it will be called. Default: as it was. */
+  name?: string;
+  /** The model that embeds it, `auto` for the default one. Default: the one that has embedded it. */
+  embeddingModel?: string;
 }
 
 /** Sets of documents that are searched together. */
@@ -47,6 +65,35 @@ export class Collections {
   async search(request: SearchRequest, options?: CallOptions): Promise<Passage[]> {
     const outgoing = { path: "/v1/rag/search", body: request };
     return (await this.#transport.json<{ passages: Passage[] }>(outgoing, options)).passages;
+  }
+
+  /**
+   * A collection as a file, in pieces. One that breaks off is not whole, and ends with an error.
+   *
+   * @param options `vectors: false` leaves them out: smaller, and embedded anew where it comes in. `timeout` is an hour.
+   */
+  export(
+    name: string,
+    options: CallOptions & { vectors?: boolean } = {},
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+    const query = { collection: name, vectors: String(options.vectors ?? true) };
+    return this.#transport.pieces({ path: "/v1/rag/export", query }, { timeout: TRANSFER_MS, ...options });
+  }
+
+  /**
+   * Makes a collection of a file that `export` has given: it is there with all of its documents, or not at all.
+   *
+   * @param file Bytes, a `Blob` (in Node of `fs.openAsBlob`), a stream, or what `export` gives.
+   */
+  async importFile(file: Bytes, options: ImportOptions = {}): Promise<ImportAnswer> {
+    const outgoing = {
+      path: "/v1/rag/import",
+      query: { collection: options.name, embedding_model: options.embeddingModel },
+      bytes: file,
+      headers: { "content-type": "application/x-tar" },
+      once: true,
+    };
+    return await this.#transport.json<ImportAnswer>(outgoing, { timeout: TRANSFER_MS, ...options });
   }
 }
 

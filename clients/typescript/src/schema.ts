@@ -1922,15 +1922,17 @@ export interface components {
             logprobs?: boolean | null;
             /**
              * Top Logprobs
-             * @description Only 0 is supported.
+             * @description How many of the likeliest tokens are told beside each token of the answer, 0 to 20; needs `logprobs`. Engines
+             *     that tell of the chosen token alone refuse it.
              */
             top_logprobs?: number | null;
             /**
              * Logit Bias
-             * @description Not supported.
+             * @description What is added to the logits of tokens, by their ids in the model, which must be named; at most 300, -100 to 100.
+             *     -100 bans a token. Engines that can do nothing else refuse other values than 0.
              */
             logit_bias?: {
-                [key: string]: unknown;
+                [key: string]: number;
             } | null;
             /** Min Tokens */
             min_tokens?: number | null;
@@ -2052,7 +2054,7 @@ export interface components {
             logprobs?: boolean | null;
             /**
              * Top Logprobs
-             * @description Only 0 is supported.
+             * @description How many of the likeliest tokens are told beside each token, 0 to 20; needs `logprobs`.
              */
             top_logprobs?: number | null;
             /**
@@ -2431,7 +2433,8 @@ export interface components {
             echo?: boolean | null;
             /**
              * Logprobs
-             * @description 0 or 1: tell the log probability of each token; in a stream, in its last chunk. More is not supported.
+             * @description Tell the log probability of each token, and of so many of the likeliest ones at its place, 0 to 20; in a stream,
+             *     in its last chunk. Engines that tell of the chosen token alone refuse more than 0.
              */
             logprobs?: number | null;
             /**
@@ -2446,10 +2449,10 @@ export interface components {
             suffix?: string | null;
             /**
              * Logit Bias
-             * @description Not supported.
+             * @description What is added to the logits of tokens, by their ids in the model, which must be named; see chat completions.
              */
             logit_bias?: {
-                [key: string]: unknown;
+                [key: string]: number;
             } | null;
             /**
              * Timeout
@@ -2627,7 +2630,8 @@ export interface components {
             } | null;
             /**
              * Top Logprobs
-             * @description Only 0 is supported.
+             * @description How many of the likeliest tokens are told beside each token of the answer, 0 to 20; above 0 it includes
+             *     `message.output_text.logprobs`. Engines that tell of the chosen token alone refuse it.
              */
             top_logprobs?: number | null;
             /**
@@ -3203,7 +3207,7 @@ export interface components {
             logprobs?: boolean | null;
             /**
              * Top Logprobs
-             * @description Only 0 is supported.
+             * @description How many of the likeliest tokens are told beside each token, 0 to 20; needs `logprobs`.
              */
             top_logprobs?: number | null;
             /**
@@ -5264,8 +5268,13 @@ export interface components {
             tokens: string[];
             /** Token Logprobs */
             token_logprobs: number[];
-            /** Top Logprobs */
-            top_logprobs?: null;
+            /**
+             * Top Logprobs
+             * @description For each token: the likeliest ones at its place, and itself.
+             */
+            top_logprobs?: {
+                [key: string]: number;
+            }[] | null;
             /**
              * Text Offset
              * @description Where each token begins in the text, in characters.
@@ -5309,24 +5318,36 @@ export interface components {
             token: string;
             /** Logprob */
             logprob: number;
+            /**
+             * Bytes
+             * @description None where the token is a part of a character.
+             */
+            bytes: number[] | null;
+            /** Top Logprobs */
+            top_logprobs?: components["schemas"]["TopLogprob"][] | null;
         };
         /** TokenLogprobAnswer */
         TokenLogprobAnswer: {
-            /** Token */
+            /**
+             * Token
+             * @description A control token is told by its name.
+             */
             token: string;
             /**
              * Logprob
-             * @description Natural logarithm.
+             * @description Natural logarithm, before temperature, top_p and top_k.
              */
             logprob: number;
-            /** Bytes */
-            bytes: number[];
+            /**
+             * Bytes
+             * @description None where the token is a part of a character.
+             */
+            bytes: number[] | null;
             /**
              * Top Logprobs
-             * @description Always empty: the engines tell of the token that they chose.
-             * @default []
+             * @description The likeliest tokens at this place, the likeliest first. The chosen one need not be among them.
              */
-            top_logprobs: unknown[];
+            top_logprobs: components["schemas"]["TopLogprobAnswer"][];
         };
         /** TokenizeAnswer */
         TokenizeAnswer: {
@@ -5420,6 +5441,36 @@ export interface components {
             input: {
                 [key: string]: unknown;
             };
+        };
+        /** TopLogprob */
+        TopLogprob: {
+            /** Token */
+            token: string;
+            /** Logprob */
+            logprob: number;
+            /**
+             * Bytes
+             * @description None where the token is a part of a character.
+             */
+            bytes: number[] | null;
+        };
+        /** TopLogprobAnswer */
+        TopLogprobAnswer: {
+            /**
+             * Token
+             * @description A control token is told by its name.
+             */
+            token: string;
+            /**
+             * Logprob
+             * @description Natural logarithm, before temperature, top_p and top_k.
+             */
+            logprob: number;
+            /**
+             * Bytes
+             * @description None where the token is a part of a character.
+             */
+            bytes: number[] | null;
         };
         /** UrlCitation */
         UrlCitation: {

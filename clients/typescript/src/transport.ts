@@ -27,12 +27,17 @@ export interface CallOptions {
   timeout?: number | undefined;
 }
 
+/** Bytes that are sent: at hand, of a file, or as they come. */
+export type Bytes = Uint8Array<ArrayBuffer> | Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+
 /** What is sent. */
 export interface Outgoing {
   method?: string;
   path: string;
   query?: Record<string, string | number | undefined>;
   body?: unknown;
+  /** Bytes instead of a `body`; those that come by and by can be sent once. */
+  bytes?: Bytes;
   headers?: Record<string, string>;
   /** Whether a second try might do something else than the first. */
   once?: boolean;
@@ -86,6 +91,32 @@ export class Transport {
     }
   }
 
+  /** Calls, again until an answer begins, and gives its bytes as they come. */
+  async *pieces(outgoing: Outgoing, options: CallOptions = {}): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+    const retries = this.retries(options);
+    let response: Response | undefined;
+    while (response === undefined) {
+      try {
+        response = await this.send(outgoing, retries);
+      } catch (error) {
+        if (!(error instanceof OloError)) throw error;
+        await retries.pauseAfter(error);
+      }
+    }
+    const reader = response.body?.getReader();
+    try {
+      for (;;) {
+        const piece = await reader?.read().catch(() => {
+          throw retries.meaningOf(cutOff);
+        });
+        if (!piece || piece.done) return;
+        yield piece.value;
+      }
+    } finally {
+      await reader?.cancel().catch(() => undefined);
+    }
+  }
+
   /** One try. Throws an `OloError`, or the reason of the caller's signal. */
   async send(outgoing: Outgoing, retries: Retries): Promise<Response> {
     const url = new URL(this.baseURL + outgoing.path);
@@ -94,18 +125,34 @@ export class Transport {
     }
     const headers: Record<string, string> = { ...this.#headers, ...outgoing.headers };
     if (outgoing.body !== undefined) headers["content-type"] = "application/json";
+    const json = outgoing.body === undefined ? null : JSON.stringify(outgoing.body);
+    const body = outgoing.bytes === undefined ? json : sendable(outgoing.bytes);
+    const method = outgoing.method ?? (body === null ? "GET" : "POST");
+    const request: RequestInit & { duplex?: "half" } = { method, headers, body, signal: retries.signal };
+    // A stream is sent while it is read, which `fetch` wants to be told.
+    if (body instanceof ReadableStream) request.duplex = "half";
     let response: Response;
     try {
-      response = await this.#fetch(url, {
-        method: outgoing.method ?? (outgoing.body === undefined ? "GET" : "POST"),
-        headers,
-        body: outgoing.body === undefined ? null : JSON.stringify(outgoing.body),
-        signal: retries.signal,
-      });
+      response = await this.#fetch(url, request);
     } catch {
       throw retries.meaningOf(() => notReachable(this.baseURL));
     }
     if (!response.ok) throw await errorFromResponse(response);
     return response;
   }
+}
+
+function sendable(bytes: Bytes): Uint8Array<ArrayBuffer> | Blob | ReadableStream<Uint8Array> {
+  if (bytes instanceof Uint8Array || bytes instanceof Blob || bytes instanceof ReadableStream) return bytes;
+  const pieces = bytes[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const piece = await pieces.next();
+      if (piece.done) controller.close();
+      else controller.enqueue(piece.value);
+    },
+    async cancel() {
+      await pieces.return?.();
+    },
+  });
 }

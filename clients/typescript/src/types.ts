@@ -24,6 +24,8 @@ export type RoutingStatus = Schemas["RoutingStatus"];
 
 export type Collection = Schemas["Collection"];
 export type CollectionRequest = Pick<Schemas["CollectionRequest"], "name"> & Partial<Schemas["CollectionRequest"]>;
+/** A collection that was brought in, and how many of its documents are still to be indexed. */
+export type ImportAnswer = Schemas["ImportAnswer"];
 export type Document = Schemas["Document"];
 export type DocumentInput = Partial<Schemas["DocumentInput"]>;
 export type IngestResult = Schemas["IngestResult"];

@@ -8,6 +8,8 @@ export interface Asked {
   url: string;
   headers: IncomingMessage["headers"];
   body: Record<string, unknown>;
+  /** What was sent that is no JSON. */
+  bytes: Buffer;
 }
 
 type Answer = (response: ServerResponse, asked: Asked) => void;
@@ -23,9 +25,10 @@ export class FakeGateway implements AsyncDisposable {
       const pieces: Buffer[] = [];
       request.on("data", (piece: Buffer) => pieces.push(piece));
       request.on("end", () => {
-        const text = Buffer.concat(pieces).toString();
+        const bytes = Buffer.concat(pieces);
         const { method = "", url = "", headers } = request;
-        const asked = { method, url, headers, body: text ? JSON.parse(text) : {} };
+        const json = headers["content-type"] === "application/json";
+        const asked = { method, url, headers, body: json ? JSON.parse(bytes.toString()) : {}, bytes };
         this.asked.push(asked);
         const answer = this.answers.length > 1 ? this.answers.shift() : this.answers[0];
         if (answer) answer(response, asked);
@@ -66,6 +69,13 @@ export const streamed = (...pieces: string[]): Answer => (response) => {
   const written = (broken ? pieces.slice(0, -1) : pieces).join("");
   if (broken) response.write(written, () => response.destroy());
   else response.end(written);
+};
+
+/** Bytes; "cut" ends the connection without an end. */
+export const file = (...pieces: string[]): Answer => (response) => {
+  response.writeHead(200, { "content-type": "application/x-tar" });
+  if (pieces.at(-1) === "cut") response.write(pieces.slice(0, -1).join(""), () => response.destroy());
+  else response.end(pieces.join(""));
 };
 
 export const delta = (text: string, id: string): string => `id: ${id}\n${chunk({ delta: { content: text } })}`;

@@ -1,4 +1,4 @@
-"""Transactions whose task is cancelled."""
+"""Transactions whose task is cancelled, and the state of a file."""
 
 from __future__ import annotations
 
@@ -89,3 +89,24 @@ async def test_a_write_that_is_cancelled_in_its_body_is_rolled_back(database: Da
     async with asyncio.timeout(_PATIENCE):
         await write(database, 2)
     assert await numbers(database) == [2]
+
+
+async def test_the_state_of_a_file_is_another_one_after_every_commit(database: Database, tmp_path: Path) -> None:
+    states = [database.state()]
+    assert await numbers(database) == []
+    assert database.state() == states[0] is not None
+    for number in (1, 2):
+        await write(database, number)
+        states.append(database.state())
+    with sqlite3.connect(tmp_path / "numbers.db") as another_process:
+        another_process.execute("DELETE FROM numbers")
+    another_process.close()
+    states.append(database.state())
+    assert len(set(states)) == 4
+
+
+async def test_a_server_has_no_state() -> None:
+    async with open_database(
+        "postgresql://nobody@127.0.0.1:9/none", name="it", variable="OLO_IT", migrations="none", table="it"
+    ) as server:
+        assert server.state() is None

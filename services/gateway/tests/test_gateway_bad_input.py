@@ -95,7 +95,15 @@ ROWS = [
     Row(20, 400, "field_invalid", {"stop": ["x"] * 10_000}, "stop"),
     Row(20, 400, "field_invalid", {"stop": ""}, "stop[0]"),
     Row(20, 400, "field_invalid", {"stop": "x" * 1_000_000}, "stop[0]"),
-    Row(21, 400, "unsupported_parameter", {"logit_bias": {str(n): 1 for n in range(100_000)}}, "logit_bias"),
+    Row(21, 400, "field_invalid", {"logit_bias": {str(n): 1 for n in range(100_000)}}, "logit_bias"),
+    *(
+        Row(21, 400, "field_invalid", {"logit_bias": bias}, "logit_bias")
+        for bias in ({"a": 1}, {"-1": 1}, {"9" * 5000: 1}, {"\u0661": 1}, {"1": 1e308})
+    ),
+    Row(21, 400, "field_invalid", {"model": "m", "logit_bias": {"1": 1}, "allow_fallback": True}, "allow_fallback"),
+    Row(21, 400, "model_missing", {"model": "auto", "logit_bias": {"1": 1}}, "model"),
+    *(Row(21, 400, "field_invalid", {"logprobs": True, "top_logprobs": n}, "top_logprobs") for n in (-1, 21)),
+    Row(21, 400, "field_invalid", {"top_logprobs": 3}, "top_logprobs"),
     Row(22, 400, "schema_invalid", schema({"type": "thing"}), "response_format.json_schema.schema"),
     Row(22, 400, "schema_invalid", schema({"enum": ["x" * 40_000]}), "response_format.json_schema.schema"),
     Row(22, 400, "schema_invalid", schema(nested(400)), "response_format.json_schema.schema"),

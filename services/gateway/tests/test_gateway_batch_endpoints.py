@@ -10,7 +10,7 @@ from olo.gateway.v1.run_pb2 import REQUEST_PRIORITY_BATCH
 from olo_common.errors import InvalidField
 from olo_gateway.adapters.in_memory import InMemoryTokenizing
 from olo_gateway.batches.results import Endpoint
-from olo_gateway.http.batch_endpoints import CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, RESPONSES, endpoints
+from olo_gateway.http.batches.endpoints import CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, RESPONSES, endpoints
 from olo_gateway.runs.identity import run_id_of
 from olo_gateway.runs.validation import RunLimits
 

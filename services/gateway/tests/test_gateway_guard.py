@@ -26,14 +26,14 @@ from olo_gateway.access.keyring import Keyring
 from olo_gateway.access.records import records_of
 from olo_gateway.batches.results import Endpoint
 from olo_gateway.http import needs
-from olo_gateway.http.batch_endpoints import ChatLines, CompletionLines, EmbeddingLines, ResponseLines
-from olo_gateway.http.batch_routes import batch_routes
+from olo_gateway.http.batches.endpoints import ChatLines, CompletionLines, EmbeddingLines, ResponseLines
+from olo_gateway.http.batches.routes import batch_routes
+from olo_gateway.http.documents.routes import rag_routes
+from olo_gateway.http.documents.transfers import transfer_routes
 from olo_gateway.http.file_routes import file_routes
 from olo_gateway.http.guard import Guarding, places_of, template_of
 from olo_gateway.http.log_routes import log_routes
-from olo_gateway.http.rag_routes import rag_routes
-from olo_gateway.http.transfer_routes import transfer_routes
-from olo_gateway.http.vector_store_routes import vector_store_routes
+from olo_gateway.http.vector_stores.routes import vector_store_routes
 from olo_gateway.runs.validation import RunLimits
 
 NOBODY: Any = None
@@ -133,6 +133,20 @@ async def test_whatever_does_not_hold_is_answered_alike(http: httpx.AsyncClient)
 async def test_odd_paths_get_nowhere_without_a_key(http: httpx.AsyncClient, path: str) -> None:
     forged = {"Host": "healthz", "X-Forwarded-Prefix": "/healthz", "X-Original-URL": "/healthz"}
     assert (await http.get(f"http://gateway{path}", headers=forged)).status_code == 401
+
+
+async def test_no_websocket_is_let_in(edge: DialectEdge) -> None:
+    said: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        said.append(message)
+
+    scope = {"type": "websocket", "path": "/v1/models", "headers": [], "query_string": b"", "subprotocols": []}
+    await edge.app(scope, receive, send)  # type: ignore[arg-type]
+    assert [(message["type"], message["code"]) for message in said] == [("websocket.close", 1008)]
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,6 @@ async def test_every_row_of_the_table(http: httpx.AsyncClient, raised: list[Exce
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"functions": [{}]}, "functions"),
     ({"function_call": {"name": "f"}}, "function_call"),
-    ({"top_logprobs": 3}, "top_logprobs"),
-    ({"logit_bias": {"1": 1}}, "logit_bias"),
     ({"modalities": ["audio"]}, "modalities"),
     ({"audio": {}}, "audio"),
     ({"prediction": {}}, "prediction"),

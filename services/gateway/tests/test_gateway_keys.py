@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from olo_common.errors import InvalidField, OloError, StartupError
-from olo_contracts.api_keys import KEY, hash_of, new_key, renewed
+from olo_contracts.api_keys import KEY, TENANT, hash_of, new_key, renewed
 from olo_contracts.identifiers import DEFAULT_TENANT
 from olo_gateway.access.allowance import Allowance, Bucket, Limits
-from olo_gateway.access.caller import OPEN, Caller, acting, caller
+from olo_gateway.access.caller import NOBODY, OPEN, Caller, acting, caller, outside_calls, tenant
 from olo_gateway.access.credentials import Need, permitted, presented
 from olo_gateway.access.errors import Forbidden, KeyMissing, KeyRefused, KeysDisagree, RateLimited
 from olo_gateway.access.keyring import Keyring
@@ -132,7 +133,7 @@ def test_roles_decide_what_a_key_is_for() -> None:
     admin_id, admin = new_key()
     keys = keyring(entry(), entry(admin, admin_id, roles=["admin"]))
     as_user, as_admin = [("x-api-key", SECRET)], [("x-api-key", admin)]
-    assert permitted([], Need.NOTHING, keys) is OPEN
+    assert permitted([], Need.NOTHING, keys) is NOBODY
     assert permitted(as_user, Need.USER, keys).key_id == ID
     assert permitted(as_admin, Need.USER, keys).key_id == admin_id
     assert permitted(as_admin, Need.ADMIN, keys).admin
@@ -270,6 +271,22 @@ def test_a_caller_holds_inside_alone() -> None:
     assert caller() is OPEN
 
 
+async def test_outside_of_calls_nobody_has_anything() -> None:
+    async def started() -> Caller:
+        return caller()
+
+    with outside_calls(NOBODY):
+        # In tasks too, until one says for whom it acts.
+        assert await asyncio.create_task(started()) is NOBODY
+        with pytest.raises(RuntimeError):
+            tenant()
+        with acting(Caller(tenant="acme")):
+            assert tenant() == "acme"
+    assert caller() is OPEN
+    assert not TENANT.fullmatch(NOBODY.tenant)
+    assert not NOBODY.admin
+
+
 REQUEST_IDS = st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True)
 TENANTS = st.one_of(st.just(DEFAULT_TENANT), st.from_regex(r"[a-z0-9][a-z0-9._-]{0,62}", fullmatch=True))
 
@@ -331,9 +348,9 @@ async def test_a_file_that_changes_is_taken_and_one_that_is_wrong_is_not(tmp_pat
 
 
 async def test_a_mounted_secret_is_taken_when_its_link_is_turned(tmp_path: Path) -> None:
-    for name, tenant in (("one", "acme"), ("two", "other")):
+    for name, owner in (("one", "acme"), ("two", "other")):
         (tmp_path / name).mkdir()
-        write(tmp_path / name / "keys.yaml", entry(tenant=tenant))
+        write(tmp_path / name / "keys.yaml", entry(tenant=owner))
     for name in ("one", "two"):
         os.utime(tmp_path / name / "keys.yaml", (1, 1))
     (tmp_path / "data").symlink_to("one")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -18,9 +18,6 @@ from olo_gateway.adapters.nats_logs import KEPT, NatsLogs
 from olo_gateway.http import errors
 from olo_gateway.http.log_routes import log_routes
 from olo_gateway.ports import LogQuestion
-
-Get = Callable[..., Any]
-
 
 NUMBERS = itertools.count(1)
 

@@ -171,6 +171,7 @@ async def test_errors_have_one_sentence_and_a_status(client: ollama.AsyncClient)
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"think": True}, "think"),
     ({"top_logprobs": 2}, "top_logprobs"),
+    ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
     ({"format": "yaml"}, "format"),
     ({"format": {"type": 3}}, "format"),
     ({"tools": [{"type": "function"}]}, "tools[0].function"),

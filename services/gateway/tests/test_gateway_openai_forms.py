@@ -27,6 +27,12 @@ CALLS = [
 ]
 
 
+LIKELY = [
+    inference.TokenLogprob(text=text, logprob=logprob)
+    for text, logprob in (("Sun", -0.5), ("<end>", -1.5), ("\ufffd", -2.5))
+]
+
+
 async def calling(run_id: str, request: ChatRequest) -> ChatResponse:
     """Calls tools, and gives a second answer that is a text."""
     return ChatResponse(
@@ -39,7 +45,7 @@ async def calling(run_id: str, request: ChatRequest) -> ChatResponse:
             inference.Alternative(
                 text="Sun",
                 finish_reason=inference.FINISH_REASON_STOP,
-                logprobs=[inference.TokenLogprob(text="Sun", logprob=-0.5)],
+                logprobs=[inference.TokenLogprob(text="Sun", logprob=-0.5, top=LIKELY)],
             )
         ],
     )
@@ -61,6 +67,8 @@ async def test_all_that_a_request_says_reaches_the_run(openai_client: openai.Asy
         parallel_tool_calls=False,
         n=2,
         logprobs=True,
+        top_logprobs=2,
+        logit_bias={"50": -100, "9": 0, "7": 2},
         presence_penalty=0.5,
         metadata={"trip": "7"},
         user="ada",
@@ -79,6 +87,7 @@ async def test_all_that_a_request_says_reaches_the_run(openai_client: openai.Asy
     assert (request.n, dict(request.metadata)) == (2, {"trip": "7"})
     sampling = request.sampling
     assert (sampling.min_tokens, sampling.presence_penalty, sampling.logprobs) == (3, 0.5, True)
+    assert (sampling.top_logprobs, dict(sampling.logit_bias)) == (2, {50: -100.0, 7: 2.0})
 
 
 @pytest.mark.parametrize(
@@ -111,7 +120,14 @@ async def test_calls_and_further_answers_come_back(openai_client: openai.AsyncOp
     assert [call.id for call in first.message.tool_calls or []] == ["call_1", "call_2"]
     assert (second.index, second.finish_reason, second.message.content) == (1, "stop", "Sun")
     assert second.logprobs is not None
-    assert [(token.token, token.logprob) for token in second.logprobs.content or []] == [("Sun", -0.5)]
+    (token,) = second.logprobs.content or []
+    assert (token.token, token.logprob, token.bytes) == ("Sun", -0.5, list(b"Sun"))
+    assert [(each.token, each.logprob) for each in token.top_logprobs] == [
+        ("Sun", -0.5),
+        ("<end>", -1.5),
+        ("\ufffd", -2.5),
+    ]
+    assert [each.bytes for each in token.top_logprobs] == [list(b"Sun"), list(b"<end>"), None]
     assert answer.usage is not None
     assert answer.usage.completion_tokens_details is not None
 

@@ -18,7 +18,8 @@ from olo_gateway.streaming.events import Chunk
 async def two(run_id: str, request: ChatRequest) -> ChatResponse:
     """Answers with what was said, twice, with log probabilities."""
     said = request.messages[-1].content
-    logprobs = [inference.TokenLogprob(text=letter, logprob=-1.0) for letter in said]
+    likely = [inference.TokenLogprob(text=text, logprob=logprob) for text, logprob in (("?", -0.1), ("?", -0.2))]
+    logprobs = [inference.TokenLogprob(text=letter, logprob=-1.0, top=likely) for letter in said]
     alternatives = [inference.Alternative(text=said[::-1], finish_reason=inference.FINISH_REASON_LENGTH)]
     return ChatResponse(
         run_id=run_id,
@@ -46,6 +47,8 @@ async def test_each_prompt_has_its_answers(openai_client: openai.AsyncOpenAI, sc
     logprobs = answer.choices[0].logprobs
     assert logprobs is not None
     assert (logprobs.tokens, logprobs.text_offset) == (["a", "b"], [0, 1])
+    assert logprobs.top_logprobs == [{"?": -0.1, "a": -1.0}, {"?": -0.1, "b": -1.0}]
+    assert scripted.runs.started[0][1].sampling.top_logprobs == 1
     assert {run_id for run_id, _ in scripted.runs.started} == {"run-k.0", "run-k.1"}
     request = scripted.runs.started[0][1]
     assert (request.n, request.sampling.max_tokens, list(request.sampling.stop)) == (2, 3, ["x"])
@@ -89,7 +92,8 @@ COMPLETIONS: list[tuple[dict[str, Any], str, str]] = [
     ({"prompt": [32, 32], "model": "bytes"}, "prompt", "field_invalid"),
     ({"suffix": "x"}, "suffix", "unsupported_parameter"),
     ({"best_of": 3}, "best_of", "unsupported_parameter"),
-    ({"logprobs": 5}, "logprobs", "unsupported_parameter"),
+    ({"logprobs": 21}, "logprobs", "field_invalid"),
+    ({"logprobs": -1}, "logprobs", "field_invalid"),
     ({"logprobs": 1, "echo": True}, "echo", "unsupported_parameter"),
     ({"prompt": ["a", "b"], "stream": True}, "stream", "unsupported_parameter"),
     ({"n": 100}, "n", "n_out_of_range"),

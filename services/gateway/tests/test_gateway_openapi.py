@@ -5,29 +5,25 @@ A few for each operation here; `make fuzz` makes many.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
+from openapi_fuzz import PATIENCE, SHAPES, made_up
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
-
-EXAMPLES = int(os.environ.get("OLO_FUZZ_EXAMPLES", "2"))
-"""Requests for each operation."""
 
 
 def test_no_request_is_answered_with_a_crash_or_another_shape(scripted: Any) -> None:
-    checks = [not_a_server_error, response_schema_conformance, content_type_conformance]
+    checks = [not_a_server_error, *SHAPES]
     asked = set()
     for found in schemathesis.openapi.from_asgi("/openapi.json", scripted.app).get_all_operations():
         operation = found.ok()
         asked.add(operation.label)
 
-        @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @made_up(2)
         @given(case=operation.as_strategy())
         def ask(case: Any) -> None:
-            case.call_and_validate(checks=checks)
+            case.call_and_validate(checks=checks, timeout=PATIENCE)
 
         ask()
     assert {"POST /v1/responses", "POST /v1/chat/completions", "GET /v1/models"} <= asked

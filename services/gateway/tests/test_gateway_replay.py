@@ -15,12 +15,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
-from olo_gateway.adapters.run_traces import TRACER_HEADER
+from olo_common import tracing
+from olo_common.temporal_traces import TRACER_HEADER, TemporalTraces
 from olo_gateway.workflows.batch import BatchWorkflow
 from olo_gateway.workflows.chat import ChatWorkflow
 from olo_gateway.workflows.shadow import ShadowWorkflow
@@ -82,7 +82,8 @@ async def test_history_replays(path: Path, runner: WorkflowRunner) -> None:
     await replayer.replay_workflow(history, raise_on_replay_failure=True)
 
 
-async def test_a_replay_makes_no_span_again() -> None:
+@pytest.mark.parametrize("runner", [UnsandboxedWorkflowRunner(), SandboxedWorkflowRunner()], ids=["plain", "sandboxed"])
+async def test_a_replay_makes_no_span_again(runner: WorkflowRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     # A run that its caller traces, as the interceptor keeps that; what is replayed was told by the worker that ran it.
     traced = json.loads(next(path for path in HISTORIES if path.stem == "rag").read_text())
     context = json.dumps({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"})
@@ -91,7 +92,8 @@ async def test_a_replay_makes_no_span_again() -> None:
     traced["events"][0]["workflowExecutionStartedEventAttributes"]["header"] = header
     spans, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    replayer = Replayer(workflows=[ChatWorkflow], interceptors=[TracingInterceptor(provider.get_tracer("t"))])
+    monkeypatch.setattr(tracing._Current, "tracer", provider.get_tracer("t"))
+    replayer = Replayer(workflows=[ChatWorkflow], interceptors=[TemporalTraces()], workflow_runner=runner)
     run_id = traced["events"][0]["workflowExecutionStartedEventAttributes"]["workflowId"]
     await replayer.replay_workflow(WorkflowHistory.from_json(run_id, traced), raise_on_replay_failure=True)
     assert [span.name for span in spans.get_finished_spans()] == []

@@ -56,7 +56,7 @@ async def test_a_response_says_what_was_asked_and_answered(openai_client: openai
         max_output_tokens=9,
         temperature=0.5,
         metadata={"a": "b"},
-        include=["message.output_text.logprobs"],
+        top_logprobs=2,
         text={"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}}},
         parallel_tool_calls=False,
     )
@@ -79,7 +79,7 @@ async def test_a_response_says_what_was_asked_and_answered(openai_client: openai
     ]
     assert request.response == ResponseOptions(instructions="Be brief.")
     assert request.store
-    assert request.sampling.logprobs
+    assert (request.sampling.logprobs, request.sampling.top_logprobs) == (True, 2)
     assert request.tool_choice.single
     assert json.loads(request.response_format.schema_json) == {"type": "object"}
     again = await openai_client.responses.retrieve(made.id)

@@ -16,7 +16,8 @@ from temporalio.client import WorkflowHistory
 from temporalio.converter import DataConverter
 
 from olo.gateway.v1.gateway_service_pb2 import RunStep, TraceRunResponse
-from olo_gateway.adapters.run_traces import TRACER_HEADER, steps_of
+from olo_common.temporal_traces import TRACER_HEADER
+from olo_gateway.adapters.run_traces import steps_of
 
 FOLDER = Path(__file__).parent / "histories"
 OF_RUNS = sorted(

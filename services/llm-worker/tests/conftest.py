@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import upstream_stub as stubs
+from upstream_engines import KEY, upstream
 
 from olo_llm_worker.adapters.child_engine import ChildEngine, Placement, start_engine
 from olo_llm_worker.adapters.fake_engine import FakeEngine
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.responses import Identity
+from olo_llm_worker.upstream.adapters.anthropic import AnthropicEngine
+from olo_llm_worker.upstream.adapters.openai import OpenAIEngine
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +58,24 @@ async def schedule() -> AsyncIterator[Callable[..., Scheduler]]:
             return scheduler
 
         yield make
+
+
+@pytest_asyncio.fixture
+async def stub() -> AsyncIterator[Any]:
+    async with stubs.stub_server() as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def openai(stub: Any) -> AsyncIterator[OpenAIEngine]:
+    there = upstream(f"{stub.url}/v1", authorization=f"Bearer {KEY}")
+    engine = OpenAIEngine(there, model="m", context_limit=1000)
+    yield engine
+    await engine.close()
+
+
+@pytest_asyncio.fixture
+async def anthropic(stub: Any) -> AsyncIterator[AnthropicEngine]:
+    engine = AnthropicEngine(upstream(stub.url, **{"x-api-key": KEY}), model="m", context_limit=1000)
+    yield engine
+    await engine.close()

@@ -17,6 +17,7 @@ from olo_llm_worker.adapters.fake_engine import FakeEngine
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.responses import Identity
+from olo_testing.waiting import until
 
 Schedule = Callable[..., Scheduler]
 MESSAGES = [pb.ChatMessage(role=pb.ROLE_USER, content="hi")]
@@ -75,12 +76,6 @@ class Bench:
         message = pb.GenerateRequest(request_id="r-1", messages=MESSAGES, **request)
         response: pb.GenerateResponse = await self.environment.run(self._activities.generate, message)
         return response
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_it_answers_and_publishes_only_when_asked(schedule: Schedule, identity: Identity) -> None:

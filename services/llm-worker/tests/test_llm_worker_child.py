@@ -21,7 +21,7 @@ from olo_llm_worker.adapters.child_engine import ChildEngine, Placement, start_e
 from olo_llm_worker.adapters.frames import Frame, Ping
 from olo_llm_worker.adapters.gpu import tokens_that_fit
 from olo_llm_worker.errors import EngineLost, GenerationStalled, ModelDirectoryError, ModelUnavailable
-from olo_llm_worker.generation.engine import Batch, Token
+from olo_llm_worker.generation.engine import Batch, Token, Top
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, Sampling
@@ -44,7 +44,7 @@ class Heard:
         if self._failure is not None:
             raise self._failure
 
-    def tokens(self, tokens: Sequence[Token]) -> set[int]:
+    def tokens(self, tokens: Sequence[Token], tops: Sequence[Top] = ()) -> set[int]:
         self.ids += [token_id for _, token_id, _ in tokens]
         return {row for row, _, _ in tokens} if len(self.ids) >= self._enough else set()
 

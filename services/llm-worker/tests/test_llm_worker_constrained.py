@@ -24,13 +24,14 @@ from olo_llm_worker.adapters.grammar import Grammar
 from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.errors import EngineLost, ModelUnavailable, OutputInvalid
 from olo_llm_worker.generation.answers import answering
-from olo_llm_worker.generation.engine import AGAIN, END, Batch, Token
+from olo_llm_worker.generation.engine import AGAIN, END, Batch, Token, Top
 from olo_llm_worker.generation.formats.request import form_of
 from olo_llm_worker.generation.options import MAX_CONSTRAINED_TOKENS, resolve
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, ResponseFormat, Result, Sampling, Tool
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
+from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.model_directory.manifest import TOKENIZER, VOCABULARY
 from olo_testing.checkpoints import random_checkpoint
 
@@ -110,7 +111,7 @@ class Heard:
 
     def began(self, *, cached: bool) -> None: ...
 
-    def tokens(self, tokens: Sequence[Token]) -> set[int]:
+    def tokens(self, tokens: Sequence[Token], tops: Sequence[Top] = ()) -> set[int]:
         self.ids += [token_id for _, token_id, _ in tokens]
         return set()
 
@@ -262,6 +263,7 @@ async def test_a_check_of_an_engine_that_dies_fails_with_it(random_directory: Mo
         ({"sampling": Sampling(stop=("x",))}, "sampling.stop"),
         ({"sampling": Sampling(min_tokens=2)}, "sampling.min_tokens"),
         ({"sampling": Sampling(logprobs=True)}, "sampling.logprobs"),
+        ({"sampling": Sampling(logit_bias=((1, -100.0),))}, "sampling.logit_bias"),
         ({"sampling": Sampling(repetition_penalty=1.1)}, "sampling.repetition_penalty"),
         ({"tools": (Tool("look"),)}, "tools"),
     ],

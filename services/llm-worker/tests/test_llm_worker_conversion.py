@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from olo_llm_worker.errors import ModelDirectoryError
-from olo_llm_worker.model_directory import ModelDirectory, convert
+from olo_llm_worker.model_directory import ModelDirectory
 from olo_llm_worker.model_directory.architecture import NUMPY_FAMILIES
+from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.model_directory.tensors import open_tensors
 from olo_llm_worker.model_directory.verification import verify
 

@@ -21,7 +21,7 @@ from olo_llm_worker.adapters.child_engine import ChildEngine, Placement, start_e
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Job, Message, Result, Sampling
-from olo_llm_worker.model_directory import convert
+from olo_llm_worker.model_directory.conversion import convert
 from olo_testing.checkpoints import random_checkpoint
 
 SYSTEMS = ("Answer the question from the passages and cite them.", "You are a helper who answers in few words only.")

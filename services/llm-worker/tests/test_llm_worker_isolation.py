@@ -21,6 +21,7 @@ from olo_llm_worker.generation.generation import Generation
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Company, Isolation, Job, Message, Result, Sampling
+from olo_testing.waiting import until
 
 Schedule = Callable[..., Scheduler]
 
@@ -56,12 +57,6 @@ def job(content: str, isolation: Isolation = Isolation.NONE, **options: Any) -> 
 async def run(scheduler: Scheduler, work: Job) -> Result:
     async with scheduler.generation(work) as generation:
         return await generation.result()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 class Witness:

@@ -16,10 +16,11 @@ from tokenizers import Tokenizer
 from olo_llm_worker.adapters.model_text import ModelText
 from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.errors import ModelDirectoryError
-from olo_llm_worker.generation.engine import Batch
+from olo_llm_worker.generation.engine import Batch, Top
 from olo_llm_worker.generation.types import Decoding, Message
-from olo_llm_worker.model_directory import ModelDirectory, convert, load
+from olo_llm_worker.model_directory import ModelDirectory, load
 from olo_llm_worker.model_directory.chat_template import DEMO_TEMPLATE, ChatTemplate, TemplateRefusal
+from olo_llm_worker.model_directory.conversion import convert
 
 USER = [Message("user", "[1] The bridge was opened in 1932.\nQuestion: When was the bridge opened?")]
 
@@ -140,7 +141,7 @@ def greedy(directory: ModelDirectory) -> list[int]:
     class Listener:
         def began(self, *, cached: bool) -> None: ...
 
-        def token(self, row: int, token_id: int, logprob: float) -> bool:
+        def token(self, row: int, token_id: int, logprob: float, top: Top = ()) -> bool:
             tokens.append(token_id)
             return False
 

@@ -8,7 +8,7 @@ import pytest
 from olo_common.errors import InvalidField
 from olo_llm_worker.adapters.fake_engine import FakeEngine
 from olo_llm_worker.errors import MessagesMissing, UnsupportedParameter
-from olo_llm_worker.generation.options import resolve, validate
+from olo_llm_worker.generation.options import refuse_long, resolve, validate
 from olo_llm_worker.generation.types import Job, Message, Sampling
 
 INFO = FakeEngine().info
@@ -33,6 +33,12 @@ JOB = Job("r", (Message("user", "hi"),))
         (Sampling(stop=("x",) * 10_000), "sampling.stop"),
         (Sampling(stop=("ok", "")), "sampling.stop[1]"),
         (Sampling(stop=("x" * 257,)), "sampling.stop[0]"),
+        (Sampling(logprobs=True, top_logprobs=21), "sampling.top_logprobs"),
+        (Sampling(top_logprobs=1), "sampling.top_logprobs"),
+        (Sampling(logit_bias=((1, -100.5),)), "sampling.logit_bias"),
+        (Sampling(logit_bias=((1, math.nan),)), "sampling.logit_bias"),
+        (Sampling(logit_bias=((257, -100.0),)), "sampling.logit_bias"),
+        (Sampling(logit_bias=tuple((1, -100.0) for _ in range(301))), "sampling.logit_bias"),
     ],
 )
 def test_a_wrong_option_is_refused_by_name(sampling: Sampling, field: str) -> None:
@@ -86,6 +92,7 @@ def test_options_that_change_nothing_are_equal() -> None:
         (Sampling(presence_penalty=0.5), "sampling.presence_penalty"),
         (Sampling(frequency_penalty=-1.0), "sampling.frequency_penalty"),
         (Sampling(seed=1, temperature=1.0), "sampling.seed"),
+        (Sampling(logit_bias=((1, 5.0),)), "sampling.logit_bias"),
     ],
 )
 def test_what_the_engine_cannot_do_is_refused_by_name(sampling: Sampling, field: str) -> None:
@@ -99,3 +106,33 @@ def test_more_answers_than_can_run_are_refused(n: int) -> None:
     with pytest.raises(InvalidField) as refused:
         validate(replace(JOB, n=n), INFO, 4)
     assert refused.value.field == "n"
+
+
+def test_an_engine_that_tells_of_the_chosen_token_alone_says_so() -> None:
+    plain = replace(INFO, capabilities=("logprobs",))
+    with pytest.raises(UnsupportedParameter) as refused:
+        validate(replace(JOB, sampling=Sampling(logprobs=True, top_logprobs=2)), plain, 16)
+    assert refused.value.field == "sampling.top_logprobs"
+
+
+def test_a_ban_is_all_that_is_left_of_a_bias() -> None:
+    sampling = Sampling(logit_bias=((3, 0.0), (9, -100.0), (5, -100.0)))
+    validate(replace(JOB, sampling=sampling), INFO, 16)
+    assert resolve(sampling, Sampling(), room=9, max_tokens_default=9)[0].banned == (5, 9)
+
+
+def test_where_it_matters_at_which_token_an_answer_begins_one_told_of_is_short() -> None:
+    large = replace(INFO, vocabulary_size=150_000)
+    penalty = Sampling(logprobs=True, top_logprobs=1, repetition_penalty=1.1)
+    for sampling, longest, refused in (
+        (penalty, 200, True),
+        (penalty, 100, False),
+        (replace(penalty, repetition_penalty=1.0), 200, False),
+        (replace(penalty, top_logprobs=0), 200, False),
+    ):
+        decoding, tokens = resolve(sampling, Sampling(), room=longest, max_tokens_default=longest)
+        if refused:
+            with pytest.raises(InvalidField, match="at most 111 tokens"):
+                refuse_long(decoding, tokens, large)
+        else:
+            refuse_long(decoding, tokens, large)

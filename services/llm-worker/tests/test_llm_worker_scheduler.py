@@ -25,6 +25,7 @@ from olo_llm_worker.generation.generation import Generation
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Chunk, Finish, Job, Message, Result, Sampling
+from olo_testing.waiting import until
 
 Schedule = Callable[..., Scheduler]
 
@@ -43,12 +44,6 @@ async def run(scheduler: Scheduler, work: Job) -> Result:
 
 async def collect(generation: Generation) -> list[Chunk]:
     return [chunk async for chunk in generation.chunks()]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_an_answer_with_its_usage(schedule: Schedule) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import grpc
 import pytest
 import pytest_asyncio
+from google.protobuf.duration_pb2 import Duration
 
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo.inference.v1 import inference_service_pb2_grpc as rpc
@@ -19,6 +20,7 @@ from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.responses import Identity
 from olo_llm_worker.servicer import InferenceServicer
+from olo_testing.waiting import until
 
 Schedule = Callable[..., Scheduler]
 MESSAGES = [pb.ChatMessage(role=pb.ROLE_USER, content="hi")]
@@ -59,12 +61,6 @@ async def refused(stub: rpc.InferenceServiceAsyncStub, request: pb.GenerateReque
     with pytest.raises(OloError) as error:
         await call(stub.Generate, request, peer="the worker", timeout=timeout)
     return error.value
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_generate_answers_with_everything(served: Served, schedule: Schedule) -> None:
@@ -185,6 +181,15 @@ async def test_the_request_s_own_timeout_counts(served: Served, schedule: Schedu
     request = pb.GenerateRequest(messages=MESSAGES)
     request.timeout.FromMilliseconds(20)
     assert (await refused(served.stub, request)).code is ErrorCode.DEADLINE_EXCEEDED
+
+
+async def test_a_timeout_that_no_clock_can_take_is_as_good_as_none(served: Served, schedule: Schedule) -> None:
+    served.put(schedule(FakeEngine("ok")))
+    for seconds in (2**63 - 1, 2**40):
+        request = pb.GenerateRequest(messages=MESSAGES, timeout=Duration(seconds=seconds))
+        assert (await served.stub.Generate(request, timeout=60.0)).text == "ok"
+    past = pb.GenerateRequest(messages=MESSAGES, timeout=Duration(seconds=-(2**63)))
+    assert (await refused(served.stub, past, timeout=60.0)).code is ErrorCode.DEADLINE_EXCEEDED
 
 
 async def test_tokens_are_counted_and_the_model_described(served: Served, schedule: Schedule) -> None:

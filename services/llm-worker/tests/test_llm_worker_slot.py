@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,6 +13,7 @@ from olo_llm_worker.errors import EngineLost, ModelUnavailable
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.slot import LONGEST_PAUSE_SECONDS, ModelSlot, pause_before
 from olo_llm_worker.generation.types import Job, Message, Result
+from olo_testing.waiting import until
 
 JOB = Job("r", (Message("user", "hi"),))
 
@@ -53,12 +54,6 @@ async def kept(place: Place) -> AsyncIterator[Place]:
         for engine in place.engines:
             engine.permit(100)
         await place.slot.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def ask(slot: ModelSlot) -> Result:

@@ -30,6 +30,7 @@ from olo_llm_worker.upstream.relay.types import (
     Turn,
     Usage,
 )
+from olo_testing.waiting import until
 
 FACTS = EngineFacts("m", "fake", 100, frozenset({"temperature", "stop"}), json_object=False, json_schema=False)
 
@@ -84,12 +85,6 @@ async def make() -> AsyncIterator[MakeDesk]:
 
 def request(text: str = "hi", **fields: Any) -> TextRequest:
     return TextRequest(fields.pop("request_id", "r"), (Turn("user", text),), **fields)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def refused(desk: Desk, wanted: TextRequest) -> OloError:
@@ -191,6 +186,10 @@ async def test_a_desk_that_closes_ends_what_runs(make: MakeDesk, begun: bool) ->
         ({"options": Options(top_k=4)}, "sampling.top_k"),
         ({"options": Options(seed=1)}, "sampling.seed"),
         ({"options": Options(logprobs=True)}, "sampling.logprobs"),
+        ({"options": Options(logprobs=True, top_logprobs=21)}, "sampling.top_logprobs"),
+        ({"options": Options(top_logprobs=1)}, "sampling.top_logprobs"),
+        ({"options": Options(logit_bias=((1, 101.0),))}, "sampling.logit_bias"),
+        ({"options": Options(logit_bias=((1, 1.0),))}, "sampling.logit_bias"),
         ({"options": Options(stop=("x",) * 17)}, "sampling.stop"),
         ({"options": Options(stop=("ok", ""))}, "sampling.stop[1]"),
         ({"options": Options(stop=("x" * 257,))}, "sampling.stop[0]"),

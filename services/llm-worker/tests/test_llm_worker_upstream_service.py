@@ -96,7 +96,7 @@ async def test_it_describes_itself_and_counts_by_estimate(stub: Any) -> None:
         info = await inference.GetModelInfo(pb.GetModelInfoRequest())
         assert (info.model_id, info.family, info.context_limit, info.loaded) == ("here", "openai", 1000, True)
         assert info.hardware_type == HARDWARE_TYPE_GPU
-        assert set(info.capabilities) == {"tools", "json_object", "json_schema", "logprobs"}
+        assert set(info.capabilities) == {"tools", "json_object", "json_schema", "logprobs", "top_logprobs"}
         count = await inference.CountTokens(pb.CountTokensRequest(messages=MESSAGES))
         assert (count.prompt_tokens, count.context_limit) == (5, 1000)
         assert (await refused(inference.Tokenize, pb.TokenizeRequest(text="x"))).reason == "tokenizer_elsewhere"

@@ -30,7 +30,7 @@ from olo_llm_worker.adapters.frames import (
     WireError,
 )
 from olo_llm_worker.adapters.wire import Decoder, encode
-from olo_llm_worker.generation.engine import END, Batch
+from olo_llm_worker.generation.engine import END, Batch, Top
 from olo_llm_worker.generation.types import Decoding
 
 NUMBERS = st.integers(0, 2**63)
@@ -44,6 +44,8 @@ DECODINGS = st.builds(
     st.integers(0, 10**6),
     st.booleans(),
     st.text(),
+    st.integers(0, 20),
+    IDS.map(tuple),
 )
 
 
@@ -59,7 +61,10 @@ def told(draw: st.DrawFn) -> Tokens:
     tokens = draw(st.lists(st.tuples(st.integers(0, 15), st.integers(-2, 10**6), st.floats(-100, 0)), max_size=8))
     rows, ids = array("i", [token[0] for token in tokens]), array("i", [token[1] for token in tokens])
     logprobs = array("d", [token[2] for token in tokens] if draw(st.booleans()) else [])
-    return Tokens(draw(NUMBERS), rows, ids, logprobs)
+    width = draw(st.integers(0, 3))
+    tops = draw(st.lists(st.tuples(st.integers(-1, 10**6), st.floats(-100, 0)), min_size=width, max_size=width))
+    top_ids, top_logprobs = array("i", [token for token, _ in tops]), array("d", [logprob for _, logprob in tops])
+    return Tokens(draw(NUMBERS), rows, ids, logprobs, width, top_ids * len(rows), top_logprobs * len(rows))
 
 
 FRAMES: st.SearchStrategy[Frame] = st.one_of(
@@ -109,10 +114,12 @@ class Heard(Line):
 
     def __init__(self) -> None:
         self.tokens: list[tuple[int, int]] = []
+        self.tops: list[Top] = []
 
     def say(self, frame: Frame) -> None:
         assert isinstance(frame, Tokens)
         self.tokens += zip(frame.rows, frame.ids, strict=True)
+        self.tops += frame.tops()
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 6), st.booleans()), min_size=1, max_size=6))
@@ -146,3 +153,16 @@ def test_a_row_that_is_stopped_tells_nothing_more() -> None:
     assert not work.token(1, 8, 0.0)
     work.tell()
     assert line.tokens == [(0, 7), (1, 7), (1, 8)]
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 99), st.floats(-9, 0)), max_size=3), min_size=1, max_size=5))
+def test_the_likeliest_tokens_of_each_place_are_told_with_its_token(places: list[list[tuple[int, float]]]) -> None:
+    line = Heard()
+    decoding = Decoding(logprobs=True, top_logprobs=3)
+    work = Work(Start(1, Batch(((1,),), decoding, (len(places) + 1,))), line)
+    for place, top in enumerate(places):
+        assert not work.token(0, place, -1.0, tuple(top))
+    work.token(0, END, 0.0)
+    work.tell()
+    assert line.tokens == [*((0, place) for place in range(len(places))), (0, END)]
+    assert line.tops == [*map(tuple, places), ()]

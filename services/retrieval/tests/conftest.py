@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from source_place import Place
 
 from olo_common.errors import OloError, Unavailable
 from olo_common.sql import Database
 from olo_retrieval.adapters.parser_process import ParseLimits, ParserProcess
+from olo_retrieval.adapters.sources.allowed import Allowed
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.documents import SqlDocuments
 from olo_retrieval.adapters.sql.migrating import SqlMigrations
@@ -210,3 +213,19 @@ def furnish() -> Callable[[Database], House]:
 def new_house(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], AbstractAsyncContextManager[House]]:
     """Makes houses, for tests that need one for each example."""
     return lambda: open_house(tmp_path_factory.mktemp("house"))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    (tmp_path / "files").mkdir()
+    allowed = Allowed(
+        roots=[str(tmp_path / "files"), "memory://shelf/docs"],
+        git_hosts=["git.example.org"],
+        databases={"shop": SecretStr(f"sqlite:///{tmp_path}/shop.db")},
+        subjects=["docs.>"],
+        cache=tmp_path / "cache",
+        max_documents=100,
+        max_file_bytes=1000,
+        max_text_bytes=1000,
+    )
+    return Place(tmp_path, allowed)

@@ -15,7 +15,7 @@ from olo_common.grpc_client import call, channel
 from olo_common.grpc_server import grpc_server
 from olo_common.health import Health
 from olo_retrieval.adapters.sql.portable import SqlPortable
-from olo_retrieval.app import _registrations
+from olo_retrieval.app import registrations
 from olo_retrieval.migration_servicer import MigrationServicer
 from olo_retrieval.portable.exporting import Exporter
 from olo_retrieval.portable.importing import Importer, ImportLimits
@@ -60,8 +60,8 @@ async def stub(house: House) -> AsyncIterator[Any]:
         max_document_bytes=100,
     )
     settings = RetrievalSettings(port=0, grace_seconds=0.0)
-    registrations = _registrations(servicer, MigrationServicer(house.control), transfers(house))
-    async with grpc_server(settings, registrations, Health()) as address, channel(address) as opened:
+    served = registrations(servicer, MigrationServicer(house.control), transfers(house))
+    async with grpc_server(settings, served, Health()) as address, channel(address) as opened:
         yield RetrievalServiceStub(opened)
 
 

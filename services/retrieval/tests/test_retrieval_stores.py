@@ -20,6 +20,7 @@ from olo_retrieval.adapters.vectors.points import IndexOptions, space_of
 from olo_retrieval.adapters.vectors.scope import condition_of
 from olo_retrieval.filters import METADATA, All, Any, Compare, Filter, Not, OneOf, Order, holds
 from olo_retrieval.ports import VectorStore
+from olo_retrieval.searching.fusion import fused_ranks
 from olo_retrieval.types import EmbeddingModel, Piece, Point, Selection, SparseVector, Vector
 
 MODEL = EmbeddingModel("org/model:v1", 2)
@@ -83,6 +84,34 @@ async def test_vectors_come_where_they_are_asked_for_at_unit_length(store: Vecto
         assert hit.vector == pytest.approx([0.6, 0.8], abs=1e-5)
 
 
+async def test_a_hybrid_search_is_both_searches_fused_with_cosines(store: VectorStore) -> None:
+    texts = {"a": ([1.0, 0.0], words(1, 9)), "b": ([0.6, 0.8], words(1)), "c": (NORTH, words(1, 2)), "d": (NORTH, None)}
+    await store.upsert(MODEL, MINE, [Point(piece(name), *vectors) for name, vectors in texts.items()])
+    for scope in OTHERS:
+        await store.upsert(MODEL, scope, [Point(piece("theirs"), EAST, words(1, 2))])
+    cosine = {"a": 1.0, "b": 0.6, "c": 0.0, "d": 0.0}
+    for limit, terms in ((2, words(1, 2)), (4, words(2)), (3, words(77)), (3, SparseVector([], []))):
+        near = await names(store, EAST, limit=limit)
+        sharing = await names(store, terms, limit=limit)
+        expected = fused_ranks([near, sharing])
+        for most in (1, limit, 2 * limit):
+            hits = await store.search_hybrid(MODEL, MINE, EAST, terms, limit, most=most)
+            assert [hit.piece.document_id for hit in hits] == [name for name, _ in expected][:most]
+            assert [hit.score for hit in hits] == pytest.approx([score for _, score in expected][:most])
+            assert [hit.similarity for hit in hits] == pytest.approx(
+                [cosine[hit.piece.document_id] for hit in hits], abs=1e-5
+            )
+            assert [hit.piece for hit in hits] == [piece(hit.piece.document_id) for hit in hits]
+
+
+async def test_the_vectors_of_a_hybrid_search(store: VectorStore) -> None:
+    await store.upsert(MODEL, MINE, [Point(piece("a"), [0.6, 0.8], words(7)), Point(piece("b"), EAST)])
+    hits = await store.search_hybrid(MODEL, MINE, EAST, words(7), 1, most=2, with_vectors=True)
+    vectors = {hit.piece.document_id: hit.vector for hit in hits}
+    assert vectors == {"a": pytest.approx([0.6, 0.8], abs=1e-5), "b": pytest.approx(EAST, abs=1e-5)}
+    assert await store.search_hybrid(EmbeddingModel("none", 2), MINE, EAST, words(7), 1, most=2) == []
+
+
 async def test_rare_terms_weigh_more(store: VectorStore) -> None:
     texts = {"both": words(1, 2), "common": words(1, 5), "also": words(1), "rare": words(2, 6), "none": words(9)}
     await store.upsert(MODEL, MINE, [Point(piece(name), EAST, sparse) for name, sparse in texts.items()])
@@ -138,6 +167,8 @@ async def _reaches_across(store: VectorStore) -> bool:
         for probe in (EAST, words(1)):
             if await names(store, probe, scope) != ["mine-c1"] or await store.count(MODEL, scope) != 1:
                 return True
+        if len(await store.search_hybrid(MODEL, scope, EAST, words(1), 10, most=20)) != 1:
+            return True
         if len(await store.read(MODEL, scope)) != 1:
             return True
     await store.delete(MODEL, MINE)

@@ -92,7 +92,7 @@ def parsed(text: str) -> dict[str, Any]:
         raise DocumentError(f"version: must be {VERSION}")
     unknown = set(document) - {"version", "models", "aliases"}
     if unknown:
-        raise DocumentError(f"{sorted(map(str, unknown))[0]}: is not known")
+        raise DocumentError(f"{min(map(str, unknown))}: is not known")
     for group in ("models", "aliases"):
         entries = {} if document.get(group) is None else document[group]
         if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):

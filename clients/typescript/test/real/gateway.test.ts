@@ -103,6 +103,11 @@ test("a document goes in, and a search finds it", async () => {
   assert.equal((await olo.documents.settled("typescript", "ferry")).state, "ready");
   const [passage] = await olo.collections.search({ collection: "typescript", query: "When does the ferry sail?" });
   assert.match(passage?.text ?? "", /noon/);
+  const taken = await olo.collections.importFile(olo.collections.export("typescript"), { name: "again" });
+  assert.deepEqual([taken.collection.name, taken.documents_to_index], ["again", 0]);
+  const [same] = await olo.collections.search({ collection: "again", query: "When does the ferry sail?" });
+  assert.equal(same?.text, passage?.text);
+  await olo.collections.delete("again");
   await olo.documents.delete("typescript", "ferry");
   await olo.collections.delete("typescript");
 });

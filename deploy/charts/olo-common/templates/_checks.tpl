@@ -5,6 +5,9 @@
 {{- if not (or (include "olo.authenticated" .) $keys $values.global.allowInsecure) }}
 {{- fail (printf "the %s would serve callers whom nothing authenticates: set global.tls.existingSecret, or accept it with global.allowInsecure=true where NetworkPolicies keep others away" $facts.service) }}
 {{- end }}
+{{- if and $values.global.tls.callersDomain (not $values.global.tls.existingSecret) }}
+{{- fail "global.tls.callersDomain says who may call by the names in certificates: set global.tls.existingSecret" }}
+{{- end }}
 {{- range $server, $where := dict "temporal" $values.global.temporal.address "nats" $values.global.nats.url }}
 {{- if and $where (get $values.global.bundled $server) }}
 {{- fail (printf "global.bundled.%s brings a server along, and global.%s names another one: choose" $server $server) }}

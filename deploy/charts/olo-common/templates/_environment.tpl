@@ -67,6 +67,12 @@ OLO_TLS_CLIENT_CA_FILE: /etc/olo/tls/ca.crt
 {{- with .root.Values.global.tls.serverName }}
 OLO_TLS_SERVER_NAME: {{ . }}
 {{- end }}
+{{- $domain := .root.Values.global.tls.callersDomain }}
+{{- if and $domain .facts.callers }}
+{{- $names := list }}
+{{- range .facts.callers }}{{ $names = append $names (printf "%s.%s" . $domain) }}{{ end }}
+OLO_TLS_ALLOWED_CALLERS: {{ join "," $names }}
+{{- end }}
 {{- end }}
 {{- end }}
 

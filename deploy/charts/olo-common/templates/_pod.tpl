@@ -207,7 +207,7 @@ grpc: {port: {{ .facts.ports.grpc }}, service: live}
 {{- end }}
 {{- with $values.global.tls.existingSecret }}
 - name: tls
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+  secret: {secretName: {{ . }}{{ if $values.global.tls.callersDomain }}-{{ $.facts.service }}{{ end }}, defaultMode: 0440}
 {{- end }}
 {{- with $values.global.payloads.existingClaim }}
 - name: payloads

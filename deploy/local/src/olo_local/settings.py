@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from olo_common.described import Described
 from olo_common.settings import Port, Seconds, TlsSettings, settings_config
 
 
@@ -17,7 +18,7 @@ def _checkout() -> Path:
     return candidate if (candidate / "models" / "demo").is_dir() else Path.cwd()
 
 
-class LocalSettings(BaseSettings):
+class LocalSettings(Described, BaseSettings):
     model_config = settings_config("OLO_LOCAL_")
 
     root: Path = Field(default_factory=_checkout)

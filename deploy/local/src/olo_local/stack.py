@@ -22,7 +22,7 @@ _MAX_CONTENT_BYTES = 1024 * 1024
 """What a request may hold here, where large ones are stored in files."""
 
 _SERVERS = ("temporal", "nats")
-"""What every service needs. They wait for each other by themselves, so that all of them start at once."""
+"""What every service uses. All wait for each other by themselves, so that everything starts at once."""
 
 
 @dataclass(frozen=True)
@@ -168,5 +168,5 @@ def _service(
         f"{prefix}_METRICS_PORT": str(ports.metrics[part]),
         **variables,
     }
-    address = ports.address(part)
-    return ChildSpec(name, (sys.executable, "-m", f"olo_{package}"), address, grpc_health(address), env, _SERVERS, uses)
+    address, command = ports.address(part), (sys.executable, "-m", f"olo_{package}")
+    return ChildSpec(name, command, address, grpc_health(address), env, uses=(*_SERVERS, *uses))

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from olo_common.described import Described
 from olo_common.errors import StartupError
 
 FROM_FILE: Final = "may stand in a file"
@@ -20,10 +21,10 @@ _MOST_BYTES: Final = 1024 * 1024
 
 def settings_config(prefix: str) -> SettingsConfigDict:
     """The configuration of a settings class whose variables begin with `prefix`."""
-    return SettingsConfigDict(env_prefix=prefix, frozen=True, extra="forbid", use_attribute_docstrings=True)
+    return SettingsConfigDict(env_prefix=prefix, frozen=True, extra="forbid")
 
 
-class OloSettings(BaseSettings):
+class OloSettings(Described, BaseSettings):
     """Settings of which each secret can be given as `NAME`, or as `NAME_FILE`: a file that holds it.
 
     A file is read once, at start; white space at its end is no part of the secret.

@@ -9,10 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
-
 _MOST_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -61,6 +57,11 @@ def check_pair(certificate: bytes, named: Named, key: bytes, key_named: Named) -
     Raises:
         TlsProblem: It does not, or it is not.
     """
+    # Imported here: most processes of a laptop speak no TLS, and it costs a start 0.1 s.
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
     try:
         leaf = x509.load_pem_x509_certificates(certificate)[0]
     except ValueError:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
+from opentelemetry.trace import SpanKind
 
 from olo_common.errors import Unavailable
 from olo_common.grpc_server import MAX_MESSAGE_BYTES
@@ -16,7 +18,7 @@ from olo_common.occasional_log import OccasionalWarning
 from olo_common.rpc_status import from_rpc_error
 from olo_common.settings import TlsSettings
 from olo_common.tls import client_files
-from olo_common.tracing import client_interceptors
+from olo_common.tracing import tell, trace_headers, tracing
 
 _OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -45,12 +47,11 @@ def open_channel(target: str, tls: TlsSettings | None = None) -> grpc.aio.Channe
     """
     files = client_files(tls) if tls else None
     if tls is None or files is None:
-        return grpc.aio.insecure_channel(target, options=_OPTIONS, interceptors=client_interceptors())
+        return grpc.aio.insecure_channel(target, options=_OPTIONS)
     name = [("grpc.ssl_target_name_override", tls.server_name)] if tls.server_name else []
 
     def secure(credentials: grpc.ChannelCredentials) -> grpc.aio.Channel:
-        options = [*_OPTIONS, *name]
-        return grpc.aio.secure_channel(target, credentials, options=options, interceptors=client_interceptors())
+        return grpc.aio.secure_channel(target, credentials, options=[*_OPTIONS, *name])
 
     return TlsChannel(files, secure)
 
@@ -66,7 +67,9 @@ async def channel(target: str, tls: TlsSettings | None = None) -> AsyncIterator[
 
 
 async def call(method: Any, request: Any, *, peer: str, timeout: float, metadata: Any = None) -> Any:
-    """Calls a unary method.
+    """Calls a unary method, which goes on with the current trace.
+
+    The span of a call is the server's. One that fails has a span here too: the server may never have heard of it.
 
     Args:
         method: A method of an aio stub.
@@ -78,9 +81,13 @@ async def call(method: Any, request: Any, *, peer: str, timeout: float, metadata
     Raises:
         OloError: What the peer has raised, or that it is not reachable.
     """
+    began = time.time_ns()
+    if tracing():
+        metadata = (*(metadata or ()), *trace_headers().items())
     try:
         return await method(request, timeout=timeout, metadata=metadata)
     except grpc.aio.AioRpcError as error:
+        _tell(peer, began, error.code())
         if error.code() is grpc.StatusCode.UNAVAILABLE and (problem := handshake_problem(error.details() or "")):
             _handshake_failed(name=peer, problem=problem)
         raise from_rpc_error(error, peer=peer) from error
@@ -88,3 +95,8 @@ async def call(method: Any, request: Any, *, peer: str, timeout: float, metadata
         raise
     except grpc.aio.UsageError as error:
         raise Unavailable(f"{peer} is not reachable", retry_after=1.0) from error
+
+
+def _tell(peer: str, began: int, code: grpc.StatusCode) -> None:
+    facts = {"rpc.system": "grpc", "rpc.grpc.status_code": code.value[0]}
+    tell(f"call {peer}", began, time.time_ns(), kind=SpanKind.CLIENT, attributes=facts, problem=code.name)

@@ -16,7 +16,7 @@ from opentelemetry.trace import Span, SpanKind
 from olo_common.errors import OloError
 from olo_common.logs import logger
 from olo_common.rpc_status import abort
-from olo_common.tracing import ENDLESS_STREAMS, continued, span
+from olo_common.tracing import ENDLESS_STREAMS, TRACE_HEADERS, continued, span
 
 REQUEST_ID_KEY = "x-request-id"
 
@@ -72,7 +72,7 @@ class TraceInterceptor(grpc.aio.ServerInterceptor):
         if service.startswith("grpc.") or method in ENDLESS_STREAMS:
             return handler
         metadata = handler_call_details.invocation_metadata or ()
-        headers = {key: value for key, value in metadata if isinstance(value, str)}
+        headers = {key: value for key, value in metadata if key in TRACE_HEADERS and isinstance(value, str)}
         facts = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
         name = handler_call_details.method
 

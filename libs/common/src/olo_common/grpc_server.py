@@ -14,6 +14,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from olo_common.errors import StartupError
+from olo_common.grpc_callers import CallerInterceptor
 from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor, TraceInterceptor
 from olo_common.grpc_tls import server_credentials
 from olo_common.health import Health
@@ -65,7 +66,10 @@ async def grpc_server(
     Raises:
         StartupError: The port is taken, or a file of TLS cannot be used.
     """
-    interceptors = [*([TraceInterceptor()] if tracing() else []), RequestIdInterceptor(), ErrorInterceptor(), *guards]
+    # Outermost of those that let in: who may not call at all is told nothing else.
+    callers = [CallerInterceptor(settings.tls.callers)] if settings.tls.callers else []
+    tracer = [TraceInterceptor()] if tracing() else []
+    interceptors = [*tracer, RequestIdInterceptor(), ErrorInterceptor(), *callers, *guards]
     server = grpc.aio.server(interceptors=interceptors, options=[*_OPTIONS, *_age(settings.connection_age)])
     for registration in registrations:
         registration.add(registration.servicer, server)

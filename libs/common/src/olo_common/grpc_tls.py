@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import grpc
 
@@ -104,7 +104,7 @@ class TlsChannel(grpc.aio.Channel):
         credentials = grpc.ssl_channel_credentials(pem.authorities, pem.key or None, pem.certificate or None)
         return _Inner(pem, self._open(credentials))
 
-    async def __aenter__(self) -> TlsChannel:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -18,7 +18,7 @@ from typing import Final
 from opentelemetry import metrics
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import Meter, Observation
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -141,7 +141,9 @@ def configure_metrics(service: str, host: str, port: int) -> None:
     if port == 0:
         return
     resource = Resource.create({"service.name": f"olo-{service}"})
-    metrics.set_meter_provider(MeterProvider(metric_readers=[PrometheusMetricReader()], resource=resource))
+    # Exemplars would be kept for every measurement within a trace, and Prometheus' text format cannot show them.
+    provider = MeterProvider([PrometheusMetricReader()], resource, exemplar_filter=AlwaysOffExemplarFilter())
+    metrics.set_meter_provider(provider)
     try:
         server = ThreadingHTTPServer((host, port), _Page)
     except OSError as error:

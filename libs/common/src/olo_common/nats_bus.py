@@ -10,10 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
-
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription as NatsSubscription
+from typing import TYPE_CHECKING
 
 from olo_common.journal import LOGS_ASKED_SUBJECT, journal
 from olo_common.logs import logger
@@ -22,6 +19,11 @@ from olo_common.nats_client import NatsClient
 from olo_common.occasional_log import OccasionalWarning
 from olo_common.settings import NatsSettings
 from olo_common.tracing import continued, error_type, trace_headers
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription as NatsSubscription
 
 DROPPED = Counter(
     "olo_nats_messages_dropped", "Messages that could not be published or used; all goes on without.", ("cause",)

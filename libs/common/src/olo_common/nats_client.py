@@ -6,12 +6,15 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from nats.aio.client import Client
-from nats.errors import Error as NatsError
-
 from olo_common.errors import StartupError
 from olo_common.settings import NatsSettings
+from olo_common.spared import spared
 from olo_common.tls import client_context, nats_files
+
+with spared("aiohttp"):
+    # It is for WebSockets alone, which no service uses, and would be a twelfth of the imports.
+    from nats.aio.client import Client
+    from nats.errors import Error as NatsError
 
 
 class NatsWithoutTls(NatsError):

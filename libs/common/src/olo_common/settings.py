@@ -9,15 +9,17 @@ from __future__ import annotations
 import ipaddress
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from olo_common.base_settings import FROM_FILE, OloSettings, file_variable, secrets_of, settings_config
+from olo_common.base_settings import OloSettings, file_variable, secrets_of, settings_config
+from olo_common.described import Described
 from olo_common.errors import StartupError
+from olo_common.nats_settings import NatsSettings
+from olo_common.temporal_settings import PayloadSettings, TemporalSettings
 from olo_common.tls_settings import TlsSettings
 
 __all__ = [
@@ -42,119 +44,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
 
 
-class NatsSettings(OloSettings):
-    model_config = settings_config("OLO_NATS_")
-
-    url: Annotated[str, FROM_FILE] = "nats://127.0.0.1:4222"
-    """Where the NATS server listens; `tls://` instead of `nats://`: only if it speaks TLS."""
-    user: str = ""
-    """The name that the NATS server knows this process by, where it asks for names."""
-    password: SecretStr | None = None
-    """The password of that user."""
-    token: SecretStr | None = None
-    """The token that the NATS server asks for, instead of a user."""
-    nkey_file: Path | None = None
-    """File with the seed of the nkey (`SU...`) with which this process proves who it is, instead of a user. It is read
-    at start."""
-    creds_file: Path | None = None
-    """File with a JWT and the seed of its nkey, as `nsc generate creds` writes it, instead of a user. It is read at
-    each connection."""
-    ca_file: Path | None = None
-    """PEM file of the authorities of the NATS server. Set: nothing is said to a server without TLS. Unset: those of
-    the system, where the URL begins with `tls://` or the server asks for TLS. It is read at each connection."""
-    client_cert_file: Path | None = None
-    """PEM file of the certificate that this process shows to the NATS server, where it asks for one."""
-    client_key_file: Path | None = None
-    """PEM file of the private key of that certificate, not encrypted."""
-
-    @model_validator(mode="after")
-    def _one_way(self) -> NatsSettings:
-        ways = {
-            "OLO_NATS_USER": self.user,
-            "OLO_NATS_TOKEN": self.token,
-            "OLO_NATS_NKEY_FILE": self.nkey_file,
-            "OLO_NATS_CREDS_FILE": self.creds_file,
-        }
-        given = [name for name, value in ways.items() if value]
-        if len(given) > 1:
-            raise ValueError(f"{' and '.join(given)} are set; set one")
-        if bool(self.user) != bool(self.password):
-            raise ValueError("OLO_NATS_USER and OLO_NATS_PASSWORD: both are needed, or none")
-        if bool(self.client_cert_file) != bool(self.client_key_file):
-            raise ValueError("OLO_NATS_CLIENT_CERT_FILE and OLO_NATS_CLIENT_KEY_FILE: both are needed, or none")
-        return self
-
-
-class PayloadSettings(BaseSettings):
-    model_config = settings_config("OLO_PAYLOAD_")
-
-    store: str = ""
-    """Where prompts and answers over 256 KiB go: a directory that the gateway and all workers share, or `s3://` and a
-    bucket (needs the extra `s3`). Empty: nowhere; an answer of more than 2 MiB then fails."""
-    max_bytes: Annotated[int, Field(ge=1024 * 1024)] = 16 * 1024 * 1024
-    """The largest prompt or answer that is stored, encoded; a larger one fails."""
-    retention_hours: Annotated[float, Field(gt=0)] = 168.0
-    """Hours after which the gateway deletes files of a directory. Must be longer than Temporal keeps finished runs: a
-    run whose files are gone can no longer be shown. Buckets have rules of their own for this."""
-
-
-class TemporalSettings(OloSettings):
-    """Where they exist, the names are those of Temporal's own tools."""
-
-    model_config = settings_config("TEMPORAL_")
-
-    address: str = "127.0.0.1:7233"
-    """Host and port of the Temporal frontend. Temporal Cloud: `<namespace>.<account>.tmprl.cloud:7233`, or with an API
-    key the address of the region."""
-    namespace: str = "default"
-    """The Temporal namespace of all runs. Temporal Cloud: `<namespace>.<account>`."""
-    api_key: SecretStr | None = None
-    """API key of the Temporal frontend, where it asks for one."""
-    tls: bool | None = None
-    """Whether to speak TLS to the Temporal frontend. Unset: where there is an API key or one of the files below.
-    `false` with an API key sends the key in the clear."""
-    tls_server_ca_cert_path: Path | None = None
-    """PEM file of the authorities of the Temporal frontend. Unset: those of the system."""
-    tls_client_cert_path: Path | None = None
-    """PEM file of the certificate that this process shows to the Temporal frontend."""
-    tls_client_key_path: Path | None = None
-    """PEM file of the private key of that certificate. These files are read at start: restart to use new ones."""
-    tls_server_name: str = ""
-    """The name that the certificate of the Temporal frontend must hold; empty: the host of the address."""
-    deployment_name: str = ""
-    """The Worker Deployment of the workers that run workflows; Temporal's Worker Controller sets it. The run of a chat
-    then stays with the build that began it, and processes of that build must live until it has ended; a build that is
-    not current is given no new run. Empty: any worker goes on with any run."""
-    worker_build_id: str = ""
-    """Which build of the deployment this process is. Empty: its release."""
-    payloads: PayloadSettings = Field(default_factory=PayloadSettings)
-
-    @model_validator(mode="after")
-    def _whole(self) -> TemporalSettings:
-        files = (self.tls_server_ca_cert_path, self.tls_client_cert_path, self.tls_client_key_path)
-        if bool(self.tls_client_cert_path) != bool(self.tls_client_key_path):
-            raise ValueError("TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH: both are needed, or none")
-        if self.tls is False and any(files):
-            raise ValueError("TEMPORAL_TLS: is false, but files for TLS are set")
-        return self
-
-    @model_validator(mode="after")
-    def _build_of_a_deployment(self) -> TemporalSettings:
-        if self.worker_build_id and not self.deployment_name:
-            raise ValueError("TEMPORAL_WORKER_BUILD_ID: says nothing without TEMPORAL_DEPLOYMENT_NAME")
-        return self
-
-    @property
-    def uses_tls(self) -> bool:
-        """Whether the connection to the Temporal frontend is one of TLS."""
-        return (
-            bool(self.api_key or self.tls_server_ca_cert_path or self.tls_client_cert_path or self.tls_server_name)
-            if self.tls is None
-            else self.tls
-        )
-
-
-class LogSettings(BaseSettings):
+class LogSettings(Described, BaseSettings):
     model_config = settings_config("OLO_LOG_")
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -188,7 +78,7 @@ class TracingSettings(OloSettings):
         return self
 
 
-class SecuritySettings(BaseSettings):
+class SecuritySettings(Described, BaseSettings):
     model_config = settings_config("OLO_")
 
     allow_insecure: bool = False
@@ -199,7 +89,6 @@ class SecuritySettings(BaseSettings):
 class ServiceSettings(OloSettings):
     """What each service can be told. Subclasses set the prefix, the port and their own fields."""
 
-    # A class's docstrings are read when it is made, so the subclass's own configuration comes too late for these.
     model_config = settings_config("OLO_")
 
     host: str = "127.0.0.1"

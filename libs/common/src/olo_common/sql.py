@@ -6,21 +6,19 @@ Needs the extra `sql` of this distribution.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event, inspect, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.util.concurrency import in_greenlet
 
+from olo_common import sql_revisions
 from olo_common.errors import StartupError, Unavailable
 from olo_common.logs import logger
 from olo_common.sql_tls import without_tls_parameters
@@ -58,6 +56,7 @@ class Database:
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
             self._blocking = create_engine(url.set(drivername="sqlite"))
             event.listen(self._blocking, "connect", _prepare_sqlite)
+        self._observing: sqlite3.Connection | None = None
         self._writing = self._engine.execution_options(olo_write=True)
 
     @asynccontextmanager
@@ -83,6 +82,23 @@ class Database:
         async with self._wrapped():
             return await asyncio.to_thread(_rows, self._blocking, statement, parameters)
 
+    def state(self) -> int | None:
+        """A number that is another one after every commit to the file, whoever has made it. Must be called on the loop.
+
+        It costs a few microseconds, so that what was read before can be kept as long as the number stays. None where it
+        is not known: a server has none, and a file may be busy.
+        """
+        if self._blocking is None:
+            return None
+        try:
+            if self._observing is None:
+                # It never writes: of one's own commits SQLite says nothing. It never waits either.
+                self._observing = sqlite3.connect(str(self._blocking.url.database), timeout=0, isolation_level=None)
+            found: tuple[int] = self._observing.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error:
+            return None
+        return found[0]
+
     async def migrate(self) -> str:
         """Brings the tables to the newest revision this release knows, one process at a time; gives their revision.
 
@@ -104,23 +120,22 @@ class Database:
 
     async def close(self) -> None:
         """Closes the connections."""
+        if self._observing is not None:
+            self._observing.close()
         if self._blocking is not None:
             self._blocking.dispose()
         await self._engine.dispose()
 
     def _upgrade(self, connection: Connection) -> str:
-        config = Config()
-        config.set_main_option("script_location", self._migrations)
-        config.attributes["connection"] = connection
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        found = MigrationContext.configure(connection).get_current_revision()
+        known, found = sql_revisions.known(self._migrations), sql_revisions.current(connection)
         if found is not None and found not in known:
             if not inspect(connection).has_table(self._table):
                 raise StartupError(f"the database of {self._name} is that of another service; each needs its own")
             logger(__name__).warning("database_is_of_a_newer_release", name=self._name, version=found)
             return found
-        command.upgrade(config, "head")
-        return MigrationContext.configure(connection).get_current_revision() or ""
+        if found != known[-1]:
+            sql_revisions.upgrade(connection, self._migrations)
+        return known[-1]
 
     @asynccontextmanager
     async def _wrapped(self) -> AsyncIterator[None]:

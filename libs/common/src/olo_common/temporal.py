@@ -15,7 +15,7 @@ from typing import TypeAlias, TypedDict
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
-from temporalio.service import RPCError, TLSConfig
+from temporalio.service import GrpcCompression, RPCError, TLSConfig
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from olo_common.health import Health
@@ -25,8 +25,9 @@ from olo_common.metrics import serving_metrics, show_temporal
 from olo_common.payload_store import data_converter
 from olo_common.run_ids import RunIds
 from olo_common.settings import TemporalSettings
+from olo_common.temporal_traces import TemporalTraces
 from olo_common.tls import temporal_files
-from olo_common.tracing import temporal_interceptors
+from olo_common.tracing import tracing
 
 TEMPORAL_CONDITION = "temporal"
 """The health condition that `temporal_worker` keeps."""
@@ -74,8 +75,9 @@ async def temporal_client(settings: TemporalSettings, identity: str, buckets: Bu
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         tls=tls_config(settings),
         data_converter=data_converter(settings.payloads),
-        interceptors=[*temporal_interceptors(), RunIds()],
+        interceptors=[*([TemporalTraces()] if tracing() else []), RunIds()],
         runtime=_runtime(buckets),
+        grpc_compression=GrpcCompression.GZIP if settings.compression else GrpcCompression.NONE,
         lazy=True,
     )
 

@@ -69,10 +69,10 @@ class Authority:
         ends: timedelta = 24 * _HOUR,
         uses: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),
     ) -> Issued:
-        """A certificate for host names and addresses; none: for this machine.
+        """A certificate for host names, addresses and URIs; none: for this machine.
 
         Args:
-            names: Host names and addresses.
+            names: Host names, addresses and URIs.
             begins: When it begins to be valid, from now.
             ends: When it ceases to be, from now.
             uses: What it may be used for.
@@ -117,6 +117,8 @@ def _builder(
 
 
 def _alternative(name: str) -> x509.GeneralName:
+    if "://" in name:
+        return x509.UniformResourceIdentifier(name)
     try:
         return x509.IPAddress(ip_address(name))
     except ValueError:

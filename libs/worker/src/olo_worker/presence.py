@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import olo_events
 from olo_common.lifecycle import Lifetime, background
@@ -198,8 +198,3 @@ async def present(presence: Presence, bus: NatsBus, lifetime: Lifetime) -> Async
             yield
         finally:
             await presence.leave("shutdown")
-
-
-def with_address(advertisement: Advertisement, address: str) -> Advertisement:
-    """The advertisement with the address that became known when the server was bound."""
-    return replace(advertisement, address=address)

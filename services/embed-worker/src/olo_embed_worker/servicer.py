@@ -44,32 +44,26 @@ class EmbeddingServicer(EmbeddingServiceServicer):
         self._tokenizing = tokenizing
         self._model_info = model_info
 
-    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:  # noqa: N802  # by the proto
+    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
         return await self._embedding.embed(request)
 
-    async def EmbedSparse(  # noqa: N802  # by the proto
-        self, request: pb.EmbedSparseRequest, context: Context
-    ) -> pb.EmbedSparseResponse:
+    async def EmbedSparse(self, request: pb.EmbedSparseRequest, context: Context) -> pb.EmbedSparseResponse:
         texts, kind = convert.texts_of(request.texts), convert.kind_of(request.input_type)
         vectors = await self._lane.run_pieces(texts, _PIECE, lambda piece: self._engine.embed_sparse(piece, kind))
         return pb.EmbedSparseResponse(vectors=[convert.sparse_vector(vector) for vector in vectors])
 
-    async def Rerank(self, request: pb.RerankRequest, context: Context) -> pb.RerankResponse:  # noqa: N802  # by the proto
+    async def Rerank(self, request: pb.RerankRequest, context: Context) -> pb.RerankResponse:
         query = convert.text_of(request.query, "query")
         documents = convert.texts_of(request.documents, "documents")
         scores = await self._lane.run_pieces(documents, _PIECE, lambda piece: self._engine.rerank(query, piece))
         return convert.rerank_response(scores, request.top_n, self._model_info.reranker_model)
 
-    async def CountTokens(  # noqa: N802  # by the proto
-        self, request: pb.CountTokensRequest, context: Context
-    ) -> pb.CountTokensResponse:
+    async def CountTokens(self, request: pb.CountTokensRequest, context: Context) -> pb.CountTokensResponse:
         texts = convert.texts_of(request.texts)
         tokenized = await self._tokenizing.run(len(texts), lambda: self._engine.tokenize(texts))
         return pb.CountTokensResponse(
             tokens=[text.tokens for text in tokenized], context_limit=self._model_info.context_limit
         )
 
-    async def GetModelInfo(  # noqa: N802  # by the proto
-        self, request: pb.GetModelInfoRequest, context: Context
-    ) -> pb.GetModelInfoResponse:
+    async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
         return self._model_info

@@ -7,7 +7,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from olo_gateway.convert import request_of
 from olo_gateway.costs import expected_tokens
 from olo_gateway.errors import Overloaded
 from olo_gateway.following import ChatEvent, Following, Started
+from olo_gateway.hang_ups import HangUps
 from olo_gateway.ports import Runs, TokenStreams
 from olo_gateway.runs.admission.admission import Admission, Applicant, Place
 from olo_gateway.runs.attempts import LOSSES
@@ -58,11 +59,9 @@ class Chats:
         self._tokens = tokens
         self._admission = admission
         self._limits = limits
-        self._cancelling: set[asyncio.Task[None]] = set()
+        self._hang_ups = HangUps(runs)
         self._background: set[asyncio.Task[None]] = set()
         self._looking = 0
-        self._starting: dict[str, asyncio.Task[None]] = {}
-        """Starts of runs, which go on when their caller hangs up: only what has been started can be cancelled."""
 
     @property
     def places(self) -> tuple[int, int]:
@@ -172,8 +171,7 @@ class Chats:
         """Waits until the runs of callers who hung up are cancelled; those that nobody waits for go on without us."""
         for task in self._background:
             task.cancel()
-        if self._cancelling:
-            await asyncio.wait(self._cancelling, timeout=2.0)
+        await self._hang_ups.close()
 
     def _call(self, order: ChatOrder, *, stream: bool) -> _Call:
         order = caller().admitted(accepted(order, self._limits))
@@ -235,13 +233,7 @@ class Chats:
         return tell
 
     async def _start(self, call: _Call, place: Place) -> Started:
-        starting = asyncio.create_task(self._runs.start(call.run_id, call.request, call.fingerprint), name="start-run")
-        try:
-            await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            self._starting[call.run_id] = starting
-            starting.add_done_callback(lambda task: self._started(call.run_id, task))
-            raise
+        await self._hang_ups.started(call.run_id, call.request, call.fingerprint)
         place.accepted = True
         return Started(call.run_id, int(time.time()))
 
@@ -252,11 +244,8 @@ class Chats:
         async with watched(self._runs, call.run_id, self._parked_aside(place)):
             return await self._result(call, place)
 
-    def _started(self, run_id: str, task: asyncio.Task[None]) -> None:
-        self._starting.pop(run_id, None)
-        if not task.cancelled():
-            # Nobody is left who could be told why it has not started.
-            task.exception()
+    def _cancelled_with_caller(self, call: _Call) -> AbstractContextManager[None]:
+        return contextlib.nullcontext() if call.outlives_caller else self._hang_ups.cancelling(call.run_id)
 
     async def _result(self, call: _Call, place: Place) -> ChatResponse:
         try:
@@ -265,26 +254,6 @@ class Chats:
             place.answered()
         _note(place, response)
         return response
-
-    @contextlib.contextmanager
-    def _cancelled_with_caller(self, call: _Call) -> Iterator[None]:
-        try:
-            yield
-        except (asyncio.CancelledError, GeneratorExit):
-            if not call.outlives_caller:
-                task = asyncio.create_task(self._cancel(call.run_id), name="cancel-run")
-                self._cancelling.add(task)
-                task.add_done_callback(self._cancelling.discard)
-            raise
-
-    async def _cancel(self, run_id: str) -> None:
-        try:
-            if (starting := self._starting.get(run_id)) is not None:
-                await starting
-            await self._runs.cancel(run_id)
-        except Exception as error:
-            # Its deadline ends the run at the latest.
-            logger(__name__).warning("run_not_cancelled", run_id=run_id, error=type(error).__name__)
 
 
 def _forgotten(task: asyncio.Task[None]) -> None:

@@ -185,12 +185,24 @@ def _duration(seconds: float | None) -> Duration | None:
 
 def _sampling_of(message: inference.SamplingOptions) -> Sampling:
     given = {name: getattr(message, name) for name in _OPTIONAL_SAMPLING if message.HasField(name)}
-    return Sampling(**given, stop=tuple(message.stop), logprobs=message.logprobs)
+    return Sampling(
+        **given,
+        stop=tuple(message.stop),
+        logprobs=message.logprobs,
+        top_logprobs=message.top_logprobs,
+        logit_bias=tuple(sorted(message.logit_bias.items())),
+    )
 
 
 def _sampling_message(sampling: Sampling) -> inference.SamplingOptions:
     given = {name: getattr(sampling, name) for name in _OPTIONAL_SAMPLING}
-    return inference.SamplingOptions(**given, stop=sampling.stop, logprobs=sampling.logprobs)
+    return inference.SamplingOptions(
+        **given,
+        stop=sampling.stop,
+        logprobs=sampling.logprobs,
+        top_logprobs=sampling.top_logprobs,
+        logit_bias=dict(sampling.logit_bias),
+    )
 
 
 def _response_options(message: run_pb2.ResponseOptions) -> ResponseOptions:

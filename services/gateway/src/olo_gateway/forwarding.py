@@ -12,7 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from olo_common.grpc_client import call
 from olo_common.grpc_interceptors import REQUEST_ID_KEY
 from olo_common.grpc_server import Registration
-from olo_gateway.access.caller import caller
+from olo_gateway.access.caller import caller, tenant
 from olo_gateway.access.errors import Forbidden
 
 MAX_SECONDS: Final = 60.0
@@ -70,7 +70,7 @@ def _tenant(wanted: str) -> str:
     """
     who = caller()
     if not who.key_id or wanted in ("", who.tenant):
-        return who.tenant
+        return tenant()
     if not who.admin:
         raise Forbidden("this key is of another tenant", field="tenant")
     return wanted

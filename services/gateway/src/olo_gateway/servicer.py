@@ -1,7 +1,5 @@
 """GatewayService over gRPC."""
 
-# ruff: noqa: N802  (the methods have the names of the contract)
-
 from __future__ import annotations
 
 import asyncio

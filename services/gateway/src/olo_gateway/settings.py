@@ -97,4 +97,9 @@ class GatewaySettings(ServiceSettings):
             raise ValueError(
                 f"OLO_GATEWAY_MAX_CONTENT_BYTES: above {INLINE_CONTENT_BYTES} bytes OLO_PAYLOAD_STORE is needed"
             )
+        if self.tls.allowed_callers:
+            raise ValueError(
+                "OLO_TLS_ALLOWED_CALLERS: holds for gRPC alone, and the gateway serves HTTP too; give its callers API "
+                "keys (OLO_GATEWAY_API_KEYS_FILE) or an authority of their own (OLO_TLS_CLIENT_CA_FILE)"
+            )
         return self

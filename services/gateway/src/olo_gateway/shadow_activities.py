@@ -10,7 +10,7 @@ from olo.gateway.v1.run_pb2 import ChatResponse, MirroredRequest, ShadowRequest
 from olo_common.errors import ErrorCode, OloError
 from olo_common.failures import to_application_error
 from olo_contracts.queues import MIRROR_ACTIVITY
-from olo_gateway.adapters.temporal_runs import RUN_STATE
+from olo_gateway.adapters.temporal_failures import RUN_STATE
 from olo_gateway.errors import NotMirrored
 from olo_gateway.mirroring import mirrored
 from olo_gateway.ports import Runs

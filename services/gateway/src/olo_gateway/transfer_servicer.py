@@ -1,7 +1,5 @@
 """TransferService at the edge: the bytes of collections are passed on, in the caller's name."""
 
-# ruff: noqa: N802  (the methods have the names of the contract)
-
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator

@@ -74,7 +74,8 @@ class GenerateActivities:
             async with answering(scheduler, job, witness) as generation, self._watched(generation, said_by, outcome):
                 if not request.stream:
                     return outcome.succeeded(answer.response(await generation.result()))
-                chunks = (answer.chunk(chunk) async for chunk in generation.chunks())
+                # With the likeliest tokens a chunk may be larger than NATS takes; the result tells them.
+                chunks = (answer.chunk(chunk, tops=False) async for chunk in generation.chunks())
                 async with published(chunks, self._publisher):
                     return outcome.succeeded(answer.response(await generation.result()))
 

@@ -15,6 +15,7 @@ from temporalio import activity
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import OloError
 from olo_common.failures import to_application_error
+from olo_common.tracing import leave_trace
 from olo_contracts.subjects import stream_subject, subject_of
 from olo_llm_worker.errors import WorkerStopping
 from olo_llm_worker.outcomes import Outcome, attempt_finished
@@ -90,3 +91,5 @@ async def _publish(chunks: AsyncIterator[pb.TokenChunk], publisher: Publisher) -
     with contextlib.suppress(OloError):
         async for chunk in chunks:
             await publisher.publish(stream_subject(chunk.request_id), chunk.SerializeToString())
+            # The first has told it; headers of each would cost more than the rest of a token.
+            leave_trace()

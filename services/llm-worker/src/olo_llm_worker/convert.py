@@ -47,8 +47,8 @@ _ISOLATION = {
 class Answering(Asked):
     """One request that is being answered by the model here."""
 
-    def chunk(self, chunk: Chunk) -> pb.TokenChunk:
-        """A piece of the answer."""
+    def chunk(self, chunk: Chunk, *, tops: bool = True) -> pb.TokenChunk:
+        """A piece of the answer, with the likeliest tokens at its places or without them."""
         message = pb.TokenChunk(
             request_id=self.request_id,
             candidate=self.candidate,
@@ -58,7 +58,7 @@ class Answering(Asked):
             text=chunk.text,
             model_id=self.identity.model_id,
             choice_index=chunk.choice,
-            logprobs=token_logprobs(chunk.logprobs),
+            logprobs=token_logprobs(chunk.logprobs, tops=tops),
         )
         if chunk.done is not None:
             message.finish_reason = finish_reason(chunk.done.finish)
@@ -143,6 +143,8 @@ def _sampling(options: pb.SamplingOptions) -> Sampling:
         presence_penalty=options.presence_penalty,
         frequency_penalty=options.frequency_penalty,
         logprobs=options.logprobs,
+        top_logprobs=options.top_logprobs,
+        logit_bias=tuple(sorted(options.logit_bias.items())),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol, Self
@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from olo.common.v1.common_pb2 import HARDWARE_TYPE_CPU, HARDWARE_TYPE_GPU
 from olo.inference.v1 import inference_service_pb2 as pb
+from olo_common.durations import seconds_of
 from olo_common.errors import InvalidField
 from olo_contracts.identifiers import REQUEST_ID, is_valid
 from olo_llm_worker.errors import ModelNotFound
@@ -21,6 +22,8 @@ _FINISH: Final = {
     "LENGTH": pb.FINISH_REASON_LENGTH,
     "TOOL_CALLS": pb.FINISH_REASON_TOOL_CALLS,
 }
+
+_LONGEST_SECONDS: Final = 366 * 86_400.0
 
 
 @dataclass(frozen=True)
@@ -63,20 +66,38 @@ class Call(Protocol):
     """A call of a tool; `arguments` is JSON text."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """What the model calls it."""
+        ...
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Of the tool."""
+        ...
+
     @property
-    def arguments(self) -> str: ...
+    def arguments(self) -> str:
+        """JSON text of an object."""
+        ...
 
 
 class Logprob(Protocol):
-    """A token of the answer with its natural-log probability."""
+    """A token with its natural-log probability, and of an answer the likeliest ones at its place."""
 
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """Of the token."""
+        ...
+
     @property
-    def logprob(self) -> float: ...
+    def logprob(self) -> float:
+        """The natural logarithm of its probability."""
+        ...
+
+    @property
+    def top(self) -> Sequence[Logprob]:
+        """The likeliest tokens at its place, the likeliest first."""
+        ...
 
 
 def finish_reason(finish: Enum) -> pb.FinishReason:
@@ -89,9 +110,12 @@ def tool_calls(calls: Iterable[Call]) -> list[pb.ToolCall]:
     return [pb.ToolCall(id=call.id, name=call.name, arguments_json=call.arguments) for call in calls]
 
 
-def token_logprobs(logprobs: Iterable[Logprob]) -> list[pb.TokenLogprob]:
-    """Tokens with their log probabilities."""
-    return [pb.TokenLogprob(text=token.text, logprob=token.logprob) for token in logprobs]
+def token_logprobs(logprobs: Iterable[Logprob], *, tops: bool = True) -> list[pb.TokenLogprob]:
+    """Tokens with their log probabilities, and with the likeliest tokens at their places or without them."""
+    return [
+        pb.TokenLogprob(text=token.text, logprob=token.logprob, top=token_logprobs(token.top) if tops else ())
+        for token in logprobs
+    ]
 
 
 def timings(queue: float, first_token: float, total: float) -> pb.GenerationTimings:
@@ -112,8 +136,8 @@ def introduction(identity: Identity, hardware: str) -> pb.GetModelInfoResponse:
 
 
 def time_allowed(request: pb.GenerateRequest, *, elapsed: float = 0.0) -> float | None:
-    """Seconds that the request leaves, of which some have elapsed; None: any."""
-    return request.timeout.ToTimedelta().total_seconds() - elapsed if request.HasField("timeout") else None
+    """Seconds that the request leaves, of which some have elapsed; None: any. No clock takes more than so many."""
+    return min(seconds_of(request.timeout), _LONGEST_SECONDS) - elapsed if request.HasField("timeout") else None
 
 
 def shortest(*seconds: float | None) -> float | None:

@@ -1,6 +1,5 @@
 """`olo.inference.v1.InferenceService`: translates and calls inward. A caller that goes away ends its generation."""
 
-# ruff: noqa: N802  gRPC gives the methods their names
 from __future__ import annotations
 
 from collections.abc import AsyncIterator

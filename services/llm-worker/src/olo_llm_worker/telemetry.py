@@ -16,7 +16,7 @@ from opentelemetry.trace import Span, set_span_in_context
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common import genai
 from olo_common.metrics import FIRST_TOKEN_SECONDS, SECONDS, TOKEN_SECONDS, TOKENS, Gauge, Histogram
-from olo_common.tracing import error_type, span, tracer
+from olo_common.tracing import error_type, span, tell
 from olo_llm_worker.generation.slot import ModelSlot
 from olo_llm_worker.responses import Identity
 
@@ -142,7 +142,7 @@ def _steps(parent: Span, timings: pb.GenerationTimings, began: int) -> None:
     for name, start, end in (("queue", 0, queue), ("prefill", queue, first), ("decode", first, total)):
         # An engine elsewhere does not tell when it began to read.
         if end > start:
-            tracer().start_span(name, context, start_time=began + start).end(began + end)
+            tell(name, began + start, began + end, parent=context)
 
 
 def _nanoseconds(duration: Duration) -> int:

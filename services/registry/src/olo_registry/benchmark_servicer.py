@@ -20,21 +20,19 @@ class BenchmarkServicer(pb_grpc.BenchmarkServiceServicer):
     def __init__(self, intelligence: Intelligence) -> None:
         self._intelligence = intelligence
 
-    async def ListBenchmarkSources(  # noqa: N802  # the name in the contract
+    async def ListBenchmarkSources(
         self, request: pb.ListBenchmarkSourcesRequest, context: Context
     ) -> pb.ListBenchmarkSourcesResponse:
         """Says how old each source's word is."""
         states = self._intelligence.states()
         return pb.ListBenchmarkSourcesResponse(sources=[convert.source_message(state) for state in states])
 
-    async def ListModelFacts(  # noqa: N802  # the name in the contract
-        self, request: pb.ListModelFactsRequest, context: Context
-    ) -> pb.ListModelFactsResponse:
+    async def ListModelFacts(self, request: pb.ListModelFactsRequest, context: Context) -> pb.ListModelFactsResponse:
         """Returns what the sources say of a model."""
         facts = self._intelligence.facts(request.model_id)
         return pb.ListModelFactsResponse(facts=[convert.fact_message(fact) for fact in facts])
 
-    async def ListMatchReviews(  # noqa: N802  # the name in the contract
+    async def ListMatchReviews(
         self, request: pb.ListMatchReviewsRequest, context: Context
     ) -> pb.ListMatchReviewsResponse:
         """Returns what is doubtful."""
@@ -42,9 +40,7 @@ class BenchmarkServicer(pb_grpc.BenchmarkServiceServicer):
             reviews=[convert.review_message(*review) for review in self._intelligence.reviews()]
         )
 
-    async def DecideMatch(  # noqa: N802  # the name in the contract
-        self, request: pb.DecideMatchRequest, context: Context
-    ) -> pb.DecideMatchResponse:
+    async def DecideMatch(self, request: pb.DecideMatchRequest, context: Context) -> pb.DecideMatchResponse:
         """Takes the operator's word."""
         source = convert.source_of(request.source)
         await self._intelligence.decide(request.model_id, source, request.record or None)

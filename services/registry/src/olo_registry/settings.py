@@ -8,12 +8,13 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
 from olo_common.base_settings import FROM_FILE
+from olo_common.described import Described
 from olo_common.settings import NatsSettings, Port, ServiceSettings, TemporalSettings, settings_config
 
 Hours = Annotated[float, Field(ge=0.01, le=8760)]
 
 
-class BenchmarkSettings(BaseSettings):
+class BenchmarkSettings(Described, BaseSettings):
     """What others publish about models. Nothing is fetched unless it is asked for."""
 
     model_config = settings_config("OLO_BENCHMARKS_")

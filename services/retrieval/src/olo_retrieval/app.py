@@ -5,11 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
-from functools import partial
-
-from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from olo.retrieval.v1 import (
     migration_service_pb2,
@@ -26,16 +21,12 @@ from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
 from olo_common.nats_bus import nats_bus
 from olo_common.sql import Database
-from olo_common.temporal import TEMPORAL_CONDITION, WorkerVersion, temporal_client, temporal_worker, worker_version
+from olo_common.temporal import temporal_client
 from olo_common.tls import authorities_in
-from olo_contracts.queues import INGEST_QUEUE
-from olo_retrieval.activities import IngestActivities
-from olo_retrieval.adapters.parser_process import ParseLimits, ParserProcess
 from olo_retrieval.adapters.retriever_plugins import all_retrievers
 from olo_retrieval.adapters.router_embedder import router_embedder
 from olo_retrieval.adapters.sql.collections import SqlCollections
 from olo_retrieval.adapters.sql.documents import SqlDocuments
-from olo_retrieval.adapters.sql.migrating import SqlMigrations
 from olo_retrieval.adapters.sql.portable import SqlPortable
 from olo_retrieval.adapters.sql.store import document_store
 from olo_retrieval.adapters.sql.versions import SqlVersions
@@ -44,17 +35,8 @@ from olo_retrieval.adapters.vectors.opening import open_vectors
 from olo_retrieval.adapters.vectors.points import IndexOptions
 from olo_retrieval.adapters.web_fetcher import WebFetcher
 from olo_retrieval.curation import Curation
-from olo_retrieval.ingestion.indexing import Indexer
 from olo_retrieval.ingestion.intake import Intake
-from olo_retrieval.ingestion.recovery import Recovery
-from olo_retrieval.ingestion.texts import Texts
-from olo_retrieval.ingestion.upkeep import Upkeep
-from olo_retrieval.ingestion.writing import PointWriter
-from olo_retrieval.migrating.comparison import Samples
-from olo_retrieval.migrating.control import Migrations
-from olo_retrieval.migrating.copying import Copier
-from olo_retrieval.migrating.migrator import Migrator
-from olo_retrieval.migration_activities import MigrationActivities
+from olo_retrieval.ingests import INDEX, Shelves, ingesting_of, running_ingests
 from olo_retrieval.migration_servicer import MigrationServicer
 from olo_retrieval.portable.exporting import Exporter
 from olo_retrieval.portable.importing import Importer, ImportLimits
@@ -64,11 +46,8 @@ from olo_retrieval.servicer import RetrievalServicer
 from olo_retrieval.settings import RetrievalSettings
 from olo_retrieval.syncs import Library, running_syncs, syncing_of
 from olo_retrieval.transfer_servicer import TransferServicer
-from olo_retrieval.workflows.ingest import IngestWorkflow
-from olo_retrieval.workflows.migrate import MigrateWorkflow
 
 _DOCUMENTS = "documents"
-_INDEX = "index"
 _CHECK_SECONDS = 2.0
 
 
@@ -80,7 +59,7 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
     refused with UNAVAILABLE.
     """
     async with AsyncExitStack() as stack:
-        health = Health([_DOCUMENTS, _INDEX])
+        health = Health([_DOCUMENTS, INDEX])
         # Nothing else is said or heard here: what it has to say is in its log, which this tells to gateways.
         await stack.enter_async_context(nats_bus(settings.nats, "olo-retrieval"))
         database = await stack.enter_async_context(document_store(settings.database_url))
@@ -100,43 +79,9 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
         starter = TemporalStarter(client)
 
         collections, documents, versions = SqlCollections(database), SqlDocuments(database), SqlVersions(database)
-        parser = ParserProcess(
-            ParseLimits(settings.parse_seconds, settings.parse_memory_bytes, settings.max_document_bytes)
-        )
         fetcher = WebFetcher(settings.max_file_bytes) if settings.fetch_urls else None
-        texts = Texts(versions, parser, settings.chunk_tokens, fetcher)
-        writer = PointWriter(vectors, embedder, texts, sparse=sparse)
-        migration_store = SqlMigrations(database)
-        copier = Copier(migration_store, versions, vectors, writer)
-        indexer = Indexer(
-            collections=collections, versions=versions, vectors=vectors, texts=texts, writer=writer, copier=copier
-        )
-        migrator = Migrator(
-            collections=collections,
-            migrations=migration_store,
-            versions=versions,
-            vectors=vectors,
-            copier=copier,
-            samples=Samples(versions, vectors, embedder),
-        )
-        migrations = Migrations(
-            collections=collections,
-            migrations=migration_store,
-            versions=versions,
-            vectors=vectors,
-            embedder=embedder,
-            starter=starter,
-        )
-        recovery = Recovery(collections, versions, vectors, indexer)
-        upkeep = Upkeep(
-            recovery=recovery,
-            versions=versions,
-            vectors=vectors,
-            starter=starter,
-            restart_migrations=migrations.restart_moving,
-            report=partial(health.set, _INDEX),
-            interval_seconds=settings.upkeep_seconds,
-        )
+        shelves = Shelves(collections, versions, vectors, embedder)
+        ingesting = ingesting_of(settings, shelves, database=database, starter=starter, fetcher=fetcher, health=health)
         curation = Curation(collections, documents, versions, vectors, embedder)
         intake = Intake(collections, documents, versions, starter)
         servicer = RetrievalServicer(
@@ -149,7 +94,7 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
                 versions,
                 vectors,
                 embedder,
-                recovery.complete,
+                ingesting.recovery.complete,
                 retrievers=retrievers,
                 default=default,
                 sparse=sparse,
@@ -176,50 +121,11 @@ async def running(settings: RetrievalSettings, lifetime: Lifetime) -> AsyncItera
             ),
         )
         syncing = syncing_of(settings, client, database, Library(collections, documents, curation, intake), fetcher)
-        make_worker = partial(
-            _worker,
-            client,
-            IngestActivities(indexer),
-            MigrationActivities(migrator),
-            concurrency=settings.index_concurrency,
-            version=worker_version(settings.temporal, "olo-retrieval"),
-        )
-        worker_health = Health([TEMPORAL_CONDITION])
         await stack.enter_async_context(background(_watch(database, health), "documents", lifetime))
-        await stack.enter_async_context(temporal_worker(client, make_worker, lifetime=lifetime, health=worker_health))
-        await stack.enter_async_context(background(upkeep.run(), "upkeep", lifetime))
+        await stack.enter_async_context(running_ingests(ingesting, client, settings, lifetime))
         await stack.enter_async_context(running_syncs(syncing, client, settings, lifetime))
-        own = _registrations(servicer, MigrationServicer(migrations), transfers)
-        registrations = [*own, syncing.registration]
-        yield await stack.enter_async_context(grpc_server(settings, registrations, health))
-
-
-def _worker(
-    client: Client,
-    activities: IngestActivities,
-    migration_activities: MigrationActivities,
-    *,
-    concurrency: int,
-    version: WorkerVersion,
-) -> Worker:
-    return Worker(
-        client,
-        task_queue=INGEST_QUEUE,
-        workflows=[IngestWorkflow, MigrateWorkflow],
-        activities=[
-            activities.index,
-            activities.swap,
-            activities.remove_stale,
-            activities.mark_failed,
-            migration_activities.move,
-            migration_activities.fail,
-        ],
-        # The sandbox imports everything anew for each workflow; tests use it, production trusts them.
-        workflow_runner=UnsandboxedWorkflowRunner(),
-        max_concurrent_activities=concurrency,
-        graceful_shutdown_timeout=timedelta(seconds=5),
-        **version,
-    )
+        own = registrations(servicer, MigrationServicer(ingesting.migrations), transfers)
+        yield await stack.enter_async_context(grpc_server(settings, [*own, syncing.registration], health))
 
 
 def _index_options(settings: RetrievalSettings) -> IndexOptions:
@@ -232,9 +138,10 @@ def _index_options(settings: RetrievalSettings) -> IndexOptions:
     )
 
 
-def _registrations(
+def registrations(
     servicer: RetrievalServicer, migrations: MigrationServicer, transfers: TransferServicer
 ) -> list[Registration]:
+    """What is served beside the sources of `syncs`."""
     return [
         Registration(
             descriptor=retrieval_service_pb2.DESCRIPTOR.services_by_name["RetrievalService"],

@@ -181,6 +181,24 @@ class VectorStore(Protocol):
         """
         ...
 
+    async def search_hybrid(
+        self,
+        model: EmbeddingModel,
+        selection: Selection,
+        dense: Vector,
+        sparse: SparseVector,
+        limit: int,
+        *,
+        most: int,
+        with_vectors: bool = False,
+    ) -> list[Hit]:
+        """Both searches in one visit: what each finds, at most `limit`, fused by ranks as `searching.fusion` says.
+
+        Returns:
+            The `most` best, each with its cosine to the dense probe as `similarity`.
+        """
+        ...
+
     async def count(self, model: EmbeddingModel, selection: Selection) -> int:
         """The number of points in the selection."""
         ...
@@ -230,6 +248,10 @@ class Index(Protocol):
 
     async def sparse(self, text: str, limit: int) -> list[Hit]:
         """Those that share words, best first."""
+        ...
+
+    async def hybrid(self, text: str, limit: int) -> Ranking:
+        """Both, each of at most `limit`, fused by their ranks: the best of them, and whether they are all."""
         ...
 
 

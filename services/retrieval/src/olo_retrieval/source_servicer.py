@@ -1,7 +1,5 @@
 """SourceService over gRPC: translate, call inward, translate."""
 
-# ruff: noqa: N802 - the contract names the methods
-
 from __future__ import annotations
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Builds and runs the part of the service that syncs sources; the other half of `app`."""
+"""Builds and runs the part of the service that syncs sources; a part of `app`."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Final
@@ -21,7 +20,7 @@ from olo.gateway.v1.batch_service_pb2 import (
     BatchStatus,
 )
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
-from olo_client.cli.output import as_dict, enum_word, moment, write_json, write_table
+from olo_client.cli.output import as_dict, enum_word, moment, write_bytes, write_json, write_table
 from olo_client.client import Olo
 from olo_client.transfers import BatchOptions
 
@@ -119,14 +118,7 @@ def results(
     """Writes the results that there are, as JSON Lines; of a batch that runs too."""
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         olo.batches.get(batch_id)
-        if output is None:
-            for piece in olo.batches.results(batch_id):
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
-            return
-        with output.open("wb") as sink:
-            for piece in olo.batches.results(batch_id):
-                sink.write(piece)
+        write_bytes(olo.batches.results(batch_id), output)
 
 
 def _waited(olo: Olo, batch: Batch) -> Batch:

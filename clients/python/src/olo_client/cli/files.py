@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from olo.gateway.v1.file_service_pb2 import File
 from olo_client.cli.options import FEW_ATTEMPTS, TARGET, AsJson, Target
-from olo_client.cli.output import as_dict, moment, write_done, write_json, write_table
+from olo_client.cli.output import as_dict, moment, write_bytes, write_done, write_json, write_table
 from olo_client.client import Olo
 
 app = typer.Typer(help="Files that the gateway keeps: for batches and vector stores.", no_args_is_help=True)
@@ -59,14 +58,7 @@ def get(
     """Downloads a file."""
     with Olo(target, attempts=FEW_ATTEMPTS) as olo:
         olo.files.get(file_id)
-        if output is None:
-            for piece in olo.files.read(file_id):
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
-            return
-        with output.open("wb") as sink:
-            for piece in olo.files.read(file_id):
-                sink.write(piece)
+        write_bytes(olo.files.read(file_id), output)
 
 
 @app.command("delete")

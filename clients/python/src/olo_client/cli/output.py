@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
@@ -34,6 +36,18 @@ def write_done(told: Any, words: str, *, as_json: bool) -> None:
         write_json(told)
     elif words:
         print(words)
+
+
+def write_bytes(parts: Iterable[bytes], output: Path | None) -> None:
+    """What a command downloads, into a file; without one to standard output."""
+    if output is None:
+        for part in parts:
+            sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()
+        return
+    with output.open("wb") as sink:
+        for part in parts:
+            sink.write(part)
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -1,7 +1,8 @@
 """Who calls: known to everything that happens for a call, as the ids in its log lines are.
 
 It is a context variable because a tenant that every function hands on is a tenant that one function forgets. Where
-keys are asked for, a guard sets it for each call before anything else runs; where none are, it is `OPEN`.
+keys are asked for, a guard sets it for each call before anything else runs, and outside of calls it is `NOBODY`, who
+has nothing; where none are, it is `OPEN`.
 """
 
 from __future__ import annotations
@@ -80,6 +81,10 @@ class Caller:
 OPEN: Final = Caller(admin=True)
 """Everybody, where no keys are asked for."""
 
+NOBODY: Final = Caller(tenant="-")
+"""Who acts where keys are asked for and no call says who: probes, and whatever a gateway does by itself. No tenant can
+be called so."""
+
 _CALLER: Final[ContextVar[Caller]] = ContextVar("caller", default=OPEN)
 
 
@@ -89,8 +94,27 @@ def caller() -> Caller:
 
 
 def tenant() -> str:
-    """Whose things are seen and made now."""
-    return caller().tenant
+    """Whose things are seen and made now.
+
+    Raises:
+        RuntimeError: Nobody's: this is outside of a call, and has not said for whom it acts. The code is wrong.
+    """
+    who = caller()
+    if who is NOBODY:
+        raise RuntimeError("nobody calls, and nobody has said whose things these are")
+    return who.tenant
+
+
+@contextmanager
+def outside_calls(who: Caller) -> Iterator[None]:
+    """Says who acts where no call does: in everything that is started inside, servers and workers too."""
+    before = _CALLER.get()
+    _CALLER.set(who)
+    try:
+        yield
+    finally:
+        # Not by the token: a service may be stopped from another context than it was started in.
+        _CALLER.set(before)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
-from olo_gateway.access.caller import OPEN, Caller
+from olo_gateway.access.caller import NOBODY, Caller
 from olo_gateway.access.errors import Forbidden, KeyMissing, KeyRefused, KeysDisagree
 from olo_gateway.access.keyring import Keyring
 
@@ -38,7 +38,7 @@ def permitted(headers: Iterable[tuple[str, str]], need: Need, keys: Keyring) -> 
         Forbidden: Their key is not for such calls.
     """
     if need is Need.NOTHING:
-        return OPEN
+        return NOBODY
     found = keys.find(presented(headers))
     if need is Need.ADMIN and not found.admin:
         raise Forbidden("this key is not for operators")

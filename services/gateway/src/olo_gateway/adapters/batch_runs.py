@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
@@ -12,11 +11,11 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, W
 from temporalio.common import Priority as TaskPriority
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from olo.gateway.v1.batch_service_pb2 import Batch, BatchWork
-from olo_common.errors import Unavailable
 from olo_contracts.queues import BATCH_QUERY, BATCH_QUEUE, BATCH_WORKFLOW
+from olo_gateway.adapters.temporal_failures import temporal_errors
 from olo_gateway.errors import BatchEnded, BatchNotFound
 from olo_gateway.runs.admission.priority import Priority
 
@@ -36,7 +35,7 @@ class TemporalBatches:
         Raises:
             Unavailable: Nobody can say.
         """
-        with contextlib.suppress(WorkflowAlreadyStartedError), _temporal_errors():
+        with contextlib.suppress(WorkflowAlreadyStartedError), temporal_errors(BatchNotFound):
             async with asyncio.timeout(_RPC_SECONDS):
                 await self._client.start_workflow(
                     BATCH_WORKFLOW,
@@ -55,7 +54,7 @@ class TemporalBatches:
             BatchNotFound: There is no such workflow.
             Unavailable: Nobody can say.
         """
-        with _temporal_errors():
+        with temporal_errors(BatchNotFound):
             async with asyncio.timeout(_RPC_SECONDS):
                 described = await self._handle(batch_id).describe(rpc_timeout=timedelta(seconds=_RPC_SECONDS))
         return described.status is not WorkflowExecutionStatus.RUNNING
@@ -79,7 +78,7 @@ class TemporalBatches:
             Unavailable: It cannot be told now.
         """
         try:
-            with _temporal_errors():
+            with temporal_errors(BatchNotFound):
                 async with asyncio.timeout(_RPC_SECONDS):
                     handle = self._handle(batch_id)
                     await handle.signal(signal, rpc_timeout=timedelta(seconds=_RPC_SECONDS))
@@ -88,15 +87,3 @@ class TemporalBatches:
 
     def _handle(self, batch_id: str) -> WorkflowHandle[object, Batch]:
         return self._client.get_workflow_handle(batch_id, result_type=Batch)
-
-
-@contextlib.contextmanager
-def _temporal_errors() -> Iterator[None]:
-    try:
-        yield
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            raise BatchNotFound from error
-        raise Unavailable("the workflow service does not answer", retry_after=2.0) from error
-    except (RuntimeError, TimeoutError) as error:
-        raise Unavailable("the workflow service does not answer", retry_after=2.0) from error

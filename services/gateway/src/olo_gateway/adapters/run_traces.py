@@ -24,10 +24,9 @@ from temporalio.exceptions import CancelledError, FailureError
 from olo.gateway.v1.gateway_service_pb2 import RunStep, TraceRunResponse
 from olo.inference.v1.inference_service_pb2 import GenerateResponse
 from olo_common.failures import from_failure
+from olo_common.temporal_traces import TRACER_HEADER
 from olo_contracts.queues import GENERATE_ACTIVITY, PROGRESS_MEMO, llm_queue
 
-TRACER_HEADER: Final = "_tracer-data"
-"""The header in which the interceptor of Temporal's SDK keeps the trace context of whoever started the workflow."""
 QUEUE, PARK, PAUSE = "queue", "park", "pause"
 _MARKER: Final = "core_local_activity"
 _NULL: Final = b"binary/null"

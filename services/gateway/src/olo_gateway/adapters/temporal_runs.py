@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
@@ -19,12 +18,12 @@ from temporalio.client import (
     WorkflowHandle,
 )
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from olo.gateway.v1.gateway_service_pb2 import TraceRunResponse
 from olo.gateway.v1.run_pb2 import RUN_STATE_RUNNING, ChatRequest, ChatResponse, Run, RunError, RunProgress
-from olo_common.errors import InvalidField, OloError, RemoteError, Unavailable
+from olo_common.errors import Unavailable
 from olo_common.failures import from_failure
 from olo_contracts.queues import CHAT_QUEUE, CHAT_WORKFLOW
 from olo_gateway.access.caller import tenant
@@ -34,8 +33,9 @@ from olo_gateway.adapters.run_accounts import account_of, parked, post_mortem_of
 from olo_gateway.adapters.run_states import run_of
 from olo_gateway.adapters.run_traces import steps_of
 from olo_gateway.adapters.shadow_runs import shadow_of
+from olo_gateway.adapters.temporal_failures import RETRY_AFTER, error_of, temporal_errors
 from olo_gateway.convert import priority_of
-from olo_gateway.errors import DeadlineExceeded, Overloaded, RequestIdConflict, RunCancelled, RunNotFound
+from olo_gateway.errors import DeadlineExceeded, RequestIdConflict, RunNotFound
 from olo_gateway.runs.identity import run_prefix
 
 EXECUTION_GRACE: Final = timedelta(seconds=5)
@@ -47,9 +47,6 @@ RPC_SECONDS: Final = 5.0
 TRACE_SECONDS: Final = 15.0
 """How long it may take to read a history, which may have thousands of events and results that are stored apart."""
 
-RUN_STATE: Final = "run_state"
-"""The fact of an error that its run has ended, and how."""
-_RETRY_AFTER: Final = 2.0
 _ASK_AGAIN_SECONDS: Final = 0.5
 DELETE_SECONDS: Final = 90.0
 """How long a deletion may take before the caller is told to come back. Temporal takes about half a minute: it first
@@ -77,7 +74,7 @@ class TemporalRuns:
 
     async def start(self, run_id: str, request: ChatRequest, fingerprint: str) -> None:
         """See `ports.Runs`."""
-        with contextlib.suppress(WorkflowAlreadyStartedError), _temporal_errors():
+        with contextlib.suppress(WorkflowAlreadyStartedError), temporal_errors(RunNotFound):
             async with asyncio.timeout(RPC_SECONDS):
                 await self._client.start_workflow(
                     CHAT_WORKFLOW,
@@ -111,7 +108,7 @@ class TemporalRuns:
         try:
             return await self._outcome(handle, timeout)
         except WorkflowFailureError as failure:
-            raise _error_of(failure) from failure
+            raise error_of(failure) from failure
 
     async def _outcome(self, handle: _Handle, timeout: float) -> ChatResponse:
         """Raises WorkflowFailureError where the run has failed, and OloErrors where nobody can say."""
@@ -137,7 +134,7 @@ class TemporalRuns:
         """See `ports.Runs`."""
         description = await self._describe(run_id)
         if run_of(description).state == RUN_STATE_RUNNING:
-            with _temporal_errors(), contextlib.suppress(RunNotFound):
+            with temporal_errors(RunNotFound), contextlib.suppress(RunNotFound):
                 await self._client.get_workflow_handle(run_id).cancel(rpc_timeout=timedelta(seconds=RPC_SECONDS))
             description = await self._describe(run_id)
         return run_of(description)
@@ -153,7 +150,7 @@ class TemporalRuns:
         try:
             run.response.CopyFrom(await self._outcome(handle, RPC_SECONDS))
         except WorkflowFailureError as failure:
-            error = _error_of(failure)
+            error = error_of(failure)
             run.error.CopyFrom(RunError(reason=error.reason, message=error.message))
             run.details.CopyFrom(post_mortem_of(failure) or (await account_of(handle)).details)
         if (shadow := await shadow_of(self._client, run.response)) is not None:
@@ -173,7 +170,7 @@ class TemporalRuns:
         events = self._client.get_workflow_handle(run_id).fetch_history_events(
             page_size=1, rpc_timeout=timedelta(seconds=RPC_SECONDS)
         )
-        with _temporal_errors():
+        with temporal_errors(RunNotFound):
             async with asyncio.timeout(RPC_SECONDS):
                 first = await anext(events)
                 payloads = first.workflow_execution_started_event_attributes.input.payloads
@@ -187,7 +184,7 @@ class TemporalRuns:
         history = self._client.get_workflow_handle(run_id, run_id=described.run_id)
         events = history.fetch_history_events(rpc_timeout=timedelta(seconds=RPC_SECONDS))
         pending = {each.activity_id: each for each in described.raw_description.pending_activities}
-        with _temporal_errors():
+        with temporal_errors(RunNotFound):
             async with asyncio.timeout(TRACE_SECONDS):
                 trace = await steps_of(events, pending, self._client.data_converter)
         run = run_of(described)
@@ -206,7 +203,7 @@ class TemporalRuns:
             namespace=self._client.namespace,
             workflow_execution=WorkflowExecutionId(workflow_id=run_id, run_id=described.run_id),
         )
-        with _temporal_errors():
+        with temporal_errors(RunNotFound):
             await self._client.workflow_service.delete_workflow_execution(gone, timeout=timedelta(seconds=RPC_SECONDS))
         for _ in range(round(DELETE_SECONDS / _LOOK_AGAIN_SECONDS)):
             try:
@@ -214,7 +211,7 @@ class TemporalRuns:
             except RunNotFound:
                 return
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-        raise Unavailable("the run is still being deleted; try again", retry_after=_RETRY_AFTER)
+        raise Unavailable("the run is still being deleted; try again", retry_after=RETRY_AFTER)
 
     async def list(self, page_size: int, page_token: str) -> tuple[list[Run], str]:
         """See `ports.Runs`."""
@@ -224,7 +221,7 @@ class TemporalRuns:
             next_page_token=unwrapped(page_token),
             rpc_timeout=timedelta(seconds=RPC_SECONDS),
         )
-        with _temporal_errors():
+        with temporal_errors(RunNotFound):
             async with asyncio.timeout(RPC_SECONDS):
                 await pages.fetch_next_page()
         runs = [await _listed(execution) for execution in pages.current_page or ()]
@@ -234,7 +231,7 @@ class TemporalRuns:
         return await (await self._describe(run_id)).memo_value(_MEMO_KEY, None)
 
     async def _describe(self, run_id: str) -> WorkflowExecutionDescription:
-        with _temporal_errors():
+        with temporal_errors(RunNotFound):
             async with asyncio.timeout(RPC_SECONDS):
                 handle = self._client.get_workflow_handle(run_id)
                 description = await handle.describe(rpc_timeout=timedelta(seconds=RPC_SECONDS))
@@ -258,48 +255,3 @@ async def _listed(execution: WorkflowExecution) -> Run:
     if run.state == RUN_STATE_RUNNING and (told := await parked(execution)) is not None:
         run.progress.CopyFrom(told)
     return run
-
-
-def _error_of(failure: WorkflowFailureError) -> OloError:
-    match failure.cause:
-        case CancelledError():
-            return RunCancelled("the run was cancelled")
-        case TerminatedError():
-            return RunCancelled("the run was terminated by an operator")
-        case cause:
-            error = from_failure(cause)
-            # So that callers can tell a run that has failed for good from a gateway that cannot say.
-            return RemoteError(
-                error.code,
-                error.reason,
-                error.message,
-                field=error.field,
-                retry_after=error.retry_after,
-                metadata={**error.metadata, RUN_STATE: "failed"},
-            )
-
-
-@contextlib.contextmanager
-def _temporal_errors() -> Iterator[None]:
-    """Makes Temporal's errors ours."""
-    try:
-        yield
-    except RPCError as error:
-        match error.status:
-            case RPCStatusCode.NOT_FOUND:
-                raise RunNotFound from error
-            case RPCStatusCode.INVALID_ARGUMENT:
-                raise InvalidField("request", "the workflow service does not take it") from error
-            case RPCStatusCode.RESOURCE_EXHAUSTED:
-                raise Overloaded("the workflow service is overloaded", retry_after=_RETRY_AFTER) from error
-            case _:
-                raise _away() from error
-    except ApplicationError as error:
-        # The request is too large for the history, and cannot be stored beside it.
-        raise from_failure(error) from error
-    except (RuntimeError, TimeoutError) as error:
-        raise _away() from error
-
-
-def _away() -> OloError:
-    return Unavailable("the workflow service does not answer", retry_after=_RETRY_AFTER)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -16,6 +16,7 @@ from olo.inference.v1.inference_service_pb2 import (
     FINISH_REASON_TOOL_CALLS,
     Alternative,
     FinishReason,
+    TokenLogprob,
 )
 from olo.router.v1.router_service_pb2 import ScoreComponent, SelectionReason
 from olo_common.durations import seconds_of
@@ -30,6 +31,7 @@ from olo_gateway.http.tool_schemas import (
     LogprobsAnswer,
     TokenLogprobAnswer,
     ToolCallAnswer,
+    TopLogprobAnswer,
 )
 
 _SCORE_DIGITS: Final = 4
@@ -97,10 +99,21 @@ def logprobs_of(answer: Alternative) -> LogprobsAnswer | None:
         return None
     return LogprobsAnswer(
         content=[
-            TokenLogprobAnswer(token=token.text, logprob=token.logprob, bytes=list(token.text.encode()))
+            TokenLogprobAnswer(
+                **_logprob_of(token), top_logprobs=[TopLogprobAnswer(**_logprob_of(each)) for each in token.top]
+            )
             for token in answer.logprobs
         ]
     )
+
+
+def bytes_of(token: str) -> list[int] | None:
+    """The bytes of a token; None where it is a part of a character, of which only the replacement is known."""
+    return None if "\ufffd" in token else list(token.encode())
+
+
+def _logprob_of(token: TokenLogprob) -> dict[str, Any]:
+    return {"token": token.text, "logprob": token.logprob, "bytes": bytes_of(token.text)}
 
 
 def details_of(response: ChatResponse) -> details_schemas.RunDetails:

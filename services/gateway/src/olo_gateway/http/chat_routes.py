@@ -20,7 +20,7 @@ from olo_gateway.http.chat_stream import ChunkEncoder
 from olo_gateway.http.event_ids import LastEventId, point_of
 from olo_gateway.http.hang_up import until_hang_up
 from olo_gateway.http.orders import order_of, with_headers
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR, ErrorAnswer
 from olo_gateway.http.streaming import StreamPace, streamed
 
 _ERRORS: Final = {
@@ -36,12 +36,14 @@ _ERRORS: Final = {
     504: "The run has not ended in time.",
 }
 ANSWER_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"model": ErrorAnswer, "description": text} for status, text in _ERRORS.items()
+    status: {"description": text, **AN_ERROR} for status, text in _ERRORS.items()
 }
 """What can come of a call for an answer instead of one."""
 _RESPONSES: Final = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
     **ANSWER_ERRORS,
+    # The one place that gives the model, so that the others can name it.
+    400: {"model": ErrorAnswer, "description": _ERRORS[400]},
 }
 
 

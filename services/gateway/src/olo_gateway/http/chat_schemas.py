@@ -122,9 +122,11 @@ class ChatCompletionRequest(RequestShape):
     logprobs: bool | None = None
     """Whether the log probability of each token is told; in a stream, in its last chunk."""
     top_logprobs: int | None = None
-    """Only 0 is supported."""
-    logit_bias: dict[str, Any] | None = None
-    """Not supported."""
+    """How many of the likeliest tokens are told beside each token of the answer, 0 to 20; needs `logprobs`. Engines
+    that tell of the chosen token alone refuse it."""
+    logit_bias: dict[str, float] | None = None
+    """What is added to the logits of tokens, by their ids in the model, which must be named; at most 300, -100 to 100.
+    -100 bans a token. Engines that can do nothing else refuse other values than 0."""
     min_tokens: Annotated[int, Field(ge=0)] | None = None
     presence_penalty: float | None = None
     """Engines without such a penalty refuse other values than 0; see `repetition_penalty`."""

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 
 from olo.common.v1.common_pb2 import TokenUsage
 from olo.gateway.v1.run_pb2 import ChatResponse
+from olo_common.errors import InvalidField
 from olo_gateway.chats import Chats
 from olo_gateway.http.answers import answers_of, finish_reason_of, run_headers, usage_of
 from olo_gateway.http.body import StrictRoute
@@ -19,13 +20,14 @@ from olo_gateway.http.call_headers import CallHeaders
 from olo_gateway.http.chat_routes import ANSWER_ERRORS
 from olo_gateway.http.completion_prompts import prompt_texts
 from olo_gateway.http.completion_schemas import CompletionRequest, TextChoice, TextCompletion
-from olo_gateway.http.forms import unsupported
+from olo_gateway.http.forms import bias_of, unsupported
 from olo_gateway.http.hang_up import until_hang_up
 from olo_gateway.http.orders import with_headers
 from olo_gateway.http.streaming import StreamPace, streamed
 from olo_gateway.http.text_stream import TEXT_PREFIX, TextEncoder, logprobs_of
 from olo_gateway.ports import Tokenizing
 from olo_gateway.runs.order import ChatOrder, Role, Sampling, Turn
+from olo_gateway.runs.validation import MAX_TOP_LOGPROBS
 
 
 def completion_routes(chats: Chats, tokenizing: Tokenizing, pace: StreamPace) -> APIRouter:
@@ -79,12 +81,12 @@ def order_of(body: CompletionRequest, prompt: str) -> ChatOrder:
     meant = {
         "suffix": bool(body.suffix),
         "best_of": body.best_of not in (None, 1),
-        "logit_bias": bool(body.logit_bias),
-        "logprobs": body.logprobs not in (None, 0, 1),
     }
     for name, refused in meant.items():
         if refused:
             raise unsupported(name)
+    if not 0 <= (body.logprobs or 0) <= MAX_TOP_LOGPROBS:
+        raise InvalidField("logprobs", f"must be from 0 to {MAX_TOP_LOGPROBS}")
     if body.echo and body.logprobs is not None:
         raise unsupported("echo", "does not go with logprobs: those of the prompt are not known")
     return ChatOrder(
@@ -102,6 +104,8 @@ def order_of(body: CompletionRequest, prompt: str) -> ChatOrder:
             presence_penalty=body.presence_penalty or None,
             frequency_penalty=body.frequency_penalty or None,
             logprobs=body.logprobs is not None,
+            top_logprobs=body.logprobs or 0,
+            logit_bias=bias_of(body.logit_bias),
         ),
         timeout=body.timeout,
         wait_for_model=body.wait_for_model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field
 
@@ -40,13 +40,14 @@ class CompletionRequest(RequestShape):
     echo: bool | None = None
     """Put the prompt before the answer; not with logprobs."""
     logprobs: int | None = None
-    """0 or 1: tell the log probability of each token; in a stream, in its last chunk. More is not supported."""
+    """Tell the log probability of each token, and of so many of the likeliest ones at its place, 0 to 20; in a stream,
+    in its last chunk. Engines that tell of the chosen token alone refuse more than 0."""
     best_of: int | None = None
     """Only 1 is supported."""
     suffix: str | None = None
     """Not supported."""
-    logit_bias: dict[str, Any] | None = None
-    """Not supported."""
+    logit_bias: dict[str, float] | None = None
+    """What is added to the logits of tokens, by their ids in the model, which must be named; see chat completions."""
     timeout: float | None = None
     """Seconds that the whole run may take."""
     wait_for_model: float | None = None
@@ -57,7 +58,8 @@ class CompletionRequest(RequestShape):
 class TextLogprobs(AnswerShape):
     tokens: list[str]
     token_logprobs: list[float]
-    top_logprobs: None = None
+    top_logprobs: list[dict[str, float]] | None = None
+    """For each token: the likeliest ones at its place, and itself."""
     text_offset: list[int]
     """Where each token begins in the text, in characters."""
 

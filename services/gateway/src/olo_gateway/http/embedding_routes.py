@@ -17,18 +17,18 @@ from olo_contracts.vectors import pack, unpack
 from olo_gateway.http import embedding_schemas as schemas
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.forms import unsupported
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.ports import Embedding
 from olo_gateway.runs.texts import utf8_length
 
 MAX_TEXTS: Final = 2048
 DIRECT_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": ErrorAnswer, "description": "A field is wrong; `param` names it."},
-    404: {"model": ErrorAnswer, "description": "The model does not exist."},
-    413: {"model": ErrorAnswer, "description": "The body is too large."},
-    415: {"model": ErrorAnswer, "description": "The body is no plain JSON."},
-    429: {"model": ErrorAnswer, "description": "The model has too much to do; see Retry-After."},
-    503: {"model": ErrorAnswer, "description": "No such model answers now; see Retry-After."},
+    400: {"description": "A field is wrong; `param` names it.", **AN_ERROR},
+    404: {"description": "The model does not exist.", **AN_ERROR},
+    413: {"description": "The body is too large.", **AN_ERROR},
+    415: {"description": "The body is no plain JSON.", **AN_ERROR},
+    429: {"description": "The model has too much to do; see Retry-After.", **AN_ERROR},
+    503: {"description": "No such model answers now; see Retry-After.", **AN_ERROR},
 }
 
 
@@ -48,7 +48,7 @@ def embedding_routes(embedding: Embedding) -> APIRouter:
     @router.post(
         "/v1/rerank",
         summary="Order documents by how well they answer a query",
-        responses={**DIRECT_ERRORS, 412: {"model": ErrorAnswer, "description": "No instance has a reranker."}},
+        responses={**DIRECT_ERRORS, 412: {"description": "No instance has a reranker.", **AN_ERROR}},
     )
     async def rerank(body: schemas.RerankBody) -> schemas.RerankAnswer:
         documents = [one if isinstance(one, str) else one.text for one in body.documents]

@@ -23,7 +23,7 @@ from olo_gateway.http.ollama.spelling import in_ollama
 from olo_gateway.http.schemas import ErrorAnswer, ErrorBody
 from olo_gateway.telemetry import count_denial
 
-_HTTP_REASONS: Final = {
+HTTP_REASONS: Final = {
     HTTPStatus.BAD_REQUEST: ("body_invalid", "the body cannot be read"),
     HTTPStatus.NOT_FOUND: ("path_not_found", "there is nothing at this path"),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "this path does not take this method"),
@@ -68,7 +68,7 @@ class Refused(OloError):
     """
 
     def __init__(self, status: HTTPStatus, detail: str = "") -> None:
-        reason, message = _HTTP_REASONS.get(status, ("http_error", status.phrase))
+        reason, message = HTTP_REASONS.get(status, ("http_error", status.phrase))
         super().__init__(detail or message)
         self.code = _CODES.get(status, ErrorCode.INVALID_ARGUMENT)
         self.reason = reason
@@ -106,8 +106,8 @@ def status_of(error: OloError) -> int:
     """The HTTP status of an error, in every dialect."""
     if isinstance(error, Refused):
         return error.status
-    if error.reason in _STATUSES:
-        return _STATUSES[error.reason]
+    if error.reason in STATUSES:
+        return STATUSES[error.reason]
     return error.code.value.http
 
 
@@ -151,7 +151,7 @@ def install(app: FastAPI) -> None:
         return response_of(internal(), dialect_of(request.url.path))
 
 
-_STATUSES: Final[Mapping[str, int]] = {
+STATUSES: Final[Mapping[str, int]] = {
     "media_type_unsupported": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
 }
 """Reasons for which HTTP has a better status than their code has."""

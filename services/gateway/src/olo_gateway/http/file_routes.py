@@ -14,19 +14,19 @@ from olo_gateway.access.caller import tenant
 from olo_gateway.files.objects import PIECE_BYTES
 from olo_gateway.files.shelf import FileDraft, Shelf, StoredFile
 from olo_gateway.http.file_schemas import FileDeleted, FileList, FileObject
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 
 FORM_BYTES: Final = 64 * 1024
 """What a form may have beside the file."""
 _PAGE: Final = 10_000
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"model": ErrorAnswer, "description": "There is no such file."},
-    501: {"model": ErrorAnswer, "description": "The operator has given no place for files."},
-    503: {"model": ErrorAnswer, "description": "The store of files does not answer."},
+    404: {"description": "There is no such file.", **AN_ERROR},
+    501: {"description": "The operator has given no place for files.", **AN_ERROR},
+    503: {"description": "The store of files does not answer.", **AN_ERROR},
 }
 _REFUSED: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": ErrorAnswer, "description": "A field is wrong; `param` names it."},
-    413: {"model": ErrorAnswer, "description": "The body is too large."},
+    400: {"description": "A field is wrong; `param` names it.", **AN_ERROR},
+    413: {"description": "The body is too large.", **AN_ERROR},
 }
 
 

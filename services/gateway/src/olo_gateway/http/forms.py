@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
@@ -11,11 +13,26 @@ from olo_gateway.http.tool_schemas import FunctionDefinition, NamedToolChoice, R
 from olo_gateway.runs.forms import ANY_TEXT, FREE_CHOICE, Format, FormatKind, Tool, ToolChoice, ToolMode
 
 _UNSUPPORTED: Final = "unsupported_parameter"
+_TOKEN_ID: Final = re.compile(r"[0-9]{1,9}")
 
 
 def unsupported(field: str, problem: str = "this value is not supported") -> InvalidField:
     """The refusal of a value whose meaning cannot be kept."""
     return InvalidField(field, problem, reason=_UNSUPPORTED)
+
+
+def bias_of(given: Mapping[str, float] | None) -> tuple[tuple[int, float], ...]:
+    """Ids of tokens with their biases, those that change nothing left out.
+
+    Raises:
+        InvalidField: A key is no id.
+    """
+    biases = {}
+    for name, bias in (given or {}).items():
+        if not _TOKEN_ID.fullmatch(name):
+            raise InvalidField("logit_bias", "its keys must be ids of tokens")
+        biases[int(name)] = bias
+    return tuple(sorted((token_id, bias) for token_id, bias in biases.items() if bias))
 
 
 def tool_of(function: FunctionDefinition) -> Tool:

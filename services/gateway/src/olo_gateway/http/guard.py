@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from re import Pattern
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Response
 from fastapi.routing import iter_route_contexts
@@ -19,6 +19,8 @@ from olo_gateway.access.credentials import Need, permitted
 from olo_gateway.access.keyring import Keyring
 from olo_gateway.http.needs import need_of
 from olo_gateway.telemetry import count_denial
+
+_POLICY_VIOLATION: Final = 1008
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,12 @@ class Guard:
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a call on in its caller's name, or refuses it."""
-        if scope["type"] != "http":
+        """Passes a call on in its caller's name, or refuses it. No route takes a websocket, and none is let in."""
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
         headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
         try:

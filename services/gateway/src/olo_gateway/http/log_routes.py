@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query
 
 from olo_common.log_fields import HEAD, IDS
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.http.shapes import AnswerShape
 from olo_gateway.ports import LogQuestion, RecentLogs
 
@@ -15,7 +15,7 @@ Level = Literal["debug", "info", "warning", "error", "critical"]
 MOST: Final = 1000
 """Lines of one answer."""
 _WRONG: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": ErrorAnswer, "description": "A parameter is wrong; `param` names it."}
+    400: {"description": "A parameter is wrong; `param` names it.", **AN_ERROR}
 }
 
 

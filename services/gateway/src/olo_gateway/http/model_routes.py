@@ -11,14 +11,12 @@ from olo_contracts.identifiers import MODEL_ID, is_valid
 from olo_gateway.errors import ModelNotFound
 from olo_gateway.http.answers import model_of
 from olo_gateway.http.model_schemas import Model, ModelList
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.ports import Catalogue
 
 _PAGE: Final = 1000
-_AWAY: Final[dict[int | str, dict[str, Any]]] = {503: {"model": ErrorAnswer, "description": "The registry is away."}}
-_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"model": ErrorAnswer, "description": "The model does not exist."}
-}
+_AWAY: Final[dict[int | str, dict[str, Any]]] = {503: {"description": "The registry is away.", **AN_ERROR}}
+_UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "The model does not exist.", **AN_ERROR}}
 
 
 def model_routes(catalogue: Catalogue) -> APIRouter:

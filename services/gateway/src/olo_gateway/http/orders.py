@@ -9,7 +9,7 @@ from olo_common.errors import InvalidField
 from olo_contracts.identifiers import REQUEST_ID, is_valid
 from olo_gateway.http.call_headers import CallHeaders
 from olo_gateway.http.chat_schemas import ChatCompletionRequest, ChatMessage, ContentPart, RoutingConstraints
-from olo_gateway.http.forms import choice_of, format_of, tool_of, unsupported
+from olo_gateway.http.forms import bias_of, choice_of, format_of, tool_of, unsupported
 from olo_gateway.http.rag import rag_of
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.forms import ToolCall
@@ -39,6 +39,8 @@ def order_of(body: ChatCompletionRequest) -> ChatOrder:
             presence_penalty=body.presence_penalty or None,
             frequency_penalty=body.frequency_penalty or None,
             logprobs=bool(body.logprobs),
+            top_logprobs=body.top_logprobs or 0,
+            logit_bias=bias_of(body.logit_bias),
         ),
         rag=rag_of(body.rag) if body.rag else None,
         timeout=body.timeout,
@@ -93,8 +95,6 @@ def refuse_unsupported(body: ChatCompletionRequest) -> None:
     meant = {
         "functions": bool(body.functions),
         "function_call": body.function_call not in (None, "none", "auto"),
-        "top_logprobs": bool(body.top_logprobs),
-        "logit_bias": bool(body.logit_bias),
         "modalities": body.modalities not in (None, [], ["text"]),
         "audio": body.audio is not None,
         "prediction": body.prediction is not None,

@@ -21,13 +21,13 @@ from olo_gateway.access.caller import tenant
 from olo_gateway.http import routing_schemas as schemas
 from olo_gateway.http.answers import component_of
 from olo_gateway.http.details_schemas import Rejection
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.ports import Routing
 
 _TYPES: Final = {"llm": MODEL_TYPE_LLM, "embedding": MODEL_TYPE_EMBEDDING}
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": ErrorAnswer, "description": "There is no such profile."},
-    503: {"model": ErrorAnswer, "description": "The router is away, or knows nothing recent."},
+    400: {"description": "There is no such profile.", **AN_ERROR},
+    503: {"description": "The router is away, or knows nothing recent.", **AN_ERROR},
 }
 
 

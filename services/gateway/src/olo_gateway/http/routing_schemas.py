@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from olo_common.described import Described
 from olo_gateway.http.details_schemas import Rejection, ScoreComponent
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
+class _Answer(Described, BaseModel):
+    model_config = ConfigDict(protected_namespaces=())
 
 
 class RankedModel(_Answer):

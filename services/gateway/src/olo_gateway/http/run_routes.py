@@ -16,16 +16,16 @@ from olo_gateway.convert import phase_name
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http.answers import attempt_of, completion_of
 from olo_gateway.http.run_schemas import RunFailure, RunList, RunReport, RunStep, RunSummary, RunTrace, State
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.ports import Runs
 
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"model": ErrorAnswer, "description": "The run does not exist, or is no longer kept."},
-    503: {"model": ErrorAnswer, "description": "Nobody can say now."},
+    404: {"description": "The run does not exist, or is no longer kept.", **AN_ERROR},
+    503: {"description": "Nobody can say now.", **AN_ERROR},
 }
 _LIST: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"model": ErrorAnswer, "description": "A parameter is wrong; `param` names it."},
-    503: {"model": ErrorAnswer, "description": "Nobody can say now."},
+    400: {"description": "A parameter is wrong; `param` names it.", **AN_ERROR},
+    503: {"description": "Nobody can say now.", **AN_ERROR},
 }
 
 

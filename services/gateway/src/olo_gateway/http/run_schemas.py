@@ -6,12 +6,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from olo_common.described import Described
 from olo_gateway.http.chat_schemas import ChatCompletion
 from olo_gateway.http.details_schemas import Attempt
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True, protected_namespaces=())
+class _Answer(Described, BaseModel):
+    model_config = ConfigDict(protected_namespaces=())
 
 
 State = Literal["running", "completed", "failed", "cancelled", "timed_out", "unknown"]

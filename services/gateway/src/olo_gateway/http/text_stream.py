@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from olo.gateway.v1.run_pb2 import ChatResponse
-from olo.inference.v1.inference_service_pb2 import Alternative
+from olo.inference.v1.inference_service_pb2 import Alternative, TokenLogprob
 from olo_gateway.http.answers import answers_of, finish_reason_of
 from olo_gateway.http.completion_schemas import TextLogprobs
 from olo_gateway.http.completion_stream import CompletionEncoder
@@ -26,8 +26,17 @@ def logprobs_of(answer: Alternative, offset: int) -> TextLogprobs | None:
     return TextLogprobs(
         tokens=[token.text for token in answer.logprobs],
         token_logprobs=[token.logprob for token in answer.logprobs],
+        top_logprobs=list(map(_told, answer.logprobs)) if any(token.top for token in answer.logprobs) else None,
         text_offset=offsets,
     )
+
+
+def _told(token: TokenLogprob) -> dict[str, float]:
+    # Several tokens may be spelled alike, as parts of characters are: the likeliest one stands.
+    told: dict[str, float] = {}
+    for each in (*token.top, token):
+        told.setdefault(each.text, each.logprob)
+    return told
 
 
 @dataclass

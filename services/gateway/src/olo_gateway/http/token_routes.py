@@ -17,7 +17,7 @@ from olo_gateway.http.chat_schemas import ChatMessage
 from olo_gateway.http.embedding_routes import DIRECT_ERRORS, model_named
 from olo_gateway.http.forms import tool_of
 from olo_gateway.http.orders import turns_of
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.http.shapes import AnswerShape, RequestShape
 from olo_gateway.http.tool_schemas import ToolDefinition
 from olo_gateway.ports import Tokenizing
@@ -26,7 +26,7 @@ from olo_gateway.runs.texts import utf8_length
 MAX_TOKENIZED: Final = 256 * 1024
 _ERRORS: Final = {
     **DIRECT_ERRORS,
-    501: {"model": ErrorAnswer, "description": "The model is served elsewhere, and its tokenizer is not here."},
+    501: {"description": "The model is served elsewhere, and its tokenizer is not here.", **AN_ERROR},
 }
 
 

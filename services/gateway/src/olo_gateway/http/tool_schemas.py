@@ -76,13 +76,18 @@ class ToolCallAnswer(AnswerShape):
     function: CalledFunctionAnswer
 
 
-class TokenLogprobAnswer(AnswerShape):
+class TopLogprobAnswer(AnswerShape):
     token: str
+    """A control token is told by its name."""
     logprob: float
-    """Natural logarithm."""
-    bytes: list[int]
-    top_logprobs: tuple[()] = ()
-    """Always empty: the engines tell of the token that they chose."""
+    """Natural logarithm, before temperature, top_p and top_k."""
+    bytes: list[int] | None
+    """None where the token is a part of a character."""
+
+
+class TokenLogprobAnswer(TopLogprobAnswer):
+    top_logprobs: list[TopLogprobAnswer]
+    """The likeliest tokens at this place, the likeliest first. The chosen one need not be among them."""
 
 
 class LogprobsAnswer(AnswerShape):

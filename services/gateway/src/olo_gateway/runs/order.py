@@ -48,6 +48,10 @@ class Sampling:
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     logprobs: bool = False
+    top_logprobs: int = 0
+    """How many of the likeliest tokens are told beside each one of the answer."""
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    """Ids of tokens of the model, growing, with what is added to their logits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ DEFAULT_TOP_K: Final = 4
 MAX_TOKENS: Final = 1_048_576
 MAX_STOPS: Final = 16
 MAX_STOP_LENGTH: Final = 256
+MAX_TOP_LOGPROBS: Final = 20
+MAX_BIASES: Final = 300
 _PROFILE: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _RETRIEVER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -61,6 +63,11 @@ def accepted(order: ChatOrder, limits: RunLimits) -> ChatOrder:
         check_constraints(order.constraints)
     _check_turns(order.turns, limits.content_bytes - check_forms(order))
     _check_sampling(order.sampling)
+    _check_probabilities(order.sampling)
+    if order.sampling.logit_bias and not model:
+        raise InvalidField("model", "logit_bias needs a model by its name: each has others", reason="model_missing")
+    if order.sampling.logit_bias and order.allow_fallback:
+        raise InvalidField("allow_fallback", "does not go with logit_bias: each model has other tokens")
     rag = None if order.rag is None else _accepted_rag(order.rag, order.turns)
     _check_wait(order.wait_for_model, limits)
     return replace(order, model=model, rag=rag, timeout=_accepted_timeout(order, limits))
@@ -81,6 +88,18 @@ def _check_turns(turns: tuple[Turn, ...], max_bytes: int) -> None:
         size += check_tool_turn(f"messages[{position}]", turn, calls)
     if size > max_bytes:
         raise InvalidField("messages", f"together the messages hold {size} bytes; at most {max_bytes} are allowed")
+
+
+def _check_probabilities(sampling: Sampling) -> None:
+    field = "sampling.top_logprobs"
+    if not 0 <= sampling.top_logprobs <= MAX_TOP_LOGPROBS:
+        raise InvalidField(field, f"must be from 0 to {MAX_TOP_LOGPROBS}")
+    if sampling.top_logprobs and not sampling.logprobs:
+        raise InvalidField(field, "goes with logprobs alone")
+    if len(sampling.logit_bias) > MAX_BIASES:
+        raise InvalidField("sampling.logit_bias", f"at most {MAX_BIASES} tokens are allowed")
+    if not all(-100 <= bias <= 100 for _, bias in sampling.logit_bias):
+        raise InvalidField("sampling.logit_bias", "must be from -100 to 100")
 
 
 def _check_sampling(sampling: Sampling) -> None:

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Final
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, RetryState, is_cancelled_exception
 
 from olo.gateway.v1 import run_pb2
@@ -16,8 +15,8 @@ from olo.router.v1.router_service_pb2 import Candidate, SelectModelsResponse
 from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_common.failures import from_failure
-from olo_contracts.queues import GENERATE_ACTIVITY, SELECT_ACTIVITY
-from olo_gateway.conversation import Fit, Prompt
+from olo_contracts.queues import SELECT_ACTIVITY
+from olo_gateway.prompts import Fit, Prompt
 from olo_gateway.routing import select_request
 from olo_gateway.runs.attempts import (
     CONTEXT_TOO_LONG,
@@ -32,14 +31,12 @@ from olo_gateway.workflows.losses import Losses
 from olo_gateway.workflows.parking import Parking
 from olo_gateway.workflows.record import Record, add
 from olo_gateway.workflows.steps import Deadline, step
+from olo_gateway.workflows.tasks import FREE_SLOT_TIMEOUT, generated
 
 MAX_CANDIDATES: Final = 3
 
-FREE_SLOT_TIMEOUT: Final = timedelta(seconds=5)
-"""How long a model that had a free slot may take to begin; then it is taken for dead."""
 RESUME_TIMEOUT: Final = timedelta(seconds=1)
 """How long another instance may take to resume what a lost one has begun; about the least that Temporal can measure."""
-HEARTBEAT_TIMEOUT: Final = timedelta(seconds=4)
 TRIES: Final = 2
 """Tries of one candidate: the second resumes what the first hands over, on another instance or on the same one after a
 restart."""
@@ -185,17 +182,7 @@ class Generation:
         self._record.enter(run_pb2.RUN_PHASE_QUEUED, candidate.model_id)
         outcome: GenerateResponse | OloError
         try:
-            outcome = await workflow.execute_activity(
-                GENERATE_ACTIVITY,
-                task,
-                result_type=GenerateResponse,
-                task_queue=candidate.task_queue,
-                schedule_to_start_timeout=min(wait, left),
-                start_to_close_timeout=left,
-                schedule_to_close_timeout=left,
-                heartbeat_timeout=HEARTBEAT_TIMEOUT,
-                retry_policy=RetryPolicy(maximum_attempts=1),
-            )
+            outcome = await generated(task, candidate.task_queue, begin=min(wait, left), end=left)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise

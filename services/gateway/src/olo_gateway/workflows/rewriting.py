@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from olo.gateway.v1.run_pb2 import ChatRequest
@@ -15,16 +13,16 @@ from olo.router.v1.router_service_pb2 import Candidate, SelectModelsResponse
 from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_common.failures import from_failure
-from olo_contracts.queues import GENERATE_ACTIVITY, SELECT_ACTIVITY
+from olo_contracts.queues import SELECT_ACTIVITY
 from olo_gateway.convert import messages_of, turns_of
 from olo_gateway.convert_rag import rewriting_of
 from olo_gateway.prompting.passages import query_of
 from olo_gateway.prompting.rewriting import RewritingTask, queries_of, rewriting_task
 from olo_gateway.routing import select_request
 from olo_gateway.runs.identity import rewriting_id_of
-from olo_gateway.workflows.generation import FREE_SLOT_TIMEOUT, HEARTBEAT_TIMEOUT
 from olo_gateway.workflows.record import Record
 from olo_gateway.workflows.steps import Deadline, step
+from olo_gateway.workflows.tasks import FREE_SLOT_TIMEOUT, generated
 
 REWRITING_TIME: Final = timedelta(seconds=10)
 """How long the rewriting may take; at most a quarter of the time that the run has."""
@@ -68,19 +66,8 @@ async def _said(task: RewritingTask, request: ChatRequest, record: Record, deadl
         timeout=duration_of(time),
     )
     try:
-        said: GenerateResponse = await workflow.execute_activity(
-            GENERATE_ACTIVITY,
-            generate,
-            result_type=GenerateResponse,
-            task_queue=candidate.task_queue,
-            schedule_to_start_timeout=min(FREE_SLOT_TIMEOUT, time),
-            start_to_close_timeout=time,
-            schedule_to_close_timeout=time,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            retry_policy=RetryPolicy(maximum_attempts=1),
-        )
+        return await generated(generate, candidate.task_queue, begin=min(FREE_SLOT_TIMEOUT, time), end=time)
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
         raise from_failure(error) from error
-    return said

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Final
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -23,12 +22,12 @@ with workflow.unsafe.imports_passed_through():
     from olo_common.durations import duration_of
     from olo_common.errors import OloError
     from olo_common.failures import from_failure
-    from olo_contracts.queues import GENERATE_ACTIVITY, MIRROR_ACTIVITY, SHADOW_WORKFLOW
+    from olo_contracts.queues import MIRROR_ACTIVITY, SHADOW_WORKFLOW
     from olo_gateway.convert import failed_attempt
     from olo_gateway.mirroring import GRACE
     from olo_gateway.runs.comparison import similarity
-    from olo_gateway.workflows.generation import FREE_SLOT_TIMEOUT, HEARTBEAT_TIMEOUT
     from olo_gateway.workflows.steps import Deadline, step
+    from olo_gateway.workflows.tasks import FREE_SLOT_TIMEOUT, generated
 
 _FIRST_PAUSE: Final = timedelta(milliseconds=200)
 _LONGEST_PAUSE: Final = timedelta(seconds=5)
@@ -86,19 +85,8 @@ async def _generate(request: ShadowRequest, mirrored: MirroredRequest) -> Genera
         candidate=1,
         timeout=mirrored.timeout,
     )
-    generated: GenerateResponse = await workflow.execute_activity(
-        GENERATE_ACTIVITY,
-        task,
-        result_type=GenerateResponse,
-        task_queue=request.shadow.task_queue,
-        # It had a free slot. Where others have taken that meanwhile, the shadow gives way.
-        schedule_to_start_timeout=min(FREE_SLOT_TIMEOUT, time),
-        start_to_close_timeout=time,
-        schedule_to_close_timeout=time,
-        heartbeat_timeout=HEARTBEAT_TIMEOUT,
-        retry_policy=RetryPolicy(maximum_attempts=1),
-    )
-    return generated
+    # It had a free slot. Where others have taken that meanwhile, the shadow gives way.
+    return await generated(task, request.shadow.task_queue, begin=min(FREE_SLOT_TIMEOUT, time), end=time)
 
 
 def _compare(record: ShadowRun, generated: GenerateResponse) -> None:

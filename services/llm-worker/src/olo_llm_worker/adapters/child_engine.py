@@ -126,6 +126,10 @@ class ChildEngine:
         """The text of tokens, without control tokens."""
         return self._text.detokenize(token_ids)
 
+    def spell(self, token_id: int) -> str:
+        """The text of a token; a control token by its name."""
+        return self._text.spell(token_id)
+
     async def check_schema(self, schema: str, answer: Sequence[int]) -> None:
         """Makes sure that an answer can be held to this schema; the process then has it compiled."""
         await self._line.check(Check(next(self._numbers), schema, list(answer)))

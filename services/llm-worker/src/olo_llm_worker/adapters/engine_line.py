@@ -7,7 +7,7 @@ import contextlib
 import socket
 import sys
 from collections.abc import Callable, Iterable
-from itertools import repeat
+from itertools import compress, repeat
 from typing import Any, Final
 
 from olo_common.errors import InvalidField, OloError
@@ -29,7 +29,7 @@ from olo_llm_worker.adapters.frames import (
 )
 from olo_llm_worker.adapters.wire import Decoder, encode
 from olo_llm_worker.errors import EngineLost, GenerationStalled, ModelDirectoryError, ModelUnavailable
-from olo_llm_worker.generation.engine import Batch, Listener, Token
+from olo_llm_worker.generation.engine import Batch, Listener, Token, Top
 
 PULSE_SECONDS: Final = 1.0
 UNANSWERED: Final = 15
@@ -63,14 +63,18 @@ class _Running:
             if isinstance(frame, Began):
                 self._listener.began(cached=frame.cached)
             else:
-                self._end(self._listener.tokens(self._wanted(frame)))
+                self._end(self._listener.tokens(*self._wanted(frame)))
         except Exception as error:
             self._failure = error
             self._end(self._rows)
 
-    def _wanted(self, frame: Tokens) -> list[Token]:
-        tokens = zip(frame.rows, frame.ids, frame.logprobs or repeat(0.0), strict=False)
-        return [token for token in tokens if token[0] not in self._stopped] if self._stopped else list(tokens)
+    def _wanted(self, frame: Tokens) -> tuple[list[Token], list[Top]]:
+        """What belongs to rows that have not been told to end."""
+        tokens, tops = list(zip(frame.rows, frame.ids, frame.logprobs or repeat(0.0), strict=False)), frame.tops()
+        if not self._stopped:
+            return tokens, tops
+        kept = [row not in self._stopped for row in frame.rows]
+        return list(compress(tokens, kept)), list(compress(tops, kept))
 
     def _end(self, rows: Iterable[int]) -> None:
         for row in rows:

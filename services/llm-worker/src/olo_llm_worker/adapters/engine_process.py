@@ -40,7 +40,7 @@ from olo_llm_worker.adapters.gpu import free_memory
 from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.adapters.wire import Decoder, encode
 from olo_llm_worker.errors import ModelDirectoryError
-from olo_llm_worker.generation.engine import AGAIN, END
+from olo_llm_worker.generation.engine import AGAIN, END, Top
 
 _PR_SET_PDEATHSIG: Final = 1
 _TELL_SECONDS: Final = 0.002
@@ -81,7 +81,7 @@ class Work:
         self._step: set[int] = set()
         self._ended = False
         self._told_at = 0.0
-        self._rows, self._ids, self._logprobs = array("i"), array("i"), array("d")
+        self._said = Tokens(start.number, array("i"), array("i"), array("d"), start.batch.decoding.top_logprobs)
 
     def stop(self, row: int) -> None:
         """Ends a row at its next step."""
@@ -91,7 +91,7 @@ class Work:
         """Tells it."""
         self._line.say(Began(self._number, cached))
 
-    def token(self, row: int, token_id: int, logprob: float) -> bool:
+    def token(self, row: int, token_id: int, logprob: float, top: Top = ()) -> bool:
         """Takes a token in the engine's thread; True where the row was told to end."""
         if row in self._step:
             # Rows whose prompt is still being read give none, and are not waited for until they do.
@@ -100,10 +100,15 @@ class Work:
         stopped = row in self._stopped
         if not stopped:
             self._rooms[row] -= 1
-            self._rows.append(row)
-            self._ids.append(token_id)
+            said = self._said
+            said.rows.append(row)
+            said.ids.append(token_id)
             if self.batch.decoding.logprobs:
-                self._logprobs.append(logprob)
+                said.logprobs.append(logprob)
+            if said.width:
+                padded = (*top, *((-1, 0.0),) * (said.width - len(top)))
+                said.top_ids.extend(each for each, _ in padded)
+                said.top_logprobs.extend(each for _, each in padded)
         over = stopped or token_id in (END, AGAIN) or self._rooms[row] <= 0
         late = row not in self._expected and not self._step
         if over:
@@ -119,9 +124,9 @@ class Work:
 
     def tell(self) -> None:
         """Tells what was gathered."""
-        if self._rows:
-            self._line.say(Tokens(self._number, self._rows, self._ids, self._logprobs))
-            self._rows, self._ids, self._logprobs = array("i"), array("i"), array("d")
+        if self._said.rows:
+            self._line.say(self._said)
+            self._said = Tokens(self._number, array("i"), array("i"), array("d"), self._said.width)
 
     def _stepped(self) -> None:
         self._step.clear()

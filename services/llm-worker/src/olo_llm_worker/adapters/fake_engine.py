@@ -8,7 +8,7 @@ from typing import Final
 
 from olo_common.errors import InvalidField
 from olo_llm_worker.errors import EngineLost, ModelUnavailable
-from olo_llm_worker.generation.engine import END, Batch, EngineInfo, Listener
+from olo_llm_worker.generation.engine import CAPABILITIES, END, Batch, EngineInfo, Listener
 from olo_llm_worker.generation.types import Message, Sampling, Tool
 
 _ANSWER_BEGINS: Final = 256
@@ -54,6 +54,7 @@ class FakeEngine:
             control_ids=frozenset({_ANSWER_BEGINS}),
             defaults=Sampling(),
             batch_tokens=self._batch_tokens,
+            capabilities=(*CAPABILITIES, "top_logprobs"),
         )
 
     def permit(self, tokens: int = 1) -> None:
@@ -81,6 +82,10 @@ class FakeEngine:
         """The bytes as UTF-8."""
         return bytes(token for token in token_ids if token < _ANSWER_BEGINS).decode(errors="replace")
 
+    def spell(self, token_id: int) -> str:
+        """The byte as UTF-8."""
+        return self.detokenize([token_id])
+
     async def check_schema(self, schema: str, answer: Sequence[int]) -> None:
         """Never asked: this engine does not say that it masks tokens."""
         raise NotImplementedError
@@ -101,7 +106,10 @@ class FakeEngine:
                     await self._permits.acquire()
                 if self.failure is not None:
                     raise self.failure
-                early = listener.tokens([(row, answer[step] if step < len(answer) else END, 0.0)])
+                token_id = answer[step] if step < len(answer) else END
+                # To it, the bytes that follow are ever less likely.
+                top = tuple(((token_id + place) % 256, -float(place)) for place in range(batch.decoding.top_logprobs))
+                early = listener.tokens([(row, token_id, 0.0)], [top] if top else [])
                 if early or step >= len(answer) or step + 1 >= batch.limits[row]:
                     del rest[row]
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 import json
 import struct
 from array import array
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
 
-from olo_llm_worker.generation.engine import Batch
+from olo_llm_worker.generation.engine import Batch, Top
 from olo_llm_worker.generation.types import Decoding
 
-_START = struct.Struct("=QIIII")
-_DECODING = struct.Struct("=ddqdQ?")
+_START = struct.Struct("=QIIIII")
+_DECODING = struct.Struct("=ddqdQ?B")
 _NUMBER = struct.Struct("=Q")
 _NUMBER_FLAG = struct.Struct("=Q?")
 _NUMBER_COUNT = struct.Struct("=QI")
+_TOKENS = struct.Struct("=QI?B")
 
 
 class WireError(Exception):
@@ -90,12 +91,13 @@ class Start:
         """What follows the head."""
         batch, said = self.batch, self.batch.decoding
         schema, lengths = said.schema.encode(), array("I", map(len, batch.prompts))
-        tokens = array("I", batch.static_prompt)
+        banned, tokens = array("I", said.banned), array("I", batch.static_prompt)
         for prompt in batch.prompts:
             tokens.extend(prompt)
+        rows, static = len(batch.prompts), len(batch.static_prompt)
         return b"".join(
             (
-                _START.pack(self.number, len(batch.prompts), len(batch.static_prompt), batch.answered, len(schema)),
+                _START.pack(self.number, rows, static, batch.answered, len(banned), len(schema)),
                 _DECODING.pack(
                     said.temperature,
                     said.top_p,
@@ -103,8 +105,10 @@ class Start:
                     said.repetition_penalty,
                     said.min_tokens,
                     said.logprobs,
+                    said.top_logprobs,
                 ),
                 schema,
+                banned.tobytes(),
                 array("I", batch.limits).tobytes(),
                 lengths.tobytes(),
                 tokens.tobytes(),
@@ -114,11 +118,12 @@ class Start:
     @classmethod
     def unpack(cls, data: bytes) -> Start:
         """Out of what follows the head."""
-        number, rows, static, answered, length_of_schema = _START.unpack_from(data)
-        temperature, top_p, top_k, penalty, min_tokens, logprobs = _DECODING.unpack_from(data, _START.size)
+        number, rows, static, answered, bans, length_of_schema = _START.unpack_from(data)
+        temperature, top_p, top_k, penalty, min_tokens, logprobs, top = _DECODING.unpack_from(data, _START.size)
         begin = _START.size + _DECODING.size
         schema = data[begin : begin + length_of_schema].decode()
         numbers = array("I", data[begin + length_of_schema :])
+        banned, numbers = tuple(numbers[:bans]), numbers[bans:]
         limits, lengths, tokens = numbers[:rows], numbers[rows : 2 * rows], numbers[2 * rows :]
         if len(lengths) != rows or static + sum(lengths) != len(tokens):
             raise WireError("a batch is cut off")
@@ -126,7 +131,8 @@ class Start:
         for length in lengths:
             prompts.append(tuple(tokens[begin : begin + length]))
             begin += length
-        decoding = Decoding(temperature, top_p, None if top_k < 0 else top_k, penalty, min_tokens, logprobs, schema)
+        most = None if top_k < 0 else top_k
+        decoding = Decoding(temperature, top_p, most, penalty, min_tokens, logprobs, schema, top, banned)
         return cls(number, Batch(tuple(prompts), decoding, tuple(limits), tuple(tokens[:static]), answered))
 
 
@@ -168,33 +174,49 @@ class Began:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """From the engine process: the next tokens of a batch, with their rows; logprobs for all of them, or for none."""
+    """From the engine process: the next tokens of a batch, with their rows; logprobs for all of them, or for none.
+
+    `top_ids` and `top_logprobs` have `width` entries for each token; those with the id -1 are none.
+    """
 
     kind: ClassVar[int] = 7
     number: int
     rows: array[int]
     ids: array[int]
     logprobs: array[float]
+    width: int = 0
+    top_ids: array[int] = field(default_factory=lambda: array("i"))
+    top_logprobs: array[float] = field(default_factory=lambda: array("d"))
+
+    def tops(self) -> list[Top]:
+        """The likeliest tokens at the place of each token; empty where nobody has asked for them."""
+        pairs = list(zip(self.top_ids, self.top_logprobs, strict=True))
+        places = range(0, len(pairs), self.width or 1)
+        return [tuple(pair for pair in pairs[place : place + self.width] if pair[0] >= 0) for place in places]
 
     def pack(self) -> bytes:
         """What follows the head."""
-        head = _NUMBER_COUNT.pack(self.number, len(self.rows))
-        return b"".join((head, self.rows.tobytes(), self.ids.tobytes(), self.logprobs.tobytes()))
+        head = _TOKENS.pack(self.number, len(self.rows), bool(self.logprobs), self.width)
+        arrays = (self.rows, self.ids, self.logprobs, self.top_ids, self.top_logprobs)
+        return b"".join((head, *(numbers.tobytes() for numbers in arrays)))
 
     @classmethod
     def unpack(cls, data: bytes) -> Tokens:
         """Out of what follows the head."""
-        number, count = _NUMBER_COUNT.unpack_from(data)
-        rows, ids, logprobs = array("i"), array("i"), array("d")
-        begin = _NUMBER_COUNT.size
-        middle = begin + count * rows.itemsize
-        end = middle + count * ids.itemsize
-        rows.frombytes(data[begin:middle])
-        ids.frombytes(data[middle:end])
-        logprobs.frombytes(data[end:])
-        if not count == len(rows) == len(ids) or len(logprobs) not in (0, count):
-            raise WireError("tokens are cut off")
-        return cls(number, rows, ids, logprobs)
+        number, count, told, width = _TOKENS.unpack_from(data)
+        rows, ids, logprobs, top_ids, top_logprobs = array("i"), array("i"), array("d"), array("i"), array("d")
+        parts: list[array[Any]] = [rows, ids, logprobs, top_ids, top_logprobs]
+        lengths = (count, count, count if told else 0, count * width, count * width)
+        begin = _TOKENS.size
+        for numbers, length in zip(parts, lengths, strict=True):
+            end = begin + length * numbers.itemsize
+            numbers.frombytes(data[begin:end])
+            if len(numbers) != length:
+                raise WireError("tokens are cut off")
+            begin = end
+        if begin != len(data):
+            raise WireError("there is more than the tokens")
+        return cls(number, rows, ids, logprobs, width, top_ids, top_logprobs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,13 @@ is allowed, and whatever the schema then forces; the engine, which has gone anot
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from olo_llm_worker.adapters.grammar import Guide
 from olo_llm_worker.adapters.hearer import Hearer
 from olo_llm_worker.generation.engine import AGAIN, END
-
-_SCORES_BYTES: Final = 64 * 1024 * 1024
-
-
-def steps_at_once(vocabulary_size: int) -> int:
-    """Tokens that one call may generate: the engine keeps the scores of all of them until it returns."""
-    return max(1, _SCORES_BYTES // (4 * vocabulary_size))
 
 
 class Masking:

@@ -56,6 +56,11 @@ class ModelText:
         text: str = self._tokenizer.decode(list(token_ids), skip_special_tokens=True)
         return text
 
+    def spell(self, token_id: int) -> str:
+        """The text of a token; a control token by its name."""
+        text: str = self._tokenizer.decode([token_id], skip_special_tokens=False)
+        return text
+
     def info(self, *, device: str, compute_type: str, batch_tokens: int, masks: bool) -> EngineInfo:
         """What is served, on this device in this number format, with so many tokens in a batch.
 
@@ -75,7 +80,12 @@ class ModelText:
             batch_tokens=batch_tokens,
             tool_format=self._template.tool_format,
             templated_tools=self._template.renders_tools,
-            capabilities=(*CAPABILITIES, "constrained") if masks else CAPABILITIES,
+            capabilities=(
+                *CAPABILITIES,
+                *(("constrained",) if masks else ()),
+                # The scores of a GPU would have to be copied over at each step: that has not been measured.
+                *(("top_logprobs",) if device == "cpu" else ()),
+            ),
             defaults=Sampling(
                 max_tokens=defaults.max_tokens,
                 temperature=defaults.temperature,

@@ -12,9 +12,10 @@ import ctranslate2
 
 from olo_llm_worker.adapters.grammar import Grammar
 from olo_llm_worker.adapters.hearer import Hearer
-from olo_llm_worker.adapters.masking import Masking, steps_at_once
+from olo_llm_worker.adapters.likeliest import Telling
+from olo_llm_worker.adapters.masking import Masking
 from olo_llm_worker.errors import ModelDirectoryError, ModelUnavailable
-from olo_llm_worker.generation.engine import END, Batch
+from olo_llm_worker.generation.engine import END, Batch, steps_at_once
 from olo_llm_worker.generation.types import Decoding
 
 
@@ -107,6 +108,9 @@ class NativeGenerator:
         if batch.decoding.schema:
             self._generate_masked(batch, hearer)
             return
+        if batch.decoding.top_logprobs:
+            self._generate_told(batch, hearer)
+            return
         stop_ids, silent = self._stop_ids, True
         rooms = list(batch.limits)
 
@@ -135,6 +139,16 @@ class NativeGenerator:
             self._run(batch, [(*prompt, *forced)], masking.step, max_length=steps, return_logits_vocab=True)
         masking.finish()
 
+    def _generate_told(self, batch: Batch, hearer: Hearer) -> None:
+        (limit,), decoding = batch.limits, batch.decoding
+        telling = Telling(
+            hearer, self._stop_ids, decoding.top_logprobs, limit, cached=lambda: self._was_read(batch.static_prompt)
+        )
+        # Where it matters at which token the answer begins, it is one that is short enough.
+        steps = limit if decoding.positional else min(limit, steps_at_once(len(self._tokens)))
+        self._run(batch, batch.prompts, telling.step, max_length=steps, return_logits_vocab=True)
+        telling.finish()
+
     def _run(self, batch: Batch, prompts: Sequence[Sequence[int]], step: Callable[[Any], bool], **options: Any) -> None:
         decoding = batch.decoding
         options = {"max_length": max(batch.limits), **_sampling(decoding, len(self._tokens)), **options}
@@ -147,6 +161,7 @@ class NativeGenerator:
                 include_prompt_in_result=False,
                 end_token=self._stop_ids,
                 repetition_penalty=decoding.repetition_penalty,
+                suppress_sequences=[[token] for token in self._strings(decoding.banned)] or None,
                 return_scores=decoding.logprobs,
                 callback=step,
                 **options,

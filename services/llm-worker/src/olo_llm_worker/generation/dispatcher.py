@@ -19,7 +19,7 @@ from typing import Final
 
 from olo_llm_worker.errors import ModelUnavailable
 from olo_llm_worker.generation.batching import choose
-from olo_llm_worker.generation.engine import Batch, Engine, Token
+from olo_llm_worker.generation.engine import Batch, Engine, Token, Top
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.row import Row
 from olo_llm_worker.generation.run import Run
@@ -135,8 +135,8 @@ class Dispatcher:
             share = -(-len(queue) // self._idle)
             rows = choose(queue, replace(self._limits, rows=min(room, share)))
             now = self._clock()
-            # A row with a schema has its batch for itself: there is nobody to wait for.
-            window = 0.0 if rows[0].decoding.schema else policy.window
+            # Where a row has its batch for itself there is nobody to wait for.
+            window = 0.0 if rows[0].decoding.solitary else policy.window
             left = queue[0].arrived + window - now
             if left > 0 and len(queue) < min(room * self._idle, policy.max_concurrency - self._inside):
                 return left
@@ -205,6 +205,6 @@ class _Deaf:
     def began(self, *, cached: bool) -> None:
         """Does nothing."""
 
-    def tokens(self, tokens: Sequence[Token]) -> set[int]:
+    def tokens(self, tokens: Sequence[Token], tops: Sequence[Top] = ()) -> set[int]:
         """One token is enough."""
         return {row for row, _, _ in tokens}

@@ -13,11 +13,15 @@ END: Final = -1
 AGAIN: Final = -2
 """Given instead of a token id when the engine lets go of a row that has not ended: it wants to read it again."""
 
+_SCORES_BYTES: Final = 64 * 1024 * 1024
+
 CAPABILITIES: Final = ("json_object", "json_schema", "logprobs", "n", "tools")
 """What can be asked of every engine beside plain text."""
 
 Token = tuple[int, int, float]
 """Number of the row, token id, `END` or `AGAIN`, and logprob: 0 where none was asked for."""
+Top = tuple[tuple[int, float], ...]
+"""The likeliest token ids at a place with their logprobs, the likeliest first."""
 
 
 class Listener(Protocol):
@@ -26,9 +30,10 @@ class Listener(Protocol):
     def began(self, *, cached: bool) -> None:
         """Called before the first token: whether the static prompt was there already."""
 
-    def tokens(self, tokens: Sequence[Token]) -> Collection[int]:
+    def tokens(self, tokens: Sequence[Token], tops: Sequence[Top] = ()) -> Collection[int]:
         """Takes the next tokens, of one step or of several; returns the rows that are to end before they have to.
 
+        Where `decoding.top_logprobs` asks for them there are `tops`, one for each token.
         Such a row gives no more tokens. One that has ended by itself need not be named, nor one that was given `AGAIN`.
         """
 
@@ -79,7 +84,7 @@ class Batch:
 class Engine(Protocol):
     """Generates text.
 
-    `tokenize`, `tokenize_text` and `detokenize` may be called in any thread, all else on one event loop.
+    `tokenize`, `tokenize_text`, `detokenize` and `spell` may be called in any thread, all else on one event loop.
     """
 
     @property
@@ -99,6 +104,9 @@ class Engine(Protocol):
     def detokenize(self, token_ids: Sequence[int]) -> str:
         """The text of tokens, without control tokens; incomplete code points show as U+FFFD."""
 
+    def spell(self, token_id: int) -> str:
+        """The text of a token; a control token by its name."""
+
     async def check_schema(self, schema: str, answer: Sequence[int]) -> None:
         """Makes sure that an answer can be held to this JSON Schema, behind these tokens of it.
 
@@ -111,8 +119,8 @@ class Engine(Protocol):
     async def generate(self, batch: Batch, listener: Listener) -> None:
         """Generates one answer for each row; returns when all have ended. Not to be cancelled: rows are ended instead.
 
-        A row ends with a stop token, at its limit, or when the listener says so. Where `decoding` has a schema there is
-        one row, and each of its tokens is one that the schema allows.
+        A row ends with a stop token, at its limit, or when the listener says so. Where `decoding` is solitary there is
+        one row. With a schema each of its tokens is one that the schema allows.
 
         Raises:
             EngineLost: The engine has died with the batch in it; it is of no use any more.
@@ -124,3 +132,8 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Frees the model. Nothing may run any more."""
+
+
+def steps_at_once(vocabulary_size: int) -> int:
+    """Tokens of a solitary row that one call may generate: the engine keeps the scores of all until it returns."""
+    return max(1, _SCORES_BYTES // (4 * vocabulary_size))

@@ -9,13 +9,17 @@ from typing import Final, TypeVar
 
 from olo_common.errors import InvalidField
 from olo_llm_worker.errors import MessagesMissing, UnsupportedParameter
-from olo_llm_worker.generation.engine import EngineInfo
+from olo_llm_worker.generation.engine import EngineInfo, steps_at_once
 from olo_llm_worker.generation.types import Decoding, Job, ResponseFormat, Sampling
 
 ROLES: Final = ("system", "user", "assistant", "tool")
 MAX_STOPS: Final = 16
 MAX_STOP_LENGTH: Final = 256
 MAX_ANSWERS: Final = 16
+MAX_TOP_LOGPROBS: Final = 20
+MAX_BIASES: Final = 300
+BAN: Final = -100.0
+"""The bias with which a token is never chosen."""
 MAX_SYSTEM_PROMPTS: Final = 16
 MAX_TOKENIZED: Final = 256 * 1024
 """Characters or tokens of one call that only turns one into the other."""
@@ -51,6 +55,8 @@ def validate(job: Job, info: EngineInfo, max_concurrency: int) -> None:
         raise InvalidField("prefix_token_ids", "only one answer can be continued, and n asks for more")
     _validate_sampling(job.sampling)
     _validate_seed(job.sampling, info.defaults)
+    _validate_top(job.sampling, info)
+    _validate_bias(job.sampling, info)
     _validate_prefix(job.prefix_token_ids, info)
     if job.response_format.constrained:
         _validate_constrained(job, info)
@@ -87,12 +93,26 @@ def resolve(
             repetition_penalty=_first(sampling.repetition_penalty, defaults.repetition_penalty, 1.0),
             min_tokens=max(0, min(sampling.min_tokens, max_tokens) - prefix),
             logprobs=sampling.logprobs,
+            top_logprobs=sampling.top_logprobs,
+            banned=tuple(sorted(token_id for token_id, bias in sampling.logit_bias if bias)),
         )
     if temperature < GREEDY_BELOW:
         return greedy, max_tokens
     top_p = _first(sampling.top_p, defaults.top_p, 1.0)
     top_k = sampling.top_k if sampling.top_k is not None else defaults.top_k
     return replace(greedy, temperature=temperature, top_p=top_p, top_k=top_k), max_tokens
+
+
+def refuse_long(decoding: Decoding, max_tokens: int, info: EngineInfo) -> None:
+    """Refuses an answer whose likeliest tokens cannot be told: only in one go, which is too long.
+
+    Raises:
+        InvalidField: Naming the field.
+    """
+    most = steps_at_once(info.vocabulary_size)
+    if decoding.top_logprobs and decoding.positional and max_tokens > most:
+        problem = f"goes with min_tokens or a repetition penalty other than 1 in answers of at most {most} tokens"
+        raise InvalidField("sampling.top_logprobs", f"{problem}, by max_tokens")
 
 
 def _validate_sampling(sampling: Sampling) -> None:
@@ -121,6 +141,28 @@ def _validate_seed(sampling: Sampling, defaults: Sampling) -> None:
         raise UnsupportedParameter("sampling.seed", "this engine repeats an answer only with temperature 0")
 
 
+def _validate_top(sampling: Sampling, info: EngineInfo) -> None:
+    field = "sampling.top_logprobs"
+    _range(field, sampling.top_logprobs, f"must be from 0 to {MAX_TOP_LOGPROBS}", low=0, high=MAX_TOP_LOGPROBS)
+    if sampling.top_logprobs and not sampling.logprobs:
+        raise InvalidField(field, "goes with logprobs alone")
+    if sampling.top_logprobs and "top_logprobs" not in info.capabilities:
+        raise UnsupportedParameter(field, "this engine tells the probability of the chosen token alone")
+
+
+def _validate_bias(sampling: Sampling, info: EngineInfo) -> None:
+    field = "sampling.logit_bias"
+    if len(sampling.logit_bias) > MAX_BIASES:
+        raise InvalidField(field, f"at most {MAX_BIASES} tokens are allowed")
+    for token_id, bias in sampling.logit_bias:
+        if token_id >= info.vocabulary_size:
+            raise InvalidField(field, f"the model has no token {token_id}")
+        if not abs(bias) <= -BAN:
+            raise InvalidField(field, "must be from -100 to 100")
+        if bias not in (0.0, BAN):
+            raise UnsupportedParameter(field, "this engine can ban tokens, with -100, and nothing else")
+
+
 def _validate_constrained(job: Job, info: EngineInfo) -> None:
     field = "response_format.constrained"
     if "constrained" not in info.capabilities:
@@ -132,6 +174,7 @@ def _validate_constrained(job: Job, info: EngineInfo) -> None:
         "sampling.stop": sampling.stop,
         "sampling.min_tokens": sampling.min_tokens,
         "sampling.logprobs": sampling.logprobs,
+        "sampling.logit_bias": sampling.logit_bias,
         "sampling.repetition_penalty": sampling.repetition_penalty not in (None, 1.0),
     }
     for name, given in besides.items():

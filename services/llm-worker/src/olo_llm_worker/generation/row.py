@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from olo_llm_worker.generation.engine import Top
 from olo_llm_worker.generation.transcript import Transcript
 from olo_llm_worker.generation.types import Choice, Decoding, Finish, TokenLogprob
 
@@ -19,6 +20,7 @@ class Row:
         max_tokens: Longest answer, a resumed prefix included.
         stops: Stop strings.
         detokenize: The text of tokens.
+        spell: The text of a token that might have been chosen.
         changed: Called when there is more text, or the end.
         party: What it belongs to: rows of one party may be in the engine where others may not.
     """
@@ -32,11 +34,11 @@ class Row:
         max_tokens: int,
         stops: Sequence[str],
         detokenize: Callable[[Sequence[int]], str],
+        spell: Callable[[int], str],
         changed: Callable[[], None],
         party: object = None,
     ) -> None:
-        # Where tokens are masked an engine has one row in a batch.
-        self.key = (static, decoding, id(self) if decoding.schema else None)
+        self.key = (static, decoding, id(self) if decoding.solitary else None)
         self.static = static
         self.decoding = decoding
         self.max_tokens = max_tokens
@@ -58,10 +60,14 @@ class Row:
         self._rest = tuple(prompt[len(static) :])
         self._transcript = Transcript(detokenize, stops)
         self._detokenize = detokenize
+        self._spell = spell
         self._changed = changed
         self._read = 0
+        self._resumed = 0
         self._logprobs: list[float] = []
-        self._logprobs_read = 0
+        self._tops: list[Top] = []
+        self._told: list[TokenLogprob] = []
+        self._told_read = 0
 
     @property
     def token_ids(self) -> list[int]:
@@ -96,8 +102,9 @@ class Row:
         """Takes tokens of an earlier attempt; ends the answer where it is complete."""
         if token_ids:
             self._take(token_ids, now)
+            self._resumed = len(self.token_ids)
 
-    def accept(self, token_ids: Sequence[int], logprobs: Sequence[float], now: float) -> None:
+    def accept(self, token_ids: Sequence[int], logprobs: Sequence[float], now: float, tops: Sequence[Top] = ()) -> None:
         """Takes generated tokens; ends the answer where it is complete."""
         if self.outcome.done() or not token_ids:
             return
@@ -105,6 +112,7 @@ class Row:
             self.first_token = now
         self.spoken.set()
         self._logprobs += logprobs
+        self._tops += tops
         self._take(token_ids, now)
 
     def _take(self, token_ids: Sequence[int], now: float) -> None:
@@ -142,18 +150,23 @@ class Row:
     def unread(self) -> tuple[str, tuple[TokenLogprob, ...]]:
         """Text and log probabilities since the last call."""
         text, self._read = self._transcript.text(self._read)
-        logprobs = self._told(self._logprobs_read)
-        self._logprobs_read += len(logprobs)
+        self._tell()
+        logprobs = tuple(self._told[self._told_read :])
+        self._told_read += len(logprobs)
         return text, logprobs
 
     def choice(self) -> Choice:
         """The finished answer."""
-        return Choice(self.text, self.outcome.result(), self._told(0))
+        self._tell()
+        return Choice(self.text, self.outcome.result(), tuple(self._told))
 
-    def _told(self, start: int) -> tuple[TokenLogprob, ...]:
+    def _tell(self) -> None:
+        """Spells the tokens that came since the last call. Those of a resumed prefix come without probability."""
         if not self.decoding.logprobs:
-            return ()
-        # Tokens of a resumed prefix come without probability: they are the first, and the lists end together.
-        prefix = len(self.token_ids) - min(len(self._logprobs), len(self.token_ids))
-        pairs = list(zip(self.token_ids[prefix:], self._logprobs, strict=False))[start:]
-        return tuple(TokenLogprob(self._detokenize([token]), logprob) for token, logprob in pairs)
+            return
+        begin = self._resumed + len(self._told)
+        # Tokens behind a stop string were given by the engine, and are no part of the answer.
+        for number, token_id in enumerate(self.token_ids[begin:], len(self._told)):
+            tops = self._tops[number] if self._tops else ()
+            top = tuple(TokenLogprob(self._spell(each), logprob) for each, logprob in tops)
+            self._told.append(TokenLogprob(self._detokenize([token_id]), self._logprobs[number], top))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from olo_llm_worker.generation.engine import AGAIN, END, Batch, Engine, Token
+from olo_llm_worker.generation.engine import AGAIN, END, Batch, Engine, Token, Top
 from olo_llm_worker.generation.row import Row
 from olo_llm_worker.generation.types import Finish
 
@@ -66,23 +66,24 @@ class Run:
         """Notes whether the static prompt was there."""
         self._cached = len(self._batch.static_prompt) if cached else 0
 
-    def tokens(self, tokens: Sequence[Token]) -> Collection[int]:
+    def tokens(self, tokens: Sequence[Token], tops: Sequence[Top] = ()) -> Collection[int]:
         """Gives rows their tokens; returns those that are to end early."""
-        now, told, let_go = self._clock(), dict[int, tuple[list[int], list[float]]](), dict[int, int]()
-        for number, token_id, logprob in tokens:
-            ids, logprobs = told.setdefault(number, ([], []))
+        now, told, let_go = self._clock(), dict[int, tuple[list[int], list[float], list[Top]]](), dict[int, int]()
+        for place, (number, token_id, logprob) in enumerate(tokens):
+            ids, logprobs, likeliest = told.setdefault(number, ([], [], []))
             if token_id in (END, AGAIN):
                 let_go[number] = token_id
             else:
                 ids.append(token_id)
                 logprobs.append(logprob)
+                likeliest += tops[place : place + 1]
         early = []
-        for number, (ids, logprobs) in told.items():
+        for number, (ids, logprobs, likeliest) in told.items():
             row = self._rows[number]
             if number not in self._inside:
                 continue
             row.cached_tokens = row.cached_tokens or self._cached
-            row.accept(ids, logprobs, now)
+            row.accept(ids, logprobs, now, likeliest)
             self._counts[number] += len(ids)
             if let_go.get(number) == END:
                 row.end(Finish.STOP, now)

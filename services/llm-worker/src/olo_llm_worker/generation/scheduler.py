@@ -24,7 +24,7 @@ from olo_llm_worker.errors import (
 from olo_llm_worker.generation.dispatcher import Dispatcher
 from olo_llm_worker.generation.engine import Engine, EngineInfo
 from olo_llm_worker.generation.generation import Generation, Witness, nobody
-from olo_llm_worker.generation.options import resolve, validate
+from olo_llm_worker.generation.options import refuse_long, resolve, validate
 from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.reading import Reader
 from olo_llm_worker.generation.row import Row
@@ -190,6 +190,7 @@ class Scheduler:
             max_tokens_default=self._policy.max_tokens_default,
             form=job.response_format,
         )
+        refuse_long(decoding, max_tokens, self.info)
         if job.isolation is not Isolation.NONE:
             await self._isolate(generation)
         if decoding.schema:
@@ -203,6 +204,7 @@ class Scheduler:
                 max_tokens=max_tokens,
                 stops=job.sampling.stop,
                 detokenize=self._engine.detokenize,
+                spell=self._engine.spell,
                 changed=generation.changed,
                 party=generation,
             )

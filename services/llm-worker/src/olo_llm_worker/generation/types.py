@@ -75,6 +75,9 @@ class Sampling:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     logprobs: bool = False
+    top_logprobs: int = 0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    """Token ids with what is added to their logits, each once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,15 @@ class Decoding:
     logprobs: bool = False
     schema: str = ""
     """JSON Schema that each token must keep to; empty: any token will do."""
+    top_logprobs: int = 0
+    """How many of the likeliest tokens are told at each place."""
+    banned: tuple[int, ...] = ()
+    """Tokens that are never chosen, in growing order."""
+
+    @property
+    def solitary(self) -> bool:
+        """Whether the engine computes such an answer alone: it looks at the scores of all tokens at each place."""
+        return bool(self.schema) or self.top_logprobs > 0
 
     @property
     def positional(self) -> bool:
@@ -145,10 +157,11 @@ class Finish(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A token of the answer with the natural logarithm of its probability."""
+    """A token with the natural logarithm of its probability, and of an answer the likeliest ones at its place."""
 
     text: str
     logprob: float
+    top: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class UpstreamActivities:
             async with self._desk.answer(wanted) as answer, beside(_heartbeat(said_by)):
                 if not request.stream:
                     return outcome.succeeded(said.response(await answer.result()))
-                pieces = (said.chunk(piece) async for piece in answer.pieces())
+                pieces = (said.chunk(piece, tops=False) async for piece in answer.pieces())
                 async with published(pieces, self._publisher):
                     return outcome.succeeded(said.response(await answer.result()))
 

@@ -59,8 +59,8 @@ _OPTIONAL: Final = (
 class Answering(Asked):
     """One request that is being answered by a model elsewhere."""
 
-    def chunk(self, piece: Piece) -> pb.TokenChunk:
-        """A piece of the answer."""
+    def chunk(self, piece: Piece, *, tops: bool = True) -> pb.TokenChunk:
+        """A piece of the answer, with the likeliest tokens at its places or without them."""
         message = pb.TokenChunk(
             request_id=self.request_id,
             candidate=self.candidate,
@@ -69,7 +69,7 @@ class Answering(Asked):
             offset=piece.offset,
             text=piece.text,
             model_id=self.identity.model_id,
-            logprobs=token_logprobs(piece.logprobs),
+            logprobs=token_logprobs(piece.logprobs, tops=tops),
         )
         if piece.result is not None:
             message.finish_reason = finish_reason(piece.result.finish)
@@ -186,7 +186,13 @@ def _schema(field: str, text: str) -> Mapping[str, Any]:
 
 def _options(said: pb.SamplingOptions) -> Options:
     values = {name: getattr(said, name) for name in _OPTIONAL if said.HasField(name)}
-    return Options(**values, stop=tuple(said.stop), logprobs=said.logprobs)
+    return Options(
+        **values,
+        stop=tuple(said.stop),
+        logprobs=said.logprobs,
+        top_logprobs=said.top_logprobs,
+        logit_bias=tuple(sorted(said.logit_bias.items())),
+    )
 
 
 def _usage(result: Result) -> TokenUsage:

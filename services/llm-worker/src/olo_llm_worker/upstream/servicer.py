@@ -1,6 +1,5 @@
 """`olo.inference.v1.InferenceService` for a model that is served elsewhere."""
 
-# ruff: noqa: N802  gRPC gives the methods their names
 from __future__ import annotations
 
 import time

@@ -65,27 +65,10 @@ class PointWriter:
         dense, sparse = await asyncio.gather(
             self._embedder.embed(collection.model, texts, InputSide.PASSAGE), self._embed_sparse(collection, texts)
         )
-        pieces = [_piece(stored, chunk) for chunk in batch]
+        pieces = [Piece.of(stored, chunk) for chunk in batch]
         await self._vectors.upsert(collection.model, collection.points(), list(map(Point, pieces, dense, sparse)))
 
     async def _embed_sparse(self, collection: Collection, texts: list[str]) -> Sequence[SparseVector | None]:
         if not self._sparse:
             return [None] * len(texts)
         return await self._embedder.embed_sparse(collection.model, texts, InputSide.PASSAGE)
-
-
-def _piece(stored: StoredVersion, chunk: Chunk) -> Piece:
-    return Piece(
-        document_id=stored.document_id,
-        version=stored.version,
-        index=chunk.index,
-        start=chunk.start,
-        end=chunk.end,
-        title=stored.title,
-        source=stored.source,
-        text=chunk.text,
-        metadata=stored.metadata,
-        page=chunk.page,
-        headings=tuple(chunk.headings),
-        parent=stored.content[slice(*chunk.parent)] if chunk.parent else "",
-    )

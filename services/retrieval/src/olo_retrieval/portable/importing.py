@@ -26,7 +26,7 @@ from olo_retrieval.portable.records import (
     vectors_name,
 )
 from olo_retrieval.ports import CollectionStore, DocumentStore, Embedder, IngestStarter, VectorStore, VersionStore
-from olo_retrieval.types import Collection, DocumentState, EmbeddingModel, Point
+from olo_retrieval.types import Collection, DocumentState, EmbeddingModel, Piece, Point
 
 _PAGE: Final = 200
 _MOST_CHUNKS: Final = 4096
@@ -258,7 +258,7 @@ class _Taking:
         self._chunks += len(chunks)
         if self._keeps:
             points = [
-                Point(chunk.piece(self._group[chunk.document_id]), row, chunk.sparse)
+                Point(Piece.of(self._group[chunk.document_id], chunk), row, chunk.sparse)
                 for chunk, row in zip(chunks, rows, strict=True)
             ]
             await self._vectors.upsert(self._made.model, self._made.points(), points)

@@ -1,17 +1,15 @@
-"""The JSON of the members: written, and read back strictly."""
+"""The members of a collection's file: what they say as bytes, and read back."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 import math
 import re
 import sys
 from array import array
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any, Final, NoReturn
+from typing import Final
 
 from olo_common.errors import InvalidField
 from olo_contracts.identifiers import COLLECTION, MODEL_ID, is_valid
@@ -21,12 +19,11 @@ from olo_retrieval.drafts import named
 from olo_retrieval.errors import ImportMalformed
 from olo_retrieval.parsing import Format
 from olo_retrieval.portable.records import FORMAT, FORMAT_VERSION, Header, MovedChunk, MovedDocument
+from olo_retrieval.portable.strict_json import Fields, checked, is_count, line_of, objects
 from olo_retrieval.structure import Structure
 from olo_retrieval.types import EmbeddingModel, RawFile, SparseVector
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_GREATEST: Final = 2**53 - 1
-"""Beyond this, programs do not agree on what a number in JSON is."""
 _MOST_HEADINGS: Final = 64
 _LONGEST_HEADING: Final = 65_536
 _LARGEST_DIMENSION: Final = 65_536
@@ -34,7 +31,7 @@ _LARGEST_DIMENSION: Final = 65_536
 
 def header_line(header: Header) -> bytes:
     """The header as its member says it."""
-    return _line(
+    return line_of(
         {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -51,7 +48,7 @@ def header_line(header: Header) -> bytes:
 
 def header_of(content: bytes) -> Header:
     """The header. Raises ImportMalformed."""
-    found = _Fields(content, "collection.json")
+    found = Fields(content, "collection.json")
     if found.values.get("format") != FORMAT:
         found.wrong("format")
     if found.values.get("format_version") != FORMAT_VERSION:
@@ -79,7 +76,7 @@ def header_of(content: bytes) -> Header:
 def document_line(document: MovedDocument) -> bytes:
     """A document as one line."""
     file = document.file
-    return _line(
+    return line_of(
         {
             "document_id": document.document_id,
             "version": document.version,
@@ -101,15 +98,15 @@ def document_line(document: MovedDocument) -> bytes:
 
 def documents_of(content: bytes, max_document_bytes: int, max_file_bytes: int) -> list[MovedDocument]:
     """The documents of a member. Raises ImportMalformed."""
-    return [_document(found, max_document_bytes, max_file_bytes) for found in _lines(content, "a document")]
+    return [_document(found, max_document_bytes, max_file_bytes) for found in objects(content, "a document")]
 
 
-def _document(found: _Fields, max_document_bytes: int, max_file_bytes: int) -> MovedDocument:
+def _document(found: Fields, max_document_bytes: int, max_file_bytes: int) -> MovedDocument:
     text, metadata = found.text("content"), found.values.get("metadata")
     if not isinstance(metadata, dict):
         found.wrong("metadata")
     for key, value in metadata.items():
-        _checked(found, "metadata", key), _checked(found, "metadata", value)
+        checked(found, "metadata", key), checked(found, "metadata", value)
     sha256, structure = found.text("sha256"), found.text("structure")
     try:
         draft = named(found.text("document_id"), found.text("title"), found.text("source"), metadata, sha256)
@@ -118,7 +115,7 @@ def _document(found: _Fields, max_document_bytes: int, max_file_bytes: int) -> M
     if not _SHA256.fullmatch(sha256) or structure not in set(Structure):
         found.wrong("sha256 or structure")
     pages = found.values.get("pages")
-    if not isinstance(pages, list) or not all(_is_count(page) and page <= len(text) for page in pages):
+    if not isinstance(pages, list) or not all(is_count(page) and page <= len(text) for page in pages):
         found.wrong("pages")
     if pages != sorted(pages):
         found.wrong("pages")
@@ -146,7 +143,7 @@ def _document(found: _Fields, max_document_bytes: int, max_file_bytes: int) -> M
     )
 
 
-def _file(found: _Fields, max_file_bytes: int) -> RawFile | None:
+def _file(found: Fields, max_file_bytes: int) -> RawFile | None:
     if found.values.get("file") is None:
         return None
     file = found.object("file")
@@ -165,7 +162,7 @@ def chunk_line(chunk: MovedChunk, *, vectors: bool) -> bytes:
     sparse = None
     if vectors and chunk.sparse is not None:
         sparse = {"indices": list(chunk.sparse.indices), "values": list(chunk.sparse.values)}
-    return _line(
+    return line_of(
         {
             "document_id": chunk.document_id,
             "index": chunk.index,
@@ -181,17 +178,17 @@ def chunk_line(chunk: MovedChunk, *, vectors: bool) -> bytes:
 
 def chunks_of(content: bytes) -> list[MovedChunk]:
     """The passages of a member. Raises ImportMalformed."""
-    return [_chunk(found) for found in _lines(content, "a passage")]
+    return [_chunk(found) for found in objects(content, "a passage")]
 
 
-def _chunk(found: _Fields) -> MovedChunk:
+def _chunk(found: Fields) -> MovedChunk:
     headings, parent = found.values.get("headings"), found.values.get("parent")
     start, end = found.number("start"), found.number("end")
     if not isinstance(headings, list) or len(headings) > _MOST_HEADINGS:
         found.wrong("headings")
-    if any(len(_checked(found, "headings", heading)) > _LONGEST_HEADING for heading in headings):
+    if any(len(checked(found, "headings", heading)) > _LONGEST_HEADING for heading in headings):
         found.wrong("headings")
-    if parent is not None and not (isinstance(parent, list) and len(parent) == 2 and all(map(_is_count, parent))):
+    if parent is not None and not (isinstance(parent, list) and len(parent) == 2 and all(map(is_count, parent))):
         found.wrong("parent")
     if start >= end or (parent is not None and not parent[0] <= start < end <= parent[1]):
         found.wrong("start, end or parent")
@@ -207,12 +204,12 @@ def _chunk(found: _Fields) -> MovedChunk:
     )
 
 
-def _sparse(found: _Fields) -> SparseVector:
+def _sparse(found: Fields) -> SparseVector:
     sparse = found.object("sparse").values
     indices, values = sparse.get("indices"), sparse.get("values")
     if not isinstance(indices, list) or not isinstance(values, list) or len(indices) != len(values):
         found.wrong("sparse")
-    if not all(_is_count(index) and index < 2**32 for index in indices) or len(set(indices)) < len(indices):
+    if not all(is_count(index) and index < 2**32 for index in indices) or len(set(indices)) < len(indices):
         found.wrong("sparse")
     if not all(isinstance(value, float | int) and math.isfinite(value) for value in values):
         found.wrong("sparse")
@@ -221,7 +218,7 @@ def _sparse(found: _Fields) -> SparseVector:
 
 def seal_line(documents: int, chunks: int, size: int, sha256: str) -> bytes:
     """The seal: what there is, and the digest of the bytes before its member."""
-    return _line({"documents": documents, "chunks": chunks, "bytes": size, "sha256": sha256})
+    return line_of({"documents": documents, "chunks": chunks, "bytes": size, "sha256": sha256})
 
 
 def little_endian(rows: array[float]) -> bytes:
@@ -242,67 +239,3 @@ def rows_of(content: bytes, count: int, dimension: int) -> list[list[float]]:
     if not all(map(math.isfinite, values)):
         raise ImportMalformed("a vector has entries that are no numbers")
     return [values[start : start + dimension] for start in range(0, len(values), dimension)]
-
-
-class _Fields:
-    """The fields of a JSON object."""
-
-    def __init__(self, content: bytes | dict[str, Any], where: str) -> None:
-        self._where = where
-        try:
-            found = content if isinstance(content, dict) else json.loads(content, parse_constant=_no_constant)
-        except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
-            raise ImportMalformed(f"{where} is not a JSON object")
-        self.values: dict[str, Any] = found
-
-    def wrong(self, field: str) -> NoReturn:
-        """Raises ImportMalformed."""
-        raise ImportMalformed(f"{self._where}: {field} is not as it should be")
-
-    def text(self, field: str) -> str:
-        """A text that every store can keep."""
-        return _checked(self, field, self.values.get(field))
-
-    def number(self, field: str) -> int:
-        """A whole number, 0 at least."""
-        value = self.values.get(field)
-        if not _is_count(value):
-            self.wrong(field)
-        return int(str(value))
-
-    def object(self, field: str) -> _Fields:
-        """An object."""
-        value = self.values.get(field)
-        if not isinstance(value, dict):
-            self.wrong(field)
-        return _Fields(value, f"{self._where}: {field}")
-
-
-def _lines(content: bytes, where: str) -> Iterable[_Fields]:
-    if not content.endswith(b"\n"):
-        raise ImportMalformed(f"the line of {where} is cut off")
-    return (_Fields(line, where) for line in content[:-1].split(b"\n"))
-
-
-def _line(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-
-
-def _checked(found: _Fields, field: str, value: object) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        found.wrong(field)
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        found.wrong(field)
-    return value
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _GREATEST
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)

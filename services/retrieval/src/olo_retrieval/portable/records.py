@@ -98,20 +98,3 @@ class MovedChunk:
                 return None
             parent = (begin, begin + length)
         return cls(piece.document_id, piece.index, piece.start, piece.end, piece.page, piece.headings, parent, sparse)
-
-    def piece(self, document: MovedDocument) -> Piece:
-        """The piece that a point carries."""
-        return Piece(
-            document_id=self.document_id,
-            version=document.version,
-            index=self.index,
-            start=self.start,
-            end=self.end,
-            title=document.title,
-            source=document.source,
-            text=document.content[self.start : self.end],
-            metadata=document.metadata,
-            page=self.page,
-            headings=self.headings,
-            parent=document.content[slice(*self.parent)] if self.parent else "",
-        )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from array import array
-from collections.abc import Awaitable, Sequence
-
-import numpy as np
+from collections.abc import Awaitable
+from typing import Final
 
 from olo_retrieval.errors import SparseUnavailable
 from olo_retrieval.filters import Filter
 from olo_retrieval.ports import Embedder, VectorStore
-from olo_retrieval.types import Collection, Hit, InputSide, SparseVector, Vector
+from olo_retrieval.searching.likeness import compared
+from olo_retrieval.types import Collection, Hit, InputSide, Ranking, SparseVector, Vector
+
+_SPARE: Final = 4
 
 
 class CollectionIndex:
@@ -24,6 +25,7 @@ class CollectionIndex:
         condition: What the metadata must be like.
         sparse: Whether there are sparse vectors.
         with_vectors: Whether every hit shall have its vector.
+        whole: Whether a hybrid search gives all that either search has found, in place of the best.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class CollectionIndex:
         *,
         sparse: bool,
         with_vectors: bool,
+        whole: bool = False,
     ) -> None:
         self._vectors = vectors
         self._embedder = embedder
@@ -42,43 +45,47 @@ class CollectionIndex:
         self._selection = collection.points(filter=condition)
         self._has_sparse = sparse
         self._with_vectors = with_vectors
+        self._whole = whole
         self._dense: dict[str, asyncio.Future[list[list[float]]]] = {}
         self._sparse: dict[str, asyncio.Future[list[SparseVector]]] = {}
 
     async def dense(self, text: str, limit: int) -> list[Hit]:
         """The nearest in meaning, best first."""
-        probe = await self._embedded(text)
+        [probe] = await self._embedding(text)
         found = await self._vectors.search(self._model, self._selection, probe, limit, with_vectors=self._with_vectors)
         return [hit.compared(hit.score) for hit in found]
 
     async def sparse(self, text: str, limit: int) -> list[Hit]:
         """Those that share words, best first."""
-        if not self._has_sparse:
-            raise SparseUnavailable
-        dense, sparse = await asyncio.gather(self._embedded(text), self._embedded_sparse(text))
+        dense, sparse = await self._embedded_twice(text)
         if not sparse.indices:
             return []
         found = await self._vectors.search(self._model, self._selection, sparse, limit, with_vectors=True)
-        return _compared(found, dense)
+        return compared(found, dense)
 
-    async def _embedded(self, text: str) -> Vector:
+    async def hybrid(self, text: str, limit: int) -> Ranking:
+        """Both, fused by their ranks: the best of them, and whether they are all."""
+        dense, sparse = await self._embedded_twice(text)
+        # To rank takes less than to read what was ranked: the half is read, and some for versions that are not served.
+        most = 2 * limit if self._whole else limit // 2 + _SPARE
+        hits = await self._vectors.search_hybrid(
+            self._model, self._selection, dense, sparse, limit, most=most, with_vectors=self._with_vectors
+        )
+        return Ranking(hits, len(hits) < min(limit, most))
+
+    async def _embedded_twice(self, text: str) -> tuple[Vector, SparseVector]:
+        if not self._has_sparse:
+            raise SparseUnavailable
+        dense, sparse = await asyncio.gather(self._embedding(text), self._sparse_embedding(text))
+        return dense[0], sparse[0]
+
+    def _embedding(self, text: str) -> asyncio.Future[list[list[float]]]:
         if text not in self._dense:
             self._dense[text] = asyncio.ensure_future(self._embedder.embed(self._model, [text], InputSide.QUERY))
-        return (await asyncio.shield(self._dense[text]))[0]
+        return asyncio.shield(self._dense[text])
 
-    async def _embedded_sparse(self, text: str) -> SparseVector:
+    def _sparse_embedding(self, text: str) -> asyncio.Future[list[SparseVector]]:
         if text not in self._sparse:
             call: Awaitable[list[SparseVector]] = self._embedder.embed_sparse(self._model, [text], InputSide.QUERY)
             self._sparse[text] = asyncio.ensure_future(call)
-        return (await asyncio.shield(self._sparse[text]))[0]
-
-
-def _compared(hits: Sequence[Hit], probe: Vector) -> list[Hit]:
-    """The hits with their cosines to the probe."""
-    if not hits:
-        return []
-    unit = np.asarray(probe, np.float32)
-    # Lists of floats become an array several times faster by way of the buffers of `array` than by numpy itself.
-    rows = np.frombuffer(b"".join(array("f", hit.vector or ()).tobytes() for hit in hits), np.float32)
-    cosines = rows.reshape(len(hits), -1) @ unit / (np.linalg.norm(unit) or 1.0)
-    return [hit.compared(cosine) for hit, cosine in zip(hits, cosines.tolist(), strict=True)]
+        return asyncio.shield(self._sparse[text])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from olo_retrieval.ports import Index, Retriever
-from olo_retrieval.searching.fusion import fuse
 from olo_retrieval.types import Ranking
 
 DENSE: Final = "dense"
@@ -37,8 +35,7 @@ class Hybrid:
 
     async def retrieve(self, index: Index, text: str, limit: int) -> Ranking:
         """Ranks by reciprocal rank fusion."""
-        dense, sparse = await asyncio.gather(index.dense(text, limit), index.sparse(text, limit))
-        return Ranking(fuse([dense, sparse]), len(dense) < limit and len(sparse) < limit)
+        return await index.hybrid(text, limit)
 
 
 def own_retrievers() -> dict[str, Retriever]:

@@ -138,6 +138,8 @@ class Searcher:
             query.filter,
             sparse=self._sparse,
             with_vectors=query.mmr_lambda is not None,
+            # With a threshold, what is nearest in meaning tells whether to look deeper, and all of it is wanted.
+            whole=query.min_score is not None,
         )
         hits = await self._served_hits(collection, query, index, self._retrievers[name])
         return Found(await self._chosen(collection, query, hits), collection.model, name)

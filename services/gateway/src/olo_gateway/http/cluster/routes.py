@@ -12,11 +12,11 @@ from olo_gateway.errors import NodeNotFound
 from olo_gateway.http.cluster import schemas
 from olo_gateway.http.cluster.cluster import Cluster
 from olo_gateway.http.cluster.process import Process
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 
-_AWAY: Final[dict[int | str, dict[str, Any]]] = {503: {"model": ErrorAnswer, "description": "The registry is away."}}
+_AWAY: Final[dict[int | str, dict[str, Any]]] = {503: {"description": "The registry is away.", **AN_ERROR}}
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"model": ErrorAnswer, "description": "No live instance is on such a node."}
+    404: {"description": "No live instance is on such a node.", **AN_ERROR}
 }
 _TEXT: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 import orjson
 
 from olo.gateway.v1.run_pb2 import ChatResponse
-from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, ToolCall
+from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, TokenLogprob, ToolCall
 from olo_common.durations import seconds_of
 from olo_common.errors import OloError
 from olo_gateway.following import ChatEvent, Completed, Progress, Started
-from olo_gateway.http.answers import details_of
+from olo_gateway.http.answers import bytes_of, details_of
 from olo_gateway.http.errors import Dialect, error_body
 from olo_gateway.http.ollama.errors import LINES
 from olo_gateway.http.ollama.names import now
@@ -72,8 +72,13 @@ def _end(response: ChatResponse) -> dict[str, Any]:
         "olo": details_of(response).model_dump(),
     }
     if response.logprobs:
-        told["logprobs"] = [{"token": each.text, "logprob": each.logprob} for each in response.logprobs]
+        told["logprobs"] = list(map(_logprob, response.logprobs))
     return told
+
+
+def _logprob(token: TokenLogprob) -> dict[str, Any]:
+    told: dict[str, Any] = {"token": token.text, "logprob": token.logprob, "bytes": bytes_of(token.text)}
+    return told | ({"top_logprobs": list(map(_logprob, token.top))} if token.top else {})
 
 
 def _call(call: ToolCall) -> dict[str, Any]:

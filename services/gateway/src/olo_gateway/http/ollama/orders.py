@@ -54,7 +54,9 @@ def generate_order(body: GenerateRequest) -> ChatOrder:
 def _order(body: ChatRequest | GenerateRequest, turns: tuple[Turn, ...]) -> ChatOrder:
     if not model_of(body.model):
         raise InvalidField("model", "is missing")
-    sampling = replace(_sampling(body.options or Options()), logprobs=bool(body.logprobs))
+    sampling = replace(
+        _sampling(body.options or Options()), logprobs=bool(body.logprobs), top_logprobs=body.top_logprobs or 0
+    )
     return ChatOrder(turns, model_of(body.model), sampling, response_format=_format(body.format))
 
 
@@ -71,7 +73,6 @@ def _refuse_common(body: ChatRequest | GenerateRequest) -> None:
     refuse(
         {
             "think": body.think not in (None, False, ""),
-            "top_logprobs": bool(body.top_logprobs),
             "options.min_p": bool(options.min_p),
             "options.typical_p": options.typical_p not in (None, 1.0),
             "options.tfs_z": options.tfs_z not in (None, 1.0),

@@ -88,7 +88,7 @@ class _AnswerRequest(ExtendedRequest):
     logprobs: bool | None = None
     """The last line tells them, all at once."""
     top_logprobs: int | None = None
-    """Only 0 is supported."""
+    """How many of the likeliest tokens are told beside each token, 0 to 20; needs `logprobs`."""
 
 
 class ChatRequest(_AnswerRequest):
@@ -156,9 +156,15 @@ class AnsweredCall(AnswerShape):
     function: AnsweredFunction
 
 
-class TokenLogprob(AnswerShape):
+class TopLogprob(AnswerShape):
     token: str
     logprob: float
+    bytes: list[int] | None
+    """None where the token is a part of a character."""
+
+
+class TokenLogprob(TopLogprob):
+    top_logprobs: list[TopLogprob] | None = None
 
 
 class _Ended(AnswerShape):

@@ -8,7 +8,7 @@ from typing import Final
 _SPELLINGS: Final = (
     (re.compile(r"\bsampling\.max_tokens\b"), "options.num_predict"),
     (re.compile(r"\bsampling\.repetition_penalty\b"), "options.repeat_penalty"),
-    (re.compile(r"\bsampling\.logprobs\b"), "logprobs"),
+    (re.compile(r"\bsampling\.(top_)?logprobs\b"), r"\1logprobs"),
     (re.compile(r"\bsampling\."), "options."),
     (re.compile(r"\bresponse_format\.\w+"), "format"),
     (re.compile(r"(\btools\[\d+\])\.parameters_json\b"), r"\1.function.parameters"),

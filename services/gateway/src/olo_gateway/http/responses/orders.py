@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from olo_common.errors import InvalidField
-from olo_gateway.conversations import Conversation, Responses, continued
 from olo_gateway.errors import ResponseNotFound
 from olo_gateway.http.forms import schema_text, unsupported
 from olo_gateway.http.orders import constraints_of
@@ -24,6 +23,7 @@ from olo_gateway.runs.forms import (
     ToolMode,
 )
 from olo_gateway.runs.order import ChatOrder, Role, Sampling, Turn
+from olo_gateway.stored_responses import Conversation, Responses, continued
 
 _ROLES: Final = {
     "user": Role.USER,
@@ -69,7 +69,8 @@ def order_of(body: CreateResponse, conversation: Conversation) -> ChatOrder:
             max_tokens=body.max_output_tokens,
             temperature=body.temperature,
             top_p=body.top_p,
-            logprobs=_LOGPROBS in (body.include or ()),
+            logprobs=_LOGPROBS in (body.include or ()) or bool(body.top_logprobs),
+            top_logprobs=body.top_logprobs or 0,
         ),
         rag=rag_of(body.rag) if body.rag else None,
         timeout=body.timeout,
@@ -101,7 +102,6 @@ def _refuse_unsupported(body: CreateResponse) -> None:
     meant = {
         "conversation": body.conversation is not None,
         "prompt": body.prompt is not None,
-        "top_logprobs": bool(body.top_logprobs),
         "truncation": body.truncation not in (None, "disabled"),
     }
     for name, refused in meant.items():

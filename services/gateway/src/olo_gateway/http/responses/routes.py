@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse
 
 from olo_common.errors import InvalidField
 from olo_gateway.chats import Chats
-from olo_gateway.conversations import Responses
 from olo_gateway.errors import OffsetInvalid
 from olo_gateway.http.answers import RUN_ID_HEADER, run_headers
 from olo_gateway.http.body import StrictRoute
@@ -23,13 +22,14 @@ from olo_gateway.http.responses import answers
 from olo_gateway.http.responses.events import STARTING_AFTER, ResponseEncoder, is_beyond
 from olo_gateway.http.responses.orders import whole_order_of
 from olo_gateway.http.responses.schemas import CreateResponse, DeletedResponse, InputItems, Response
-from olo_gateway.http.schemas import ErrorAnswer
+from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.http.streaming import StreamPace, streamed
+from olo_gateway.stored_responses import Responses
 from olo_gateway.streaming.events import ResumePoint
 
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"model": ErrorAnswer, "description": "The response does not exist, was not stored, or was deleted."},
-    503: {"model": ErrorAnswer, "description": "A part of the system is away; see Retry-After."},
+    404: {"description": "The response does not exist, was not stored, or was deleted.", **AN_ERROR},
+    503: {"description": "A part of the system is away; see Retry-After.", **AN_ERROR},
 }
 _STREAMED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}

@@ -93,7 +93,8 @@ class CreateResponse(RequestShape):
     """`message.output_text.logprobs` has an effect."""
     metadata: dict[str, str] | None = None
     top_logprobs: int | None = None
-    """Only 0 is supported."""
+    """How many of the likeliest tokens are told beside each token of the answer, 0 to 20; above 0 it includes
+    `message.output_text.logprobs`. Engines that tell of the chosen token alone refuse it."""
     truncation: str | None = None
     """Only `disabled` is supported."""
     conversation: Any = None

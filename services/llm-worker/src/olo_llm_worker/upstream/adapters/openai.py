@@ -48,7 +48,7 @@ class OpenAIEngine:
             name=model,
             family="openai",
             context_limit=context_limit,
-            options=frozenset({*self._options, "stop", "logprobs"}),
+            options=frozenset({*self._options, "stop", "logprobs", "top_logprobs", "logit_bias"}),
             json_object=True,
             json_schema=True,
         )
@@ -99,6 +99,10 @@ class OpenAIEngine:
             body["stop"] = list(options.stop)
         if options.logprobs:
             body["logprobs"] = True
+        if options.top_logprobs:
+            body["top_logprobs"] = options.top_logprobs
+        if options.logit_bias:
+            body["logit_bias"] = {str(token_id): bias for token_id, bias in options.logit_bias}
         if request.tools:
             body["tools"] = [_tool(tool) for tool in request.tools]
             body["tool_choice"] = _tool_choice(request)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from olo_llm_worker.upstream.adapters.fields import count, finished_calls, items, mapping, raw_text, text
@@ -17,6 +18,7 @@ _FINISH: Final = {
     "function_call": Finish.TOOL_CALLS,
 }
 _MOST_CALLS: Final = 128
+_MOST_TOPS: Final = 20
 
 
 class OpenAIStream:
@@ -38,7 +40,7 @@ class OpenAIStream:
         for choice in items(chunk.get("choices"))[:1]:
             delta = mapping(choice.get("delta"))
             content = raw_text(delta.get("content"))
-            logprobs = tuple(_logprobs(mapping(choice.get("logprobs"))))
+            logprobs = tuple(_logprobs(mapping(choice.get("logprobs")).get("content")))
             if content or logprobs:
                 yield Delta(content, logprobs)
             for call in items(delta.get("tool_calls")):
@@ -74,8 +76,14 @@ class OpenAIStream:
         )
 
 
-def _logprobs(said: Mapping[str, Any]) -> Iterator[Logprob]:
-    for token in items(said.get("content")):
+def _logprobs(said: Any) -> Iterator[Logprob]:
+    for token in items(said):
+        for told in _told([token]):
+            yield replace(told, top=tuple(_told(items(token.get("top_logprobs"))[:_MOST_TOPS])))
+
+
+def _told(tokens: Sequence[Mapping[str, Any]]) -> Iterator[Logprob]:
+    for token in tokens:
         value = token.get("logprob")
         if isinstance(value, int | float) and math.isfinite(value):
             yield Logprob(text(token.get("token")), float(value))

@@ -26,7 +26,7 @@ class EngineFacts:
     def capabilities(self) -> tuple[str, ...]:
         """What it can do beside plain text."""
         able = {"json_object": self.json_object, "json_schema": self.json_schema, "tools": True}
-        able["logprobs"] = "logprobs" in self.options
+        able |= {name: name in self.options for name in ("logprobs", "top_logprobs")}
         return tuple(sorted(name for name, holds in able.items() if holds))
 
 

@@ -70,6 +70,9 @@ class Options:
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     logprobs: bool = False
+    top_logprobs: int = 0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    """Token ids of the upstream's model with what is added to their logits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,11 @@ class TextRequest:
 
 @dataclass(frozen=True, slots=True)
 class Logprob:
-    """A token of the answer with its natural-log probability."""
+    """A token with its natural-log probability, and of an answer the likeliest ones at its place."""
 
     text: str
     logprob: float
+    top: tuple[Logprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,11 @@ def _options(options: Options, facts: EngineFacts) -> None:
     _range("min_tokens", options.min_tokens, 0, options.max_tokens or math.inf)
     _range("presence_penalty", options.presence_penalty, -2, 2)
     _range("frequency_penalty", options.frequency_penalty, -2, 2)
+    _range("top_logprobs", options.top_logprobs, 0, 20)
+    if options.top_logprobs and not options.logprobs:
+        raise InvalidField("sampling.top_logprobs", "goes with logprobs alone")
+    for _, bias in options.logit_bias:
+        _range("logit_bias", bias, -100, 100)
     if len(options.stop) > facts.most_stops:
         raise InvalidField("sampling.stop", f"at most {facts.most_stops} strings are allowed")
     for number, stop in enumerate(options.stop):

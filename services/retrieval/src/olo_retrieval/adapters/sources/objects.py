@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import fsspec
-
 from olo_common.logs import logger
 from olo_retrieval.errors import DocumentTooLarge, SourceAway, SourceForbidden, SourceTooLarge
 from olo_retrieval.sources.model import Content, Item, Listed, Listing
@@ -73,6 +71,9 @@ class Objects:
         return body
 
     def _opened(self) -> tuple[Any, str]:
+        # Imported here, as its file systems are: most processes open none.
+        import fsspec
+
         try:
             system, base = fsspec.core.url_to_fs(self._url, use_listings_cache=False)
         except ImportError:

@@ -13,6 +13,7 @@ from olo_common.sql import Database
 from olo_retrieval.adapters.sql.clock import now_ms
 from olo_retrieval.adapters.sql.mirrors import is_served
 from olo_retrieval.adapters.sql.portable import forget_uncommitted
+from olo_retrieval.adapters.sql.served import ServedVersions
 from olo_retrieval.adapters.sql.tables import COLLECTIONS, DOCUMENTS, REMOVALS, VERSIONS
 from olo_retrieval.chunking import title_of
 from olo_retrieval.errors import IndexIncomplete
@@ -54,6 +55,7 @@ class SqlVersions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._served = ServedVersions()
 
     async def wanted(self, collection: Collection, document_id: str, version: int) -> StoredVersion | None:
         """The version, if it is the newest or the served one of a document that still exists."""
@@ -108,11 +110,16 @@ class SqlVersions:
 
     async def served_now(self, collection: Collection, document_ids: Iterable[str]) -> Mapping[str, int] | None:
         """The same, by the read that says whether the collection is still as it is given; None where it is not."""
-        asked = {"uid": collection.uid, "revision": collection.revision, "ids": list(document_ids)}
-        rows = await self._database.rows(_SERVED_NOW, asked)
+        wanted, key = list(document_ids), (collection.uid, collection.revision)
+        state = self._database.state()
+        if (known := self._served.get(state, key, wanted)) is not None:
+            return known
+        rows = await self._database.rows(_SERVED_NOW, {"uid": key[0], "revision": key[1], "ids": wanted})
         if not rows:
             return None
-        return {row.document_id: row.served_version for row in rows if row.document_id is not None}
+        served = {document_id: version for document_id, version in rows if document_id is not None}
+        self._served.keep(state, key, wanted, served)
+        return served
 
     async def store_file(
         self, collection: Collection, document_id: str, version: int, file: RawFile, sha256: str

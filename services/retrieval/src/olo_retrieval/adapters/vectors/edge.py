@@ -16,14 +16,13 @@ import qdrant_edge as edge
 
 from olo_common.errors import StartupError
 from olo_retrieval.adapters.vectors.edge_filter import edge_filter
+from olo_retrieval.adapters.vectors.edge_search import EdgeSearch
 from olo_retrieval.adapters.vectors.points import (
     DENSE,
     SPARSE,
     IndexOptions,
     by_number,
-    dense_of,
     payload_of,
-    piece_of,
     point_id,
     point_of,
     space_of,
@@ -77,22 +76,28 @@ class EdgeStore:
         def search() -> list[Hit]:
             if (shard := self._shard(model)) is None:
                 return []
-            meant = edge_filter(condition_of(selection))
-            if isinstance(probe, SparseVector):
-                sparse = edge.SparseVector(list(probe.indices), list(probe.values))
-                query = edge.Query.Nearest(sparse, using=SPARSE)
-                corpus = edge_filter(condition_of(corpus_of(selection)))
-                params = edge.SearchParams(idf=edge.IdfParams(corpus)) if self._options.idf else None
-            else:
-                query = edge.Query.Nearest(list(probe), using=DENSE)
-                params = edge.SearchParams(hnsw_ef=self._options.ef)
-            vectors = [DENSE] if with_vectors else False
-            found = shard.query(
-                edge.QueryRequest(
-                    limit, query=query, filter=meant, params=params, with_payload=True, with_vector=vectors
-                )
-            )
-            return [_hit(point) for point in found]
+            return EdgeSearch(shard, self._options, *self._filters(selection)).one(probe, limit, with_vectors)
+
+        return await self._threads.run(search)
+
+    async def search_hybrid(
+        self,
+        model: EmbeddingModel,
+        selection: Selection,
+        dense: Vector,
+        sparse: SparseVector,
+        limit: int,
+        *,
+        most: int,
+        with_vectors: bool = False,
+    ) -> list[Hit]:
+        """Both searches in one visit, fused by ranks."""
+
+        def search() -> list[Hit]:
+            if (shard := self._shard(model)) is None:
+                return []
+            searching = EdgeSearch(shard, self._options, *self._filters(selection))
+            return searching.hybrid(dense, sparse, limit, most, with_vectors)
 
         return await self._threads.run(search)
 
@@ -148,6 +153,11 @@ class EdgeStore:
         for shard in self._shards.values():
             await self._threads.raw(shard.flush)
             await self._threads.raw(shard.close)
+
+    def _filters(self, selection: Selection) -> tuple[edge.Filter, edge.Filter]:
+        """The points that are meant, and those in which the rarity of a term is counted."""
+        meant, corpus = edge_filter(condition_of(selection)), corpus_of(selection)
+        return meant, meant if corpus == selection else edge_filter(condition_of(corpus))
 
     def _shard(self, model: EmbeddingModel, *, create: bool = False) -> edge.EdgeShard | None:
         space = space_of(model, self._options)
@@ -237,7 +247,3 @@ def _record(scope: Selection, point: Point) -> edge.Point:
     if point.sparse is not None and point.sparse.indices:
         vectors[SPARSE] = edge.SparseVector(list(point.sparse.indices), list(point.sparse.values))
     return edge.Point(point_id(scope, point.piece), vectors, payload_of(scope, point.piece))
-
-
-def _hit(point: edge.ScoredPoint) -> Hit:
-    return Hit(piece_of(point.payload or {}), point.score, dense_of(point.vector))

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from olo_retrieval.adapters.vectors.points import IndexOptions, by_number
+from olo_retrieval.adapters.vectors.points import IndexOptions, by_number, fused_hits
 from olo_retrieval.adapters.vectors.scope import condition_of, corpus_of
 from olo_retrieval.filters import METADATA, holds
 from olo_retrieval.types import EmbeddingModel, Hit, Piece, Point, Selection, SparseVector, Vector
@@ -53,6 +53,22 @@ class FakeStore:
             dense = {id(point.piece): point.dense for point in points}
             hits = [replace(hit, vector=dense[id(hit.piece)]) for hit in hits]
         return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+    async def search_hybrid(
+        self,
+        model: EmbeddingModel,
+        selection: Selection,
+        dense: Vector,
+        sparse: SparseVector,
+        limit: int,
+        *,
+        most: int,
+        with_vectors: bool = False,
+    ) -> list[Hit]:
+        """Both searches in one visit, fused by ranks."""
+        near = await self.search(model, selection, dense, limit, with_vectors=with_vectors)
+        sharing = await self.search(model, selection, sparse, limit, with_vectors=True)
+        return fused_hits(near, sharing, dense)[:most]
 
     async def count(self, model: EmbeddingModel, selection: Selection) -> int:
         """The number of points in the selection."""

@@ -23,6 +23,7 @@ from olo_retrieval.adapters.vectors.points import (
     IndexOptions,
     by_number,
     dense_of,
+    fused_hits,
     payload_of,
     piece_of,
     point_id,
@@ -65,7 +66,30 @@ class QdrantStore:
         with_vectors: bool = False,
     ) -> list[Hit]:
         """The points of the selection that are nearest to the probe, best first."""
-        return await self._threads.run(lambda: self._search(model, selection, probe, limit, with_vectors))
+        asked = [self._request(selection, probe, limit, with_vectors)]
+        return (await self._threads.run(lambda: self._search(model, asked)))[0]
+
+    async def search_hybrid(
+        self,
+        model: EmbeddingModel,
+        selection: Selection,
+        dense: Vector,
+        sparse: SparseVector,
+        limit: int,
+        *,
+        most: int,
+        with_vectors: bool = False,
+    ) -> list[Hit]:
+        """Both searches in one call, fused by ranks."""
+
+        def search() -> list[Hit]:
+            asked = [self._request(selection, dense, limit, with_vectors)]
+            if sparse.indices:
+                asked.append(self._request(selection, sparse, limit, True))
+            near, *sharing = self._search(model, asked)
+            return fused_hits(near, sharing[0] if sharing else [], dense)[:most]
+
+        return await self._threads.run(search)
 
     async def count(self, model: EmbeddingModel, selection: Selection) -> int:
         """The number of points in the selection."""
@@ -117,16 +141,16 @@ class QdrantStore:
         for start in range(0, len(records), _UPSERT_BATCH):
             self._client.upsert(space, records[start : start + _UPSERT_BATCH], wait=True)
 
-    def _search(
-        self,
-        model: EmbeddingModel,
-        selection: Selection,
-        probe: Vector | SparseVector,
-        limit: int,
-        with_vectors: bool,
-    ) -> list[Hit]:
+    def _search(self, model: EmbeddingModel, asked: Sequence[models.QueryRequest]) -> list[list[Hit]]:
+        """What each request finds, in one call."""
         if (space := self._existing(model)) is None:
-            return []
+            return [[] for _ in asked]
+        answers = self._client.query_batch_points(space, asked)
+        return [[_hit(point) for point in answer.points] for answer in answers]
+
+    def _request(
+        self, selection: Selection, probe: Vector | SparseVector, limit: int, with_vectors: bool
+    ) -> models.QueryRequest:
         query: models.SparseVector | list[float]
         params: models.SearchParams | None
         if isinstance(probe, SparseVector):
@@ -137,17 +161,15 @@ class QdrantStore:
             query, using = list(probe), DENSE
             # In memory there is no graph.
             params = None if self._local else models.SearchParams(hnsw_ef=self._options.ef)
-        found = self._client.query_points(
-            space,
+        return models.QueryRequest(
             query=query,
             using=using,
-            query_filter=qdrant_filter(condition_of(selection)),
-            search_params=params,
+            filter=qdrant_filter(condition_of(selection)),
+            params=params,
             limit=limit,
             with_payload=True,
-            with_vectors=[DENSE] if with_vectors else False,
+            with_vector=[DENSE] if with_vectors else False,
         )
-        return [_hit(point) for point in found.points]
 
     def _existing(self, model: EmbeddingModel) -> str | None:
         """The name of the model's Qdrant collection, if it is there."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
 
 from olo_common.tracing import span
 from olo_retrieval.ports import VectorStore
@@ -38,9 +39,27 @@ class TracedVectors:
         with_vectors: bool = False,
     ) -> list[Hit]:
         """See `ports.VectorStore`."""
-        kind = "sparse" if isinstance(probe, SparseVector) else "dense"
-        with span(f"search {self._system}", SpanKind.CLIENT, self._attributes("search", vectors=kind)) as current:
+        with self._searching("sparse" if isinstance(probe, SparseVector) else "dense") as current:
             hits = await self._store.search(model, selection, probe, limit, with_vectors=with_vectors)
+            current.set_attribute("db.response.returned_rows", len(hits))
+            return hits
+
+    async def search_hybrid(
+        self,
+        model: EmbeddingModel,
+        selection: Selection,
+        dense: Vector,
+        sparse: SparseVector,
+        limit: int,
+        *,
+        most: int,
+        with_vectors: bool = False,
+    ) -> list[Hit]:
+        """See `ports.VectorStore`."""
+        with self._searching("hybrid") as current:
+            hits = await self._store.search_hybrid(
+                model, selection, dense, sparse, limit, most=most, with_vectors=with_vectors
+            )
             current.set_attribute("db.response.returned_rows", len(hits))
             return hits
 
@@ -59,6 +78,9 @@ class TracedVectors:
     async def is_empty(self, model: EmbeddingModel) -> bool:
         """See `ports.VectorStore`."""
         return await self._store.is_empty(model)
+
+    def _searching(self, kind: str) -> AbstractContextManager[Span]:
+        return span(f"search {self._system}", SpanKind.CLIENT, self._attributes("search", vectors=kind))
 
     def _attributes(self, operation: str, **facts: str | int) -> dict[str, str | int]:
         names = {f"olo.{name}": value for name, value in facts.items()}

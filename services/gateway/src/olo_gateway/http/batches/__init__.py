@@ -1,0 +1,1 @@
+"""Batches of the OpenAI dialect, and what answers their lines."""

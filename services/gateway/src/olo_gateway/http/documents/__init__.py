@@ -1,0 +1,1 @@
+"""Collections, documents, searches and transfers in our own words."""

@@ -1,0 +1,1 @@
+"""Vector stores: collections of retrieval as the OpenAI dialect knows them."""

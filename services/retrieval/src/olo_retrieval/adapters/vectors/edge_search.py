@@ -1,0 +1,94 @@
+"""Searches of one shard of Qdrant's engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import qdrant_edge as edge
+
+from olo_retrieval.adapters.vectors.points import DENSE, SPARSE, IndexOptions, dense_of, piece_of
+from olo_retrieval.searching.fusion import fused_ranks
+from olo_retrieval.types import Hit, SparseVector, Vector
+
+
+class EdgeSearch:
+    """Searches among the same points.
+
+    Args:
+        shard: Where.
+        options: How it is indexed.
+        meant: The points.
+        corpus: Those in which the rarity of a term is counted.
+    """
+
+    def __init__(self, shard: edge.EdgeShard, options: IndexOptions, meant: edge.Filter, corpus: edge.Filter) -> None:
+        self._shard = shard
+        self._meant = meant
+        self._near = edge.SearchParams(hnsw_ef=options.ef)
+        self._rare = edge.SearchParams(idf=edge.IdfParams(corpus)) if options.idf else None
+
+    def one(self, probe: Vector | SparseVector, limit: int, with_vectors: bool) -> list[Hit]:
+        """What is nearest to one probe."""
+        vectors = [DENSE] if with_vectors else False
+        found = self._shard.query(self._request(probe, limit, with_payload=True, with_vector=vectors))
+        return [Hit(piece_of(point.payload or {}), point.score, dense_of(point.vector)) for point in found]
+
+    def hybrid(self, dense: Vector, sparse: SparseVector, limit: int, most: int, with_vectors: bool) -> list[Hit]:
+        """What is nearest to either probe, fused by ranks. What is long is read of the hits alone that are given."""
+        asked = [self._request(probe, limit) for probe in ((dense, sparse) if sparse.indices else (dense,))]
+        # To make the id of a point takes longer than all else that is done with it here: each is asked for once.
+        found = [
+            [(point.id, point.score) for point in points]
+            for points in self._shard.query_batch(edge.QueryBatchRequest(asked))
+        ]
+        ids = {key.int: key for points in found for key, _ in points}
+        cosines = {key.int: score for key, score in found[0]}
+        # Two rankings, whether or not there was a word to look for: scores are shares of the best that is possible.
+        ranked = fused_ranks([[key.int for key, _ in points] for points in (*found, [])[:2]])[:most]
+        if unknown := [ids[number] for number, _ in ranked if number not in cosines]:
+            cosines |= self._cosines(dense, unknown)
+        vectors = [DENSE] if with_vectors else False
+        kept = {
+            record.id.int: record
+            for record in self._shard.retrieve([ids[number] for number, _ in ranked], True, vectors)
+        }
+        # What has been deleted meanwhile is not there any more.
+        return [
+            Hit(piece_of(record.payload or {}), score, dense_of(record.vector), cosines[number])
+            for number, score in ranked
+            if (record := kept.get(number)) is not None and number in cosines
+        ]
+
+    def _cosines(self, probe: Vector, points: Sequence[UUID]) -> dict[int, float]:
+        """The cosine to the probe of each of these points that is there, by the number of its id."""
+        request = edge.QueryRequest(
+            len(points),
+            query=_query(probe),
+            filter=edge.Filter(must=[edge.HasIdCondition(set(points))]),
+            params=edge.SearchParams(exact=True),
+        )
+        return {point.id.int: point.score for point in self._shard.query(request)}
+
+    def _request(
+        self,
+        probe: Vector | SparseVector,
+        limit: int,
+        *,
+        with_payload: bool = False,
+        with_vector: bool | list[str] = False,
+    ) -> edge.QueryRequest:
+        return edge.QueryRequest(
+            limit,
+            query=_query(probe),
+            filter=self._meant,
+            params=self._rare if isinstance(probe, SparseVector) else self._near,
+            with_payload=with_payload,
+            with_vector=with_vector,
+        )
+
+
+def _query(probe: Vector | SparseVector) -> edge.Query:
+    if isinstance(probe, SparseVector):
+        return edge.Query.Nearest(edge.SparseVector(list(probe.indices), list(probe.values)), using=SPARSE)
+    return edge.Query.Nearest(list(probe), using=DENSE)

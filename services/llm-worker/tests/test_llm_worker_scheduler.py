@@ -157,7 +157,7 @@ async def test_no_more_run_than_there_are_slots_and_no_more_wait_than_allowed(sc
 async def test_a_deadline_ends_what_waits_and_what_runs(schedule: Schedule) -> None:
     engine = FakeEngine("ok", stepwise=True)
     scheduler = schedule(engine)
-    async with scheduler.generation(job("runs", timeout=0.05)) as running:
+    async with scheduler.generation(job("runs", timeout=2.0)) as running:
         await until(lambda: running.dispatched)
         with pytest.raises(DeadlineExceeded):
             await run(scheduler, job("waits", timeout=0.01))

@@ -68,8 +68,8 @@ async def reached(
     return found[0]
 
 
-async def ended(client: openai.AsyncOpenAI, batch_id: str) -> Batch:
-    return await reached(client, batch_id, lambda batch: batch.status in ENDED)
+async def ended(client: openai.AsyncOpenAI, batch_id: str, seconds: float = 60) -> Batch:
+    return await reached(client, batch_id, lambda batch: batch.status in ENDED, seconds)
 
 
 async def rows(client: openai.AsyncOpenAI, file_id: str | None) -> list[dict[str, Any]]:

@@ -91,6 +91,8 @@ class Edge:
         if said == "wait":
             await self.release.wait()
         self.tokens.say(run_id, Chunk(2, 1, 0, "Hel"))
+        if said == "pause":
+            await self.release.wait()
         self.tokens.say(run_id, Chunk(2, 1, 3, "lo"))
         return answered(run_id)
 

@@ -209,6 +209,22 @@ async def test_silence_is_filled_with_comments(http: httpx.AsyncClient, edge: Ed
     assert rest[-1] == "data: [DONE]"
 
 
+async def test_a_silence_within_an_answer_is_no_event_of_it(http: httpx.AsyncClient, edge: Edge) -> None:
+    body = ""
+    async with http.stream("POST", "/v1/chat/completions", json=chat("pause", stream=True)) as answer:
+        async for text in answer.aiter_text():
+            body += text
+            if ": keep-alive" in body:
+                edge.release.set()
+    assert body.index("id: ") < body.index(": keep-alive")
+    # The client remembers the id; a blank line behind the comment would be an event to it.
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, text=body))
+    async with openai.AsyncOpenAI(api_key="any", http_client=httpx.AsyncClient(transport=transport)) as client:
+        stream = await client.chat.completions.create(model="auto", messages=HELLO, stream=True)
+        said = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
+    assert "".join(said) == "Hello [1]"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_error_before_the_first_token_has_its_status(client: openai.AsyncOpenAI, stream: bool) -> None:
     missing: list[Any] = [{"role": "user", "content": "missing"}]

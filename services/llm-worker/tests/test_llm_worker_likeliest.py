@@ -74,7 +74,7 @@ async def test_each_token_keeps_its_own_probabilities_however_the_tokens_come(
         spell=lambda token: f"<{token}>",
         changed=lambda: None,
     )
-    row.resume([ord("x")] * resumed, 0.0)
+    row.resume([ord("x")] * resumed)
     whole, seen = "".join(frames), list[TokenLogprob]()
     place = 0
     for frame in frames:
@@ -83,7 +83,7 @@ async def test_each_token_keeps_its_own_probabilities_however_the_tokens_come(
         place += len(frame)
         if read_between:
             seen += row.unread()[1]
-    row.end(Finish.STOP, 0.0)
+    row.end(Finish.STOP)
     seen += row.unread()[1]
     taken = len(row.token_ids) - resumed
     expected = [TokenLogprob(whole[n], -float(n), (TokenLogprob(f"<{n}>", -2.0),)) for n in range(taken)]

@@ -94,17 +94,17 @@ async def refused(desk: Desk, wanted: TextRequest) -> OloError:
     return error.value
 
 
-async def test_pieces_are_contiguous_and_end_with_the_result(make: MakeDesk) -> None:
+async def test_chunks_are_contiguous_and_end_with_the_result(make: MakeDesk) -> None:
     engine = FakeText(*OK)
     async with make(engine).answer(request()) as answer:
-        pieces = [piece async for piece in answer.pieces()]
+        chunks = [chunk async for chunk in answer.chunks()]
     offset = 0
-    for seq, piece in enumerate(pieces):
-        assert (piece.seq, piece.offset) == (seq, offset)
-        offset += len(piece.text.encode())
-    result = pieces[-1].result
+    for seq, chunk in enumerate(chunks):
+        assert (chunk.seq, chunk.offset) == (seq, offset)
+        offset += len(chunk.text.encode())
+    result = chunks[-1].result
     assert result is not None
-    assert "".join(piece.text for piece in pieces) == result.text == "Grüße."
+    assert "".join(chunk.text for chunk in chunks) == result.text == "Grüße."
     assert (result.finish, result.usage) == (Finish.STOP, Usage(3, 2))
     assert engine.asked[0].options.max_tokens == 50
 

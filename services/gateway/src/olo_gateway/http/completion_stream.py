@@ -15,7 +15,7 @@ from olo_gateway.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.http.answers import usage_of
 from olo_gateway.http.errors import Dialect, error_body
 from olo_gateway.http.hang_up import EVENT_STREAM
-from olo_gateway.http.streaming import KEEP_ALIVE
+from olo_gateway.http.streaming import KEEP_ALIVE, comment
 from olo_gateway.streaming.events import Delta, Reset
 
 DONE: Final = b"data: [DONE]\n\n"
@@ -51,7 +51,7 @@ class CompletionEncoder(ABC):
                 return []
             case Progress(progress):
                 # A comment: clients of the dialect know no such event.
-                return [f": {phase_name(progress.phase)}\n\n".encode()]
+                return [comment(phase_name(progress.phase))]
             case Delta():
                 return [*self._head(), self._delta(event)]
             case Reset(reason):

@@ -15,7 +15,17 @@ from olo_gateway.http.errors import internal
 from olo_gateway.http.hang_up import EventStream
 from olo_gateway.streaming.silences import with_silences
 
-KEEP_ALIVE: Final = b": keep-alive\n\n"
+
+def comment(words: str) -> bytes:
+    """A comment in a stream of server-sent events.
+
+    No blank line ends it: that would end an event, and clients that keep the last id, as OpenAI's does, would take what
+    ended for one without data.
+    """
+    return f": {words}\n".encode()
+
+
+KEEP_ALIVE: Final = comment("keep-alive")
 
 
 @dataclass(frozen=True, slots=True)

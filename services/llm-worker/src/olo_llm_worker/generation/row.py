@@ -48,7 +48,6 @@ class Row:
         """When it began to wait, for the first time or again."""
         self.began: float | None = None
         self.first_token: float | None = None
-        self.ended_at = 0.0
         self.cached_tokens = 0
         self.waiting = True
         self.ended = False
@@ -98,10 +97,10 @@ class Row:
         """What the engine has to read in behind the static prompt."""
         return (*self._rest, *self.token_ids)
 
-    def resume(self, token_ids: Sequence[int], now: float) -> None:
+    def resume(self, token_ids: Sequence[int]) -> None:
         """Takes tokens of an earlier attempt; ends the answer where it is complete."""
         if token_ids:
-            self._take(token_ids, now)
+            self._take(token_ids)
             self._resumed = len(self.token_ids)
 
     def accept(self, token_ids: Sequence[int], logprobs: Sequence[float], now: float, tops: Sequence[Top] = ()) -> None:
@@ -113,23 +112,23 @@ class Row:
         self.spoken.set()
         self._logprobs += logprobs
         self._tops += tops
-        self._take(token_ids, now)
+        self._take(token_ids)
 
-    def _take(self, token_ids: Sequence[int], now: float) -> None:
+    def _take(self, token_ids: Sequence[int]) -> None:
         self._transcript.feed(token_ids)
         if self.stopped:
-            self.end(Finish.STOP, now)
+            self.end(Finish.STOP)
         elif self.room <= 0:
-            self.end(Finish.LENGTH, now)
+            self.end(Finish.LENGTH)
         else:
             self._changed()
 
-    def end(self, finish: Finish, now: float) -> None:
+    def end(self, finish: Finish) -> None:
         """Ends the answer."""
         if self.outcome.done():
             return
         self._transcript.finish()
-        self.ended, self.waiting, self.ended_at = True, False, now
+        self.ended, self.waiting = True, False
         self.spoken.set()
         self.outcome.set_result(Finish.STOP if self.stopped else finish)
         self._changed()

@@ -86,7 +86,7 @@ class Run:
             row.accept(ids, logprobs, now, likeliest)
             self._counts[number] += len(ids)
             if let_go.get(number) == END:
-                row.end(Finish.STOP, now)
+                row.end(Finish.STOP)
             elif number in let_go or self._counts[number] >= self._batch.limits[number]:
                 # The engine knows; the row has ended with its last token, or is to be read again.
                 pass
@@ -110,7 +110,7 @@ class Run:
             if error is not None:
                 row.fail(error)
             else:
-                row.end(Finish.LENGTH if row.room <= 0 else Finish.STOP, self._clock())
+                row.end(Finish.LENGTH if row.room <= 0 else Finish.STOP)
             self._leave(number)
 
     def _leave(self, number: int) -> None:

@@ -209,7 +209,7 @@ class Scheduler:
                 party=generation,
             )
             generation.rows.append(row)
-            row.resume(job.prefix_token_ids[:max_tokens], arrived)
+            row.resume(job.prefix_token_ids[:max_tokens])
             if not row.outcome.done():
                 self._dispatcher.add(row)
         if job.isolation is Isolation.FIRST_TOKEN:

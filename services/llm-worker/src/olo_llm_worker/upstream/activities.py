@@ -40,8 +40,8 @@ class UpstreamActivities:
             async with self._desk.answer(wanted) as answer, beside(_heartbeat(said_by)):
                 if not request.stream:
                     return outcome.succeeded(said.response(await answer.result()))
-                pieces = (said.chunk(piece, tops=False) async for piece in answer.pieces())
-                async with published(pieces, self._publisher):
+                chunks = (said.chunk(chunk, tops=False) async for chunk in answer.chunks())
+                async with published(chunks, self._publisher):
                     return outcome.succeeded(said.response(await answer.result()))
 
 

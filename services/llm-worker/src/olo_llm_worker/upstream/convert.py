@@ -21,8 +21,8 @@ from olo_llm_worker.responses import (
 )
 from olo_llm_worker.upstream.relay.types import (
     Call,
+    Chunk,
     Options,
-    Piece,
     Result,
     TextRequest,
     Tool,
@@ -59,22 +59,22 @@ _OPTIONAL: Final = (
 class Answering(Asked):
     """One request that is being answered by a model elsewhere."""
 
-    def chunk(self, piece: Piece, *, tops: bool = True) -> pb.TokenChunk:
-        """A piece of the answer, with the likeliest tokens at its places or without them."""
+    def chunk(self, chunk: Chunk, *, tops: bool = True) -> pb.TokenChunk:
+        """A chunk of the answer, with the likeliest tokens at its places or without them."""
         message = pb.TokenChunk(
             request_id=self.request_id,
             candidate=self.candidate,
             attempt=self.attempt,
-            seq=piece.seq,
-            offset=piece.offset,
-            text=piece.text,
+            seq=chunk.seq,
+            offset=chunk.offset,
+            text=chunk.text,
             model_id=self.identity.model_id,
-            logprobs=token_logprobs(piece.logprobs, tops=tops),
+            logprobs=token_logprobs(chunk.logprobs, tops=tops),
         )
-        if piece.result is not None:
-            message.finish_reason = finish_reason(piece.result.finish)
-            message.usage.CopyFrom(_usage(piece.result))
-            message.tool_calls.extend(tool_calls(piece.result.calls))
+        if chunk.result is not None:
+            message.finish_reason = finish_reason(chunk.result.finish)
+            message.usage.CopyFrom(_usage(chunk.result))
+            message.tool_calls.extend(tool_calls(chunk.result.calls))
         return message
 
     def response(self, result: Result) -> pb.GenerateResponse:

@@ -50,8 +50,8 @@ class UpstreamServicer(rpc.InferenceServiceServicer):
         said = Answering.of(request.request, self._identity)
         wanted = to_request(request.request, said.request_id, timeout=context.time_remaining())
         async with self._desk.answer(wanted) as answer:
-            async for piece in answer.pieces():
-                yield pb.GenerateStreamResponse(chunk=said.chunk(piece))
+            async for chunk in answer.chunks():
+                yield pb.GenerateStreamResponse(chunk=said.chunk(chunk))
 
     async def CountTokens(self, request: pb.CountTokensRequest, context: Context) -> pb.CountTokensResponse:
         """Estimates the tokens of the prompt."""

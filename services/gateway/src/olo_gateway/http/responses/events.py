@@ -21,7 +21,7 @@ from olo_gateway.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.http.hang_up import EVENT_STREAM
 from olo_gateway.http.responses import answers
 from olo_gateway.http.responses.schemas import Response
-from olo_gateway.http.streaming import KEEP_ALIVE
+from olo_gateway.http.streaming import KEEP_ALIVE, comment
 from olo_gateway.runs.order import ChatOrder
 from olo_gateway.streaming.events import Delta, Reset
 from olo_gateway.streaming.reader import CONTINUATION
@@ -86,7 +86,7 @@ class ResponseEncoder:
                     *self._event(1, "response.in_progress", response=shown),
                 ]
             case Progress(progress):
-                return [f": {phase_name(progress.phase)}\n\n".encode()]
+                return [comment(phase_name(progress.phase))]
             case Delta(text, offset, _):
                 return self._begin() + self._delta(text, offset)
             case Reset():

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from olo_common.errors import OloError
-from olo_llm_worker.upstream.relay.types import Delta, Logprob, Piece, Result, TextRequest
+from olo_llm_worker.upstream.relay.types import Chunk, Delta, Logprob, Result, TextRequest
 
 COALESCE_SECONDS: Final = 0.025
-"""At most one piece is given in this time, after the first."""
+"""At most one chunk is given in this time, after the first."""
 
 
 class Answer:
-    """Progress and outcome of one request. The desk drives it; `pieces` has one reader."""
+    """Progress and outcome of one request. The desk drives it; `chunks` has one reader."""
 
     def __init__(self, request: TextRequest) -> None:
         self.request = request
@@ -72,8 +72,8 @@ class Answer:
                 raise self._ending from None
             raise
 
-    async def pieces(self) -> AsyncIterator[Piece]:
-        """The answer in pieces: the first as soon as it is there, the last with the result.
+    async def chunks(self) -> AsyncIterator[Chunk]:
+        """The answer in chunks: the first as soon as it is there, the last with the result.
 
         Raises:
             OloError: It has failed; what was given before stays valid.
@@ -85,12 +85,12 @@ class Answer:
             if self._task.done():
                 break
             text, logprobs = self._unread()
-            yield Piece(seq, offset, text, logprobs)
+            yield Chunk(seq, offset, text, logprobs)
             seq += 1
             offset += len(text.encode())
             await asyncio.wait({self._task}, timeout=COALESCE_SECONDS)
         result = await self.result()
-        yield Piece(seq, offset, *self._unread(), result)
+        yield Chunk(seq, offset, *self._unread(), result)
 
     def _unread(self) -> tuple[str, tuple[Logprob, ...]]:
         self._news.clear()

@@ -138,8 +138,8 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of an answer. `offset` counts UTF-8 bytes; `result` is set on the last piece alone."""
+class Chunk:
+    """A piece of an answer. `offset` counts UTF-8 bytes; `result` is set on the last chunk alone."""
 
     seq: int
     offset: int

@@ -86,7 +86,9 @@ def reasons() -> Iterator[Reason]:
 
 
 def _of_classes(kind: type[OloError]) -> Iterator[Reason]:
-    if kind not in (RemoteError, Refused) and kind.__module__.partition(".")[0] in PACKAGES:
+    # A class without a reason of its own is there for its leaves.
+    named = kind not in (RemoteError, Refused) and "reason" in vars(kind)
+    if named and kind.__module__.partition(".")[0] in PACKAGES:
         service = PACKAGES[kind.__module__.partition(".")[0]]
         when = (kind.__doc__ or "").strip().partition("\n")[0].rstrip(".") if kind is not OloError else "a bug"
         again = kind.retryable.fget(kind)  # type: ignore[attr-defined]  # a property that asks for the code alone

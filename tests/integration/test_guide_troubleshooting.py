@@ -17,7 +17,7 @@ REFERENCE = ROOT / "docs/reference/errors.md"
 """Made from the code, and held against it by a test of its own."""
 SOURCES = [
     path
-    for part in ("services/*", "libs/common", "libs/worker", "clients/python")
+    for part in ("services/*", "libs/common", "libs/worker", "clients/python", "deploy/local")
     for path in sorted(ROOT.glob(f"{part}/src/**/*.py"))
     if not path.name.startswith(("fake_", "in_memory"))
 ]
@@ -94,3 +94,10 @@ def test_messages_are_those_of_the_code() -> None:
     known = sentences(message for messages in quoted.values() for message in messages)
     assert {reason for reason, messages in quoted.items() if not messages} == {ANY_STATUS}
     assert not [(reason, said) for reason, messages in quoted.items() for said in messages if said not in known]
+
+
+def test_what_the_stack_says_is_what_the_code_says() -> None:
+    section = PAGE.read_text().partition("## The stack does not start")[2].partition("\n## ")[0]
+    messages = re.findall(r'^\| "([^"]+)" \|', section, re.MULTILINE)
+    assert messages
+    assert not set(messages) - sentences(messages)

@@ -28,7 +28,7 @@ from olo_common.journal import LOGS_ASKED_SUBJECT, LOGS_SUBJECT
 from olo_contracts import subjects
 from olo_contracts.subjects import Event, pattern_of, stream_subject, subject_of
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(7200 if "OLO_FUZZ_EXAMPLES" in os.environ else 600)]
 
 EXAMPLES = int(os.environ.get("OLO_FUZZ_EXAMPLES", "0"))
 """Calls of each RPC; 0: a few, the same each time."""
@@ -71,7 +71,7 @@ async def cluster(
     nats_url: str, temporal_address: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[FuzzCluster]:
     async with fuzz_cluster(tmp_path_factory.mktemp("fuzz"), nats_url, temporal_address) as built:
-        async with AsyncOlo(built.addresses["gateway"], tls=False, api_key="") as olo:
+        async with AsyncOlo(built.addresses["gateway"], tls=False, api_key="", timeout=240) as olo:
             await furnish(olo)
         yield built
 
@@ -140,7 +140,7 @@ async def test_whatever_is_said_on_the_bus_all_services_live(cluster: FuzzCluste
         await client.flush()
     finally:
         await client.close()
-    async with AsyncOlo(cluster.addresses["gateway"], tls=False, api_key="") as olo, asyncio.timeout(60):
+    async with AsyncOlo(cluster.addresses["gateway"], tls=False, api_key="", timeout=240) as olo, asyncio.timeout(240):
         # Behind all of it on the same connection: what is known now was heard after the rest.
         while "sound-model" not in {model.model_id async for model in olo.models.list()}:
             await asyncio.sleep(0.05)
@@ -157,9 +157,9 @@ async def test_garbage_between_the_tokens_does_not_reach_the_reader(cluster: Fuz
     made_up()
     client = await nats.connect(cluster.nats_url)
     try:
-        async with AsyncOlo(cluster.addresses["gateway"], tls=False, api_key="") as olo:
+        async with AsyncOlo(cluster.addresses["gateway"], tls=False, api_key="", timeout=240) as olo:
             text, whole, request_id = "", None, uuid.uuid4().hex
-            async for event in olo.chat_stream("hello", request_id=request_id, wait_for_model=30.0):
+            async for event in olo.chat_stream("hello", request_id=request_id, wait_for_model=240.0):
                 for payload in cases:
                     await client.publish(stream_subject(f"run-{request_id}"), payload)
                 await client.flush()
@@ -190,6 +190,6 @@ async def test_whatever_is_asked_the_answer_is_no_crash(
     cases: list[list[Any]] = []
     made_up()
     for requests in cases:
-        seconds = 0.7 if method.name in WAITING else 20.0
+        seconds = 0.5 if method.name in WAITING else 60.0
         await ended(cluster.channels[service], method, requests, seconds)
     assert cluster.failed() == []

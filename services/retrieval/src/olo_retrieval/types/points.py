@@ -35,7 +35,7 @@ class Removal:
     selection: Selection
 
 
-class Text(Protocol):
+class _Text(Protocol):
     """A version of a document, wherever it is kept."""
 
     @property
@@ -52,7 +52,7 @@ class Text(Protocol):
     def metadata(self) -> Mapping[str, str]: ...
 
 
-class Place(Protocol):
+class _Place(Protocol):
     """Where a passage stands in a text: offsets in characters, its number, its page and the headings above it."""
 
     @property
@@ -89,7 +89,7 @@ class Piece:
     """The text around it, where the strategy of its collection shows that."""
 
     @classmethod
-    def of(cls, whole: Text, place: Place) -> Piece:
+    def of(cls, whole: _Text, place: _Place) -> Piece:
         """What stands at a place of a text."""
         return cls(
             document_id=whole.document_id,

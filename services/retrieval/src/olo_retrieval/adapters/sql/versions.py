@@ -117,7 +117,7 @@ class SqlVersions:
         rows = await self._database.rows(_SERVED_NOW, {"uid": key[0], "revision": key[1], "ids": wanted})
         if not rows:
             return None
-        served = {document_id: version for document_id, version in rows if document_id is not None}
+        served = {row.document_id: row.served_version for row in rows if row.document_id is not None}
         self._served.keep(state, key, wanted, served)
         return served
 

@@ -39,7 +39,7 @@ class EdgeSearch:
         asked = [self._request(probe, limit) for probe in ((dense, sparse) if sparse.indices else (dense,))]
         # To make the id of a point takes longer than all else that is done with it here: each is asked for once.
         found = [
-            [(point.id, point.score) for point in points]
+            [(_id(point), point.score) for point in points]
             for points in self._shard.query_batch(edge.QueryBatchRequest(asked))
         ]
         ids = {key.int: key for points in found for key, _ in points}
@@ -50,7 +50,7 @@ class EdgeSearch:
             cosines |= self._cosines(dense, unknown)
         vectors = [DENSE] if with_vectors else False
         kept = {
-            record.id.int: record
+            _id(record).int: record
             for record in self._shard.retrieve([ids[number] for number, _ in ranked], True, vectors)
         }
         # What has been deleted meanwhile is not there any more.
@@ -68,7 +68,7 @@ class EdgeSearch:
             filter=edge.Filter(must=[edge.HasIdCondition(set(points))]),
             params=edge.SearchParams(exact=True),
         )
-        return {point.id.int: point.score for point in self._shard.query(request)}
+        return {_id(point).int: point.score for point in self._shard.query(request)}
 
     def _request(
         self,
@@ -92,3 +92,10 @@ def _query(probe: Vector | SparseVector) -> edge.Query:
     if isinstance(probe, SparseVector):
         return edge.Query.Nearest(edge.SparseVector(list(probe.indices), list(probe.values)), using=SPARSE)
     return edge.Query.Nearest(list(probe), using=DENSE)
+
+
+def _id(point: edge.ScoredPoint | edge.Record) -> UUID:
+    """The id of a point, which `point_id` has made."""
+    found = point.id
+    assert isinstance(found, UUID)
+    return found

@@ -64,13 +64,15 @@ class CallerInterceptor(grpc.aio.ServerInterceptor):
 
     def _guarded_both(self, handler: Handler, method: str) -> Handler:
         """Streams in both directions, such as the reflection, whose errors nobody else turns into a status."""
+        # Its stubs are those of servers with threads.
+        behaviour: Any = handler.stream_stream
 
         async def both(requests: Any, context: Context) -> AsyncIterator[Any]:
             try:
                 self._check(context, method)
             except CallerNotAllowed as error:
                 await abort(context, error)
-            async for response in handler.stream_stream(requests, context):
+            async for response in behaviour(requests, context):
                 yield response
 
         return grpc.stream_stream_rpc_method_handler(

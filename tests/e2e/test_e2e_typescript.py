@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 PACKAGE = Path(__file__).resolve().parents[2] / "clients" / "typescript"
 NODE = str(Path(executable.__file__).parent / "bin" / "node")
 EXAMPLES = re.findall(r"```ts\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
-SAY = ("1908", "stop", "completed", "run_not_found", "sails at noon")
+SAY = ("1908", "stop", "completed", "run_not_found", "sails at noon", "copy-")
 """What the examples must have said, one by one."""
 
 

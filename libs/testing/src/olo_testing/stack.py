@@ -67,8 +67,8 @@ def local_stack(directory: Path, models: Path, variables: Mapping[str, str] | No
         **(variables or {}),
     }
     starting = Stack(env, {})
-    starting.olo("up", timeout=300)
     try:
+        starting.olo("up", timeout=300)
         ports = starting.status()["ports"]
         yield Stack({**env, "OLO_TARGET": f"127.0.0.1:{ports['gateway']}"}, ports)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -172,6 +173,14 @@ async def test_a_waiting_run_tells_its_place_in_line_and_how_long_it_will_wait(l
     assert overtaking.queue_position < first.queue_position <= last.queue_position <= 7
 
 
+async def takes_calls(http: httpx.AsyncClient) -> bool:
+    """Whether a gateway still says so; one that stops soon closes what is idle, and listens no more."""
+    try:
+        return (await http.get("/healthz")).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 async def test_a_gateway_that_stops_lets_running_calls_end_and_refuses_new_ones(line: Line, nats_url: str) -> None:
     http_port = free_port()
     settings = GatewaySettings(
@@ -191,12 +200,25 @@ async def test_a_gateway_that_stops_lets_running_calls_end_and_refuses_new_ones(
         await line.model.busy.wait()
         while (await http.get("/healthz")).status_code != 200:
             await asyncio.sleep(0.02)
+        # It has begun when the gateway is told to stop, or its connection might be closed before it is asked.
+        begun, finish = asyncio.Event(), asyncio.Event()
+
+        async def slow_body() -> AsyncIterator[bytes]:
+            whole = json.dumps({"model": line.queue, "messages": [{"role": "user", "content": "hello"}]}).encode()
+            yield whole[:10]
+            begun.set()
+            await finish.wait()
+            yield whole[10:]
+
+        headers = {"content-type": "application/json"}
+        asking = asyncio.create_task(http.post("/v1/chat/completions", content=slow_body(), headers=headers))
+        await begun.wait()
+        assert (await http.get("/healthz")).status_code == 200
         stopping = asyncio.create_task(stack.aclose())
-        while (await http.get("/healthz")).status_code == 200:
+        while await takes_calls(http):
             await asyncio.sleep(0.02)
-        refused = await http.post(
-            "/v1/chat/completions", json={"model": line.queue, "messages": [{"role": "user", "content": "hello"}]}
-        )
+        finish.set()
+        refused = await asking
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "gateway_stopping")
         assert refused.headers["retry-after"] == "1"
         line.model.hold.set()

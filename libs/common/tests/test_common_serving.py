@@ -212,19 +212,19 @@ def test_the_process_stops_on_sigterm_with_exit_code_0(script: Path) -> None:
 
 def test_a_service_that_cannot_start_says_one_sentence(script: Path) -> None:
     child = start(script, "refuse")
-    _, err = child.communicate(timeout=20)
+    _, err = child.communicate(timeout=120)
     assert child.returncode == 1
     assert err == "olo-example: the cupboard is bare; fill it\n"
 
 
 def test_a_service_that_has_lost_a_part_exits_with_1(script: Path) -> None:
     child = start(script, "fail")
-    child.communicate(timeout=20)
+    child.communicate(timeout=120)
     assert child.returncode == 1
 
 
 def test_help_needs_no_settings(script: Path) -> None:
     child = start(script, "serve", "--help")
-    out, _ = child.communicate(timeout=20)
+    out, _ = child.communicate(timeout=120)
     assert child.returncode == 0
     assert "OLO_EXAMPLE_HOW (default: serve)" in out

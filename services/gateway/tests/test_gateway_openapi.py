@@ -5,6 +5,7 @@ A few for each operation here; `make fuzz` makes many.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import schemathesis
@@ -34,10 +35,13 @@ def test_every_operation_is_described_with_its_errors(scripted: Any) -> None:
     for path, operations in described["paths"].items():
         for method, operation in operations.items():
             assert operation.get("summary"), (method, path)
+            assert "422" not in operation["responses"], (method, path)
     for path in ("/v1/chat/completions", "/v1/responses", "/v1/completions"):
         create = described["paths"][path]["post"]
         assert {"200", "400", "404", "409", "413", "415", "429", "503", "504"} <= set(create["responses"])
         assert "text/event-stream" in create["responses"]["200"]["content"]
     shapes = described["components"]["schemas"]
+    assert not {"HTTPValidationError", "ValidationError"} & shapes.keys()
+    assert "ValidationError" not in json.dumps(described), "nothing points at what is not described"
     for name in ("ChatCompletionRequest", "CreateResponse", "CompletionRequest", "EmbeddingRequest", "RerankBody"):
         assert shapes[name]["examples"], name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -11,10 +11,18 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 ASSETS: Final = "/docs/assets"
+_NEVER: Final = "422"
+"""FastAPI describes this status wherever there is something to validate; what is wrong is answered with 400 here."""
 
 
 def install(app: FastAPI) -> None:
-    """Serves /docs."""
+    """Serves /docs, and describes no status that is never answered."""
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        return app.openapi_schema or _without_what_never_comes(describe())
+
+    app.openapi = described  # type: ignore[method-assign]
     app.mount(ASSETS, StaticFiles(directory=str(files("olo_gateway.http") / "static")), name="docs-assets")
 
     @app.get("/docs", include_in_schema=False)
@@ -30,3 +38,12 @@ def install(app: FastAPI) -> None:
     @app.get("/swagger-ui.html", include_in_schema=False)
     async def swagger() -> RedirectResponse:
         return RedirectResponse("/docs")
+
+
+def _without_what_never_comes(description: dict[str, Any]) -> dict[str, Any]:
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop(_NEVER, None)
+    for shape in ("HTTPValidationError", "ValidationError"):
+        description["components"]["schemas"].pop(shape, None)
+    return description

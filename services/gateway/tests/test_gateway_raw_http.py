@@ -37,7 +37,7 @@ WIRE = {
     "NUL in a header": CHAT + LENGTH + b"x-a: a\0b\r\n\r\n" + HELLO,
     "folded header": CHAT + LENGTH + b"x-a: a\r\n b\r\n\r\n" + HELLO,
     "space before colon": CHAT + LENGTH + b"x-a : a\r\n\r\n" + HELLO,
-    "no host": b"GET /healthz HTTP/1.1\r\n\r\n",
+    "no host": b"GET /healthz HTTP/1.1\r\nconnection: close\r\n\r\n",
     "odd path": b"GET /v1/models/%ff%00%ed%a0%80?limit=%ff HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n",
     "bytes in the path": b"GET /v1/\xff\xfe HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n",
     "whole URL": b"GET http://elsewhere/v1/models HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n",
@@ -49,17 +49,25 @@ WIRE = {
 @pytest.fixture(scope="module")
 async def port() -> AsyncIterator[int]:
     edge = DialectEdge()
+    await edge.forget()
     async with edge.served() as url:
         yield int(url.rpartition(":")[2])
 
 
-async def answered(port: int, sent: bytes) -> bytes:
-    """All that comes back. The sending side is closed, so that the end of what was sent is known."""
+async def answered(port: int, sent: bytes, patience: float | None = None) -> bytes:
+    """All that comes back until the connection is closed.
+
+    With `patience`, the sending side is closed after so many seconds of silence: the server may be waiting for more.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(sent)
-        writer.write_eof()
-        return await reader.read()
+        try:
+            first = await asyncio.wait_for(reader.read(1), patience)
+        except TimeoutError:
+            writer.write_eof()
+            first = b""
+        return first + await reader.read()
     except ConnectionError:
         return b""
     finally:
@@ -80,11 +88,11 @@ async def healthy(port: int) -> bool:
 async def test_no_value_of_a_header_breaks_a_call(port: int, header: str) -> None:
     for value in VALUES:
         told = await answered(port, CHAT + LENGTH + header.encode() + b": " + value + b"\r\n\r\n" + HELLO)
-        assert status(told) < 500, (header, value, told)
+        assert 200 <= status(told) < 500, (header, value, told)
     assert await healthy(port)
 
 
 @pytest.mark.parametrize("sent", WIRE.values(), ids=WIRE)
 async def test_what_is_no_call_is_refused_and_the_next_one_works(port: int, sent: bytes) -> None:
-    assert status(await answered(port, sent)) < 500
+    assert status(await answered(port, sent, patience=1.0)) < 500
     assert await healthy(port)

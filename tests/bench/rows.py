@@ -43,16 +43,6 @@ def rate(way: str) -> Figures:
     return read
 
 
-def beside_off(fleet: str, name: str) -> Figures:
-    """A column of a fleet over that of the fleet with nothing switched on, round by round."""
-
-    def read(lines: Sequence[Line]) -> list[float]:
-        figures = {(line["fleet"], line["round"]): float(line[name]) for line in lines}
-        return [figure / figures["off", number] for (found, number), figure in figures.items() if found == fleet]
-
-    return read
-
-
 def _kept(lines: Sequence[Line]) -> list[float]:
     return [sum(line["cached_tokens"] != "0" for line in lines) / len(lines)]
 
@@ -128,11 +118,11 @@ ROWS: Final = (
     Row("http_edge", "http_edge_memory", "memory of the gateway after 10,000 streams", "after 1,000",
         lambda lines: [float(lines[-1]["mib"]) / float(lines[0]["mib"])], TIMES),
     Row("telemetry", "telemetry", "every request traced and measured, CPU of the services per request", "neither",
-        beside_off("on", "cpu_s"), TIMES, most=1.1),
+        ratio("on_cpu_s", "off_cpu_s"), TIMES, most=1.1),
     Row("telemetry", "telemetry", "the same with Temporal and NATS", "neither",
-        beside_off("on", "cpu_with_servers_s"), TIMES),
+        ratio("on_cpu_with_servers_s", "off_cpu_with_servers_s"), TIMES),
     Row("telemetry", "telemetry", "one request of ten traced, every one measured, CPU of the services", "neither",
-        beside_off("sampled", "cpu_s"), TIMES),
+        ratio("sampled_cpu_s", "off_cpu_s"), TIMES),
     *_serving("demo", "demo model"),
     *_serving("random-30m", "30 M random weights"),
     Row("llm_limits", "llm_roofline", "decoding, one row on each replica", "what the memory's bandwidth allows",

@@ -238,13 +238,13 @@ def test_an_error_is_one_line_and_exit_code_3_where_it_may_pass(served: Any, cap
     ]
     assert cli.run(["chat", "Hello", "--json"]) == 3
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "olo: no model answers (retry after 2 s)\n")
+    assert (out, err) == ("", "olo: no model answers (no_model_available, retry after 2 s)\n")
 
 
 def test_a_gateway_that_is_not_there_is_named(capsys: Any) -> None:
     target = f"127.0.0.1:{free_port()}"
     assert cli.run(["models", "list", "--target", target]) == 3
-    assert capsys.readouterr().err == f"olo: no gateway answers at {target}\n"
+    assert capsys.readouterr().err == f"olo: no gateway answers at {target} (gateway_not_reachable)\n"
 
 
 @pytest.mark.parametrize(

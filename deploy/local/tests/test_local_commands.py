@@ -47,6 +47,13 @@ def test_a_taken_port_is_named_with_who_needs_it_and_what_moves_it(
     assert last.startswith("olo: port ")
 
 
+def test_who_waits_for_a_stack_that_another_one_stops_is_told_so(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: ended)
+    assert program.run(["up"]) == 1
+    assert "olo: the stack was stopped before it was ready\n" in capsys.readouterr().err
+
+
 def test_a_taken_port_stops_the_background_start_too(
     capsys: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

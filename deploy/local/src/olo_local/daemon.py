@@ -70,6 +70,8 @@ def _await_ready(
             told(state)
             if state.phase == "ready" and not ended:
                 return state
+        if process.returncode == 0:
+            raise StackError("the stack was stopped before it was ready")
         if ended:
             problem = state.problem if state is not None and mine else ""
             words = last_words(settings.logs / "supervisor.log").removeprefix("olo-local: ")

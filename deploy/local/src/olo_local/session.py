@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from olo_client import AsyncOlo, OloError
 from olo_common.settings import TlsSettings
 from olo_local.errors import StackError, Unwritable
 from olo_local.lock import directory_lock
 from olo_local.observing import prometheus
 from olo_local.ports import Ports, choose_ports
 from olo_local.preparation import preparations, prepare
+from olo_local.registering import unregistered
 from olo_local.settings import LocalSettings
 from olo_local.stack import DEMO_MODEL, EMBEDDING_MODEL, MINI_MODEL, Place, children
 from olo_local.state import StackState, clear_remains, read_state, write_state
@@ -95,7 +94,8 @@ async def _started(
     try:
         async with _patience(settings.ready_seconds, state):
             await supervisor.start()
-            async for missing in _unregistered(ports.address("gateway")):
+            models = (DEMO_MODEL, MINI_MODEL, EMBEDDING_MODEL)
+            async for missing in unregistered(ports.address("registry"), models, settings.tls):
                 tell(step=f"waiting for {', '.join(sorted(missing))} to register")
         yield ports
     finally:
@@ -114,20 +114,6 @@ async def _patience(seconds: float, state: StackState) -> AsyncIterator[None]:
         raise StackError(
             f"not ready after {seconds:g} s: {who}; the logs may say why, or set OLO_LOCAL_READY_SECONDS"
         ) from None
-
-
-async def _unregistered(gateway: str) -> AsyncIterator[frozenset[str]]:
-    """The models that the gateway does not offer yet, whenever they change; ends when there are none."""
-    missing = frozenset((DEMO_MODEL, MINI_MODEL, EMBEDDING_MODEL))
-    yield missing
-    async with AsyncOlo(gateway, timeout=2.0, attempts=1) as olo:
-        while missing:
-            with contextlib.suppress(OloError):
-                left = missing - {model.model_id async for model in olo.models.list() if model.available}
-                if left and left != missing:
-                    yield left
-                missing = left
-            await asyncio.sleep(0.1)
 
 
 def _check_tls(tls: TlsSettings) -> None:

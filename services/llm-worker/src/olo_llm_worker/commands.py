@@ -58,7 +58,7 @@ def convert(
 ) -> None:
     """Makes a model directory out of a checkpoint in Hugging Face layout.
 
-    Llama, Mistral, Qwen2 and Qwen3 need nothing more; Gemma and Phi need the extra olo-llm-worker[convert].
+    Llama, Mistral, Qwen2, Qwen3 and Phi-3 need nothing more; Gemma needs the extra olo-llm-worker[convert].
     """
     from olo_llm_worker.model_directory.conversion import convert as make
     from olo_llm_worker.model_directory.hub import CHECKPOINT_FILES

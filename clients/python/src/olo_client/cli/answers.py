@@ -26,7 +26,7 @@ def write_stream(events: Iterable[ChatStreamResponse]) -> ChatResponse | None:
             phase = enum_word(RunPhase.Name(event.progress.phase), "RUN_PHASE_")
             console.print(f"[{phase}]", style="dim")
         elif kind == "completed":
-            print()
+            print(flush=True)
             answer = event.completed
             write_sources(answer)
     return answer

@@ -122,7 +122,7 @@ def run(arguments: Sequence[str]) -> int:
         return FAILED
     except OloError as error:
         message = refused_key(usual_api_key()) if isinstance(error, AuthenticationError) else error.message
-        sys.stderr.write(f"olo: {message}{_hint(error)}\n")
+        sys.stderr.write(f"olo: {message} ({error.reason}{_hint(error)})\n")
         may_pass = isinstance(error, UnavailableError | ExhaustedError | TimeoutError) and not error.run_failed
         return MAY_PASS if may_pass else FAILED
     except KeyboardInterrupt:
@@ -131,4 +131,4 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _hint(error: OloError) -> str:
-    return f" (retry after {error.retry_after:g} s)" if error.retry_after else ""
+    return f", retry after {error.retry_after:g} s" if error.retry_after else ""

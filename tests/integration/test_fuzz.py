@@ -6,7 +6,6 @@ A few here; `make fuzz` makes many, and others each time.
 from __future__ import annotations
 
 import asyncio
-import os
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.descriptor_pool import Default
 from google.protobuf.message_factory import GetMessageClass
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.integration.fuzz_cluster import FuzzCluster, furnish, fuzz_cluster
 from tests.integration.made_up import messages, wire
@@ -27,11 +26,10 @@ from olo_client import AsyncOlo
 from olo_common.journal import LOGS_ASKED_SUBJECT, LOGS_SUBJECT
 from olo_contracts import subjects
 from olo_contracts.subjects import Event, pattern_of, stream_subject, subject_of
+from olo_testing import fuzzing
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(7200 if "OLO_FUZZ_EXAMPLES" in os.environ else 600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(7200 if fuzzing.EXAMPLES else 600)]
 
-EXAMPLES = int(os.environ.get("OLO_FUZZ_EXAMPLES", "0"))
-"""Calls of each RPC; 0: a few, the same each time."""
 SERVED = {
     "gateway": ["olo.gateway.v1.GatewayService", "olo.gateway.v1.FileService", "olo.gateway.v1.BatchService"],
     "registry": ["olo.registry.v1.RegistryService", "olo.registry.v1.BenchmarkService"],
@@ -54,16 +52,6 @@ METHODS = [
 WAITING = {"Chat", "ChatStream", "ReplayRun", "Generate", "GenerateStream", "WatchModels"}
 """Calls that may take as long as they are given."""
 CRASHES = {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS}
-
-
-def fuzzed(few: int) -> Any:
-    return settings(
-        max_examples=EXAMPLES or few,
-        derandomize=not EXAMPLES,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +94,7 @@ SELF = b"\n\x04fuzz"
 
 
 async def test_whatever_is_said_on_the_bus_all_services_live(cluster: FuzzCluster) -> None:
-    @fuzzed(40)
+    @fuzzing.made_up(40)
     @given(
         st.sampled_from(SUBJECTS),
         st.one_of(wire(), st.binary()),
@@ -148,7 +136,7 @@ async def test_whatever_is_said_on_the_bus_all_services_live(cluster: FuzzCluste
 
 
 async def test_garbage_between_the_tokens_does_not_reach_the_reader(cluster: FuzzCluster) -> None:
-    @fuzzed(10)
+    @fuzzing.made_up(10)
     @given(st.one_of(wire(), st.binary()))
     def made_up(payload: bytes) -> None:
         cases.append(payload)
@@ -182,7 +170,7 @@ async def test_garbage_between_the_tokens_does_not_reach_the_reader(cluster: Fuz
 async def test_whatever_is_asked_the_answer_is_no_crash(
     cluster: FuzzCluster, service: str, method: MethodDescriptor
 ) -> None:
-    @fuzzed(3)
+    @fuzzing.made_up(3)
     @given(st.lists(messages(method.input_type), min_size=1, max_size=3 if method.client_streaming else 1))
     def made_up(requests: list[Any]) -> None:
         cases.append(requests)

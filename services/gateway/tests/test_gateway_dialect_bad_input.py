@@ -11,11 +11,12 @@ import pytest
 import schemathesis
 from dialect_edge import DialectEdge
 from hypothesis import given
-from openapi_fuzz import PATIENCE, SHAPES, made_up
+from openapi_fuzz import PATIENCE, SHAPES
 
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo_common.errors import ErrorCode, RemoteError
 from olo_gateway.http.body import MAX_BODY_BYTES
+from olo_testing.fuzzing import made_up
 
 JSON = {"content-type": "application/json"}
 OLLAMA, ANTHROPIC = "/api/chat", "/v1/messages"

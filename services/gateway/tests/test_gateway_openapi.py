@@ -10,8 +10,10 @@ from typing import Any
 
 import schemathesis
 from hypothesis import given
-from openapi_fuzz import PATIENCE, SHAPES, made_up
+from openapi_fuzz import PATIENCE, SHAPES
 from schemathesis.checks import not_a_server_error
+
+from olo_testing.fuzzing import made_up
 
 
 def test_no_request_is_answered_with_a_crash_or_another_shape(scripted: Any) -> None:

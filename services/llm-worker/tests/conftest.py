@@ -19,6 +19,7 @@ from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.responses import Identity
 from olo_llm_worker.upstream.adapters.anthropic import AnthropicEngine
 from olo_llm_worker.upstream.adapters.openai import OpenAIEngine
+from olo_testing.checkpoints import random_checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,21 @@ def demo_directory(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest_asyncio.fixture(scope="session")
 async def demo_engine(demo_directory: ModelDirectory) -> AsyncIterator[ChildEngine]:
     engine = await start_engine(demo_directory, Placement(replicas=2))
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture(scope="session")
+def random_directory(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelDirectory:
+    """A model that says anything: random weights, and the vocabulary of the demo model."""
+    home = tmp_path_factory.mktemp("random")
+    source = random_checkpoint(home / "checkpoint", checkpoint, hidden=64, layers=2, heads=2, inner=128)
+    return convert(source, home / "model", quantization="float32", name="random")
+
+
+@pytest_asyncio.fixture(scope="module")
+async def random_engine(random_directory: ModelDirectory) -> AsyncIterator[ChildEngine]:
+    engine = await start_engine(random_directory, Placement(replicas=2))
     yield engine
     await engine.close()
 

@@ -6,14 +6,12 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -31,9 +29,7 @@ from olo_llm_worker.generation.policy import Policy
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Decoding, Job, Message, ResponseFormat, Result, Sampling, Tool
 from olo_llm_worker.model_directory import ModelDirectory
-from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.model_directory.manifest import TOKENIZER, VOCABULARY
-from olo_testing.checkpoints import random_checkpoint
 
 Schedule = Callable[..., Scheduler]
 SCHEMA = {
@@ -77,20 +73,6 @@ def arrays(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 SCHEMAS = st.recursive(LEAVES, lambda inner: objects(inner) | arrays(inner), max_leaves=5)
-
-
-@pytest.fixture(scope="module")
-def random_directory(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelDirectory:
-    home = tmp_path_factory.mktemp("constrained")
-    source = random_checkpoint(home / "checkpoint", checkpoint, hidden=64, layers=2, heads=2, inner=128)
-    return convert(source, home / "model", quantization="float32", name="random")
-
-
-@pytest_asyncio.fixture(scope="module")
-async def random_engine(random_directory: ModelDirectory) -> AsyncIterator[ChildEngine]:
-    engine = await start_engine(random_directory, Placement(replicas=2))
-    yield engine
-    await engine.close()
 
 
 @pytest.fixture

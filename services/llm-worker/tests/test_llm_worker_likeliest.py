@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
 from olo_llm_worker.adapters import native
-from olo_llm_worker.adapters.child_engine import ChildEngine, Placement, start_engine
+from olo_llm_worker.adapters.child_engine import ChildEngine
 from olo_llm_worker.adapters.likeliest import likeliest, log_probabilities
 from olo_llm_worker.adapters.native import NativeGenerator
 from olo_llm_worker.generation.engine import AGAIN, Batch, Top
@@ -22,9 +20,7 @@ from olo_llm_worker.generation.row import Row
 from olo_llm_worker.generation.scheduler import Scheduler
 from olo_llm_worker.generation.types import Choice, Decoding, Finish, Job, Message, Sampling, TokenLogprob
 from olo_llm_worker.model_directory import ModelDirectory
-from olo_llm_worker.model_directory.conversion import convert
 from olo_llm_worker.model_directory.manifest import TOKENIZER, VOCABULARY
-from olo_testing.checkpoints import random_checkpoint
 
 Schedule = Callable[..., Scheduler]
 JOB = Job("r", (Message("user", "When does the tram run?"),), Sampling(max_tokens=12, logprobs=True))
@@ -91,25 +87,11 @@ async def test_each_token_keeps_its_own_probabilities_however_the_tokens_come(
     assert list(row.choice().logprobs) == expected
 
 
-@pytest.fixture(scope="module")
-def directory(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelDirectory:
-    home = tmp_path_factory.mktemp("likeliest")
-    source = random_checkpoint(home / "checkpoint", checkpoint, hidden=64, layers=2, heads=2, inner=128)
-    return convert(source, home / "model", quantization="float32", name="random")
-
-
-@pytest_asyncio.fixture(scope="module")
-async def engine(directory: ModelDirectory) -> AsyncIterator[ChildEngine]:
-    engine = await start_engine(directory, Placement(replicas=2))
-    yield engine
-    await engine.close()
-
-
 async def test_the_answer_is_the_same_and_what_was_chosen_is_the_likeliest(
-    engine: ChildEngine, schedule: Schedule
+    random_engine: ChildEngine, schedule: Schedule
 ) -> None:
-    assert "top_logprobs" in engine.info.capabilities
-    scheduler = schedule(engine)
+    assert "top_logprobs" in random_engine.info.capabilities
+    scheduler = schedule(random_engine)
     plain, told = await answer(scheduler, asked(0)), await answer(scheduler, asked(5))
     assert (told.text, told.finish) == (plain.text, plain.finish)
     assert len(told.logprobs) == len(plain.logprobs) > 0
@@ -124,38 +106,38 @@ async def test_the_answer_is_the_same_and_what_was_chosen_is_the_likeliest(
 
 
 async def test_sampled_answers_tell_the_probabilities_before_temperature(
-    engine: ChildEngine, schedule: Schedule
+    random_engine: ChildEngine, schedule: Schedule
 ) -> None:
-    told = await answer(schedule(engine), asked(3, temperature=2.0))
-    greedy = await answer(schedule(engine), asked(3))
+    told = await answer(schedule(random_engine), asked(3, temperature=2.0))
+    greedy = await answer(schedule(random_engine), asked(3))
     for one, other in zip(told.logprobs[0].top, greedy.logprobs[0].top, strict=True):
         assert (one.text, one.logprob) == (other.text, pytest.approx(other.logprob, abs=1e-4))
     assert all(each.logprob <= each.top[0].logprob for each in told.logprobs)
 
 
-async def test_further_answers_have_their_own(engine: ChildEngine, schedule: Schedule) -> None:
-    scheduler = schedule(engine, max_concurrency=3, replicas=2)
+async def test_further_answers_have_their_own(random_engine: ChildEngine, schedule: Schedule) -> None:
+    scheduler = schedule(random_engine, max_concurrency=3, replicas=2)
     async with scheduler.generation(replace(asked(2), n=3)) as generation:
         result = await generation.result()
     assert [len(choice.logprobs[0].top) for choice in result.choices] == [2, 2, 2]
     assert len({tuple(token.text for token in choice.logprobs) for choice in result.choices}) == 1
 
 
-async def test_a_banned_token_is_neither_chosen_nor_likely(engine: ChildEngine, schedule: Schedule) -> None:
-    scheduler = schedule(engine)
+async def test_a_banned_token_is_neither_chosen_nor_likely(random_engine: ChildEngine, schedule: Schedule) -> None:
+    scheduler = schedule(random_engine)
     async with scheduler.generation(asked(0)) as generation:
         await generation.result()
         first = generation.token_ids[0]
     async with scheduler.generation(asked(20, logit_bias=((first, -100.0),))) as generation:
         told = (await generation.result()).choices[0]
         assert first not in generation.token_ids
-    name = engine.spell(first)
+    name = random_engine.spell(first)
     assert name not in [each.text for each in told.logprobs[0].top]
     assert sum(math.exp(each.logprob) for each in told.logprobs[0].top) <= 1 + 1e-6
 
 
-async def test_an_answer_goes_on_behind_its_prefix(engine: ChildEngine, schedule: Schedule) -> None:
-    scheduler = schedule(engine)
+async def test_an_answer_goes_on_behind_its_prefix(random_engine: ChildEngine, schedule: Schedule) -> None:
+    scheduler = schedule(random_engine)
     async with scheduler.generation(asked(2)) as generation:
         whole = (await generation.result()).choices[0]
         begun = tuple(generation.token_ids[:5])
@@ -178,9 +160,9 @@ class Heard:
 
 
 def test_the_engine_lets_go_of_a_long_answer_which_goes_on_as_if_it_had_not(
-    directory: ModelDirectory, monkeypatch: pytest.MonkeyPatch
+    random_directory: ModelDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generator = NativeGenerator(directory.path, VOCABULARY, TOKENIZER, directory.manifest.stop_token_ids)
+    generator = NativeGenerator(random_directory.path, VOCABULARY, TOKENIZER, random_directory.manifest.stop_token_ids)
     decoding, prompt = Decoding(logprobs=True, top_logprobs=2), (5, 6, 7)
     whole, first, second = Heard(), Heard(), Heard()
     generator.generate(Batch((prompt,), decoding, (8,)), whole)

@@ -48,6 +48,12 @@ async def http(address: str) -> AsyncIterator[httpx.AsyncClient]:
         yield opened
 
 
+async def test_an_answer_waits_for_no_thread(client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+    # FastAPI gives whatever is no coroutine to one.
+    monkeypatch.delattr("anyio.to_thread.run_sync")
+    assert await client.chat.completions.create(model="auto", messages=HELLO)
+
+
 async def test_an_answer_with_everything_about_it(client: openai.AsyncOpenAI, edge: Edge) -> None:
     raw = await client.chat.completions.with_raw_response.create(
         model="auto",

@@ -15,7 +15,7 @@ class _CallHeaders:
     timeout: float | None
 
 
-def _call_headers(
+async def _call_headers(
     idempotency_key: Annotated[
         str | None, Header(description="The same key returns the same run, for as long as runs are kept.")
     ] = None,
@@ -26,6 +26,7 @@ def _call_headers(
         float | None, Header(description="Seconds that the caller waits: the run gets no more.")
     ] = None,
 ) -> _CallHeaders:
+    # A coroutine, though it awaits nothing: FastAPI gives a plain function to a thread, for each call.
     return _CallHeaders(idempotency_key, x_request_priority, x_request_timeout)
 
 

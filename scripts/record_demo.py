@@ -3,14 +3,15 @@
     python scripts/record_demo.py            records a run of the demo, then draws it
     python scripts/record_demo.py --draw     draws the recording that is there
 
-What is drawn is what the command has written, at the times at which it did; only waits are shortened, and the lines
-from `LEFT_OUT` on, which are for copying, are not drawn.
+What is drawn is what the command has written, at the times at which it did; only waits are shortened, and what comes
+after the answers is left out.
 """
 
 from __future__ import annotations
 
 import fcntl
 import html
+import itertools
 import json
 import os
 import pty
@@ -29,7 +30,8 @@ CAST = ROOT / "docs" / "images" / "demo.cast"
 SVG = ROOT / "docs" / "images" / "demo.svg"
 COMMAND = ("make", "--no-print-directory", "demo", "ARGS=--once")
 COLUMNS, ROWS = 104, 30
-LEFT_OUT = "curl"
+LEFT_OUT = ("curl", "stopping")
+"""The line from which on nothing is drawn, by what it says: lines for copying, or the end."""
 LONGEST_WAIT = 0.8
 """Seconds to which a longer wait between two lines is shortened."""
 HOLD = 9.0
@@ -163,8 +165,7 @@ def draw(cast: str) -> str:
     terminal.feed("\r\n", 0.0)
     for at, _, data in events:
         terminal.feed(data, at)
-    texts = [line.text for line in terminal.lines]
-    lines = terminal.lines[: texts.index(LEFT_OUT) if LEFT_OUT in texts else len(texts)]
+    lines = list(itertools.takewhile(lambda line: line.text not in LEFT_OUT, terminal.lines))
     while lines and not lines[-1].text:
         lines.pop()
     _shorten(lines)

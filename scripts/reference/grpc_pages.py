@@ -7,7 +7,7 @@ from markdown import code, page, table
 from protos import Package, Place, ProtoFile, map_entry
 
 from olo_gateway.edge import OPERATORS_CALLS, QUESTIONS_ABOUT_ROUTING
-from olo_gateway.rpc_needs import ADMIN, USER, need_of
+from olo_gateway.rpc.needs import ADMIN, USER, need_of
 
 _TYPES = {number: name.removeprefix("TYPE_").lower() for name, number in FieldDescriptorProto.Type.items()}
 _ONLY = {"RegistryService": OPERATORS_CALLS, "RouterService": QUESTIONS_ABOUT_ROUTING}

@@ -17,9 +17,9 @@ from olo.gateway.v1 import batch_service_pb2 as pb
 from olo_client import AsyncOlo
 from olo_client.errors import InvalidRequestError, NotFoundError
 from olo_gateway import batch_calls
-from olo_gateway.adapters.batch_records import BatchRecords
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.object_directory import ObjectDirectory
+from olo_gateway.batch_records import BatchRecords
 from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration

@@ -19,7 +19,7 @@ from olo_common.health import Health
 from olo_common.lifecycle import Lifetime
 from olo_common.settings import NatsSettings
 from olo_gateway.edge import OPERATORS_CALLS
-from olo_gateway.forwarding import forwarded
+from olo_gateway.rpc.forwarding import forwarded
 from olo_registry.settings import RegistrySettings
 
 pytestmark = pytest.mark.integration

@@ -28,7 +28,7 @@ from olo_gateway.access.caller import NOBODY, Caller, caller
 from olo_gateway.access.credentials import Need
 from olo_gateway.access.records import utc_now
 from olo_gateway.http import needs
-from olo_gateway.rpc_needs import USER, need_of
+from olo_gateway.rpc.needs import USER, need_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 

@@ -32,7 +32,7 @@ from olo_gateway.access.credentials import Need
 from olo_gateway.access.records import utc_now
 from olo_gateway.edge import OPERATORS_CALLS, QUESTIONS_ABOUT_ROUTING
 from olo_gateway.http import needs
-from olo_gateway.rpc_needs import ADMIN, EXCEPTIONS, PUBLIC, USER, need_of
+from olo_gateway.rpc.needs import ADMIN, EXCEPTIONS, PUBLIC, USER, need_of
 from olo_gateway.runs.identity import run_prefix
 from olo_retrieval.app import running as retrieval_running
 from olo_retrieval.settings import RetrievalSettings

@@ -49,8 +49,8 @@ DRAWERS = {"utils", "util", "helpers", "helper", "manager", "misc"}
 # The command line puts its programs together where they are defined, and Alembic runs its script.
 COMPOSED_AT_IMPORT = ("clients/python/src/olo_client/cli/",)
 RUN_BY_ALEMBIC = "migrations/env.py"
-NO_CORES = {"adapters", "http", "workflows", "migrations", "model_directory", "upstream"}
-"""Folders of services that are edges, workflows or adapters, or make models out of files."""
+NO_CORES = {"adapters", "http", "rpc", "ports", "workflows", "migrations", "model_directory", "upstream"}
+"""Folders of services that are edges, workflows, adapters or ports, or make models out of files."""
 SETTINGS: tuple[type[BaseSettings], ...] = (
     GatewaySettings,
     RegistrySettings,

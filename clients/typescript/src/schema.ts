@@ -8012,11 +8012,11 @@ export interface operations {
     list_files_v1_vector_stores__store_id__files_get: {
         parameters: {
             query?: {
+                filter?: ("in_progress" | "completed" | "failed" | "cancelled") | null;
                 limit?: number;
                 after?: string;
                 before?: string;
                 order?: "asc" | "desc";
-                filter?: ("in_progress" | "completed" | "failed" | "cancelled") | null;
             };
             header?: never;
             path: {
@@ -8440,11 +8440,11 @@ export interface operations {
     batch_files_v1_vector_stores__store_id__file_batches__batch_id__files_get: {
         parameters: {
             query?: {
+                filter?: ("in_progress" | "completed" | "failed" | "cancelled") | null;
                 limit?: number;
                 after?: string;
                 before?: string;
                 order?: "asc" | "desc";
-                filter?: ("in_progress" | "completed" | "failed" | "cancelled") | null;
             };
             header?: never;
             path: {

@@ -32,10 +32,10 @@ from olo_gateway.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
+from olo_gateway.rpc.servicer import GatewayServicer
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
-from olo_gateway.servicer import GatewayServicer
 from olo_gateway.streaming.events import Chunk
 
 PATIENCE = 0.3

@@ -21,7 +21,7 @@ from olo_common.grpc_client import channel
 from olo_gateway.adapters.collection_files import CollectionFiles
 from olo_gateway.http import errors
 from olo_gateway.http.documents.transfers import transfer_routes
-from olo_gateway.transfer_servicer import TransferServicer
+from olo_gateway.rpc.transfer_servicer import TransferServicer
 
 
 class Breaking(TransferServiceServicer):

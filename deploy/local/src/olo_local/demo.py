@@ -1,4 +1,4 @@
-"""The demo: a fresh stack, sample documents, two questions, and how to ask more."""
+"""The demo: a fresh stack, sample documents, two questions and, where it stays up, how to ask more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from olo_client.ingestion import Ingestion, ensure_collection, files_under, inge
 from olo_local.asking import Answer, ask_over_grpc, ask_over_http
 from olo_local.errors import StackError
 from olo_local.progress import Progress
-from olo_local.report import show_answer, show_ways_to_ask
+from olo_local.report import show_answer, show_honest_words, show_ways_to_ask
 from olo_local.session import Stack, running_stack
 from olo_local.settings import LocalSettings
 
@@ -52,10 +52,14 @@ async def run_demo(settings: LocalSettings, *, once: bool, as_json: bool) -> Non
             except OloError as error:
                 raise StackError(f"the demo cannot go on: {error.message}") from error
             if not as_json:
+                show_honest_words(Console())
+            if once:
+                told.print("the stack stops now; `make demo` keeps it up, and shows how to ask it more")
+                return
+            if not as_json:
                 show_ways_to_ask(Console(), stack.ports, QUESTIONS[0], COLLECTION)
-            if not once:
-                told.print("the stack stays up until Ctrl-C")
-                await stack.over()
+            told.print("the stack stays up until Ctrl-C")
+            await stack.over()
 
 
 def _show(answer: Answer, stack: Stack, as_json: bool) -> None:

@@ -32,10 +32,14 @@ def show_answer(console: Console, answer: Answer, ports: Ports) -> None:
     console.print(Text(f"Run:   http://{ui}/namespaces/default/workflows/{answer.run_id}"), soft_wrap=True)
 
 
-def show_ways_to_ask(console: Console, ports: Ports, question: str, collection: str) -> None:
-    """The honest words about the model, and lines to copy."""
+def show_honest_words(console: Console) -> None:
+    """What to expect of the demonstration model."""
     console.print()
     console.print(Text(_HONEST_WORDS, style="yellow"))
+
+
+def show_ways_to_ask(console: Console, ports: Ports, question: str, collection: str) -> None:
+    """Lines to copy, for as long as the stack is up."""
     for title, lines in _ways(ports, question, collection):
         console.print()
         console.print(Text(title, style="bold"))

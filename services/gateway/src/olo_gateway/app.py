@@ -43,7 +43,7 @@ from olo_gateway.files.shelf import Shelf
 from olo_gateway.http.batches.endpoints import endpoints
 from olo_gateway.http.guard import Guarding
 from olo_gateway.own_runs import OwnRuns
-from olo_gateway.rpc_guard import KeyInterceptor
+from olo_gateway.rpc.guard import KeyInterceptor
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits

@@ -23,8 +23,8 @@ from olo_contracts.queues import (
     VALIDATE_BATCH_ACTIVITY,
 )
 from olo_gateway.access.caller import Caller, acting
-from olo_gateway.adapters.batch_records import BatchRecords
 from olo_gateway.adapters.temporal_failures import RUN_STATE
+from olo_gateway.batch_records import BatchRecords
 from olo_gateway.batches.desk import Desk, Row
 from olo_gateway.batches.lines import Line, LineInvalid, custom_id_of, read
 from olo_gateway.batches.order import output_file_id

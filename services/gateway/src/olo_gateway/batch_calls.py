@@ -17,8 +17,7 @@ from olo_common.errors import InvalidField, OloError, Unavailable
 from olo_contracts.queues import CANCEL_BATCH_SIGNAL, PAUSE_BATCH_SIGNAL, RESUME_BATCH_SIGNAL
 from olo_gateway.access.caller import caller
 from olo_gateway.access.errors import Forbidden
-from olo_gateway.adapters.batch_records import BatchRecords
-from olo_gateway.adapters.batch_runs import TemporalBatches
+from olo_gateway.batch_records import BatchRecords
 from olo_gateway.batches.desk import Desk
 from olo_gateway.batches.lines import LineInvalid, read, split
 from olo_gateway.batches.order import INPUT_PURPOSE, BatchOrder, accepted, is_batch_id, new_batch_id
@@ -26,6 +25,7 @@ from olo_gateway.batches.results import Endpoint
 from olo_gateway.errors import BatchConflict, BatchEnded, BatchNotFound
 from olo_gateway.files.objects import ObjectStore
 from olo_gateway.files.shelf import Shelf
+from olo_gateway.ports import BatchRuns
 
 ENDED: Final = (
     pb.BATCH_STATUS_FAILED,
@@ -52,7 +52,7 @@ class Batches:
 
     def __init__(
         self,
-        runs: TemporalBatches,
+        runs: BatchRuns,
         objects: ObjectStore,
         shelf: Shelf,
         endpoints: Mapping[str, Endpoint],

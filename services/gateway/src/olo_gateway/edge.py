@@ -43,12 +43,9 @@ from olo_gateway.adapters.routed_tokenizing import RoutedTokenizing
 from olo_gateway.adapters.routing_views import RoutingViews
 from olo_gateway.adapters.task_queues import TemporalBacklogs
 from olo_gateway.batch_calls import Batches
-from olo_gateway.batch_servicer import BatchServicer
 from olo_gateway.chats import Chats
-from olo_gateway.file_servicer import FileServicer
 from olo_gateway.files.objects import ObjectStore
 from olo_gateway.files.shelf import Shelf
-from olo_gateway.forwarding import forwarded
 from olo_gateway.http.app import http_app
 from olo_gateway.http.batches.routes import batch_routes
 from olo_gateway.http.cluster.cluster import Cluster
@@ -63,11 +60,14 @@ from olo_gateway.http.streaming import StreamPace
 from olo_gateway.http.vector_stores.routes import vector_store_routes
 from olo_gateway.own_models import OwnEmbedding, OwnTokenizing
 from olo_gateway.ports import RecentLogs, Runs
+from olo_gateway.rpc.batch_servicer import BatchServicer
+from olo_gateway.rpc.file_servicer import FileServicer
+from olo_gateway.rpc.forwarding import forwarded
+from olo_gateway.rpc.servicer import GatewayServicer
+from olo_gateway.rpc.transfer_servicer import TransferServicer
 from olo_gateway.runs.admission.admission import Admission
-from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.telemetry import show
-from olo_gateway.transfer_servicer import TransferServicer
 from olo_gateway.vector_stores import VectorStores
 
 OPERATORS_CALLS: Final = (

@@ -12,12 +12,12 @@ from typing import Any, Final
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo_common.errors import InvalidField, OloError
 from olo_contracts.identifiers import COLLECTION, is_valid
-from olo_gateway.adapters.retrieval_documents import RetrievalDocuments
 from olo_gateway.attributes import Attribute, metadata_of
 from olo_gateway.batches.order import check_metadata
 from olo_gateway.errors import FilesDisabled, FileTooLarge, ObjectMissing, StoredFileNotFound, VectorStoreNotFound
 from olo_gateway.files.objects import ObjectStore, get_json, put_json
 from olo_gateway.files.shelf import Shelf
+from olo_gateway.ports import Documents
 
 PREFIX: Final = "vs_"
 MOST_FILES: Final = 500
@@ -78,7 +78,7 @@ class VectorStores:
         objects: Where labels are kept.
     """
 
-    def __init__(self, retrieval: RetrievalDocuments, shelf: Shelf, objects: ObjectStore) -> None:
+    def __init__(self, retrieval: Documents, shelf: Shelf, objects: ObjectStore) -> None:
         self._retrieval = retrieval
         self._shelf = shelf
         self._objects = objects

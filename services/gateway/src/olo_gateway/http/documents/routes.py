@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo_common.errors import InvalidField
 from olo_gateway.access.caller import tenant
-from olo_gateway.adapters.retrieval_documents import RetrievalDocuments
 from olo_gateway.attributes import filter_of
 from olo_gateway.errors import FileTooLarge
 from olo_gateway.files.shelf import Shelf
@@ -18,6 +17,7 @@ from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.documents import schemas
 from olo_gateway.http.documents.answers import collection_of, document_of, passage_of, result_of
 from olo_gateway.http.schemas import AN_ERROR
+from olo_gateway.ports import Documents
 
 _MAX_CALL_BYTES: Final = 15 * 1024 * 1024
 """What one call to the retrieval service carries."""
@@ -38,7 +38,7 @@ _DOCUMENT: Final = "/v1/rag/documents/{document_id}"
 InCollection = Annotated[str, Query(description="The collection.")]
 
 
-def rag_routes(retrieval: RetrievalDocuments, shelf: Shelf) -> APIRouter:
+def rag_routes(retrieval: Documents, shelf: Shelf) -> APIRouter:
     """The routes of documents."""
     router = APIRouter(route_class=StrictRoute, tags=["rag"], responses=_ERRORS)
     _collection_routes(router, retrieval)
@@ -89,7 +89,7 @@ def rag_routes(retrieval: RetrievalDocuments, shelf: Shelf) -> APIRouter:
     return router
 
 
-def _collection_routes(router: APIRouter, retrieval: RetrievalDocuments) -> None:
+def _collection_routes(router: APIRouter, retrieval: Documents) -> None:
     @router.post("/v1/rag/collections", summary="Make a collection")
     async def create(body: schemas.CollectionRequest) -> schemas.Collection:
         chunking = pb.Chunking(

@@ -11,10 +11,10 @@ from fastapi.responses import StreamingResponse
 from olo.retrieval.v1 import transfer_service_pb2 as pb
 from olo_contracts.identifiers import COLLECTION
 from olo_gateway.access.caller import tenant
-from olo_gateway.adapters.collection_files import CollectionFiles
 from olo_gateway.http.documents import schemas
 from olo_gateway.http.documents.answers import collection_of
 from olo_gateway.http.schemas import AN_ERROR
+from olo_gateway.ports import Transfers
 
 IMPORT_PATH: Final = "/v1/rag/import"
 MOST_BYTES: Final = 1024**5
@@ -33,7 +33,7 @@ _BODY: Final = {
 }
 
 
-def transfer_routes(collections: CollectionFiles) -> APIRouter:
+def transfer_routes(collections: Transfers) -> APIRouter:
     """The routes of collections as files."""
     router = APIRouter(tags=["rag"], responses=_AWAY)
 

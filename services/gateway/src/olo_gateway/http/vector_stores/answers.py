@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Final, Literal
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo_common.errors import InvalidField
@@ -17,26 +17,6 @@ _STATES: Final[dict[int, Literal["in_progress", "completed", "failed"]]] = {
 }
 _UNSUPPORTED: Final = ("document_type",)
 _OURS: Final = ("internal", "dependency_unavailable", "embedding_mismatch", "model_not_found", "no_model_available")
-
-
-class Identified(Protocol):
-    """Something of a list."""
-
-    id: str
-
-
-I = TypeVar("I", bound=Identified)  # noqa: E741
-
-
-def page_of(items: Sequence[I], limit: int, after: str, before: str, order: str) -> tuple[list[I], bool]:
-    """A page of items that are given newest first, and whether there are more after it."""
-    items = list(items) if order == "desc" else list(reversed(items))
-    ids = [item.id for item in items]
-    if after:
-        items = items[ids.index(after) + 1 :] if after in ids else []
-    elif before:
-        items = items[max(0, ids.index(before) - limit) : ids.index(before)] if before in ids else []
-    return items[:limit], len(items) > limit
 
 
 def chunking_of(given: schemas.Chunking | None) -> pb.Chunking | None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Sequence
+from typing import Any, Final, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
-from olo.retrieval.v1.retrieval_service_pb2 import SearchRequest
+from olo.retrieval.v1.retrieval_service_pb2 import Document, SearchRequest
 from olo_common.errors import InvalidField
 from olo_gateway.access.caller import tenant
 from olo_gateway.attributes import filter_of
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.http.vector_stores import schemas
-from olo_gateway.http.vector_stores.answers import batch_of, chunking_of, file_of, hit_of, page_of, store_of
+from olo_gateway.http.vector_stores.answers import batch_of, chunking_of, file_of, hit_of, store_of
+from olo_gateway.http.vector_stores.paging import Paging
 from olo_gateway.vector_stores import Attachment, Label, VectorStores
 
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
@@ -29,8 +31,6 @@ _FILE: Final = _FILES + "/{file_id}"
 _BATCHES: Final = _STORE + "/file_batches"
 _BATCH: Final = _BATCHES + "/{batch_id}"
 
-Limit = Annotated[int, Query(ge=1, le=100)]
-Order = Literal["asc", "desc"]
 Status = Literal["in_progress", "completed", "failed", "cancelled"]
 
 
@@ -74,13 +74,9 @@ def _store_routes(router: APIRouter, stores: VectorStores) -> None:
         return store_of(await stores.create(tenant(), label, chunking, body.file_ids or []))
 
     @router.get(_STORES, summary="List the vector stores; every collection is one")
-    async def list_stores(
-        limit: Limit = 20, after: str = "", before: str = "", order: Order = "desc"
-    ) -> schemas.StoreList:
-        found = [store_of(store) for store in await stores.all(tenant())]
-        page, more = page_of(found, limit, after, before, order)
-        ends = (page[0].id, page[-1].id) if page else (None, None)
-        return schemas.StoreList(data=page, has_more=more, first_id=ends[0], last_id=ends[1])
+    async def list_stores(paging: Paging) -> schemas.StoreList:
+        page = paging.of([store_of(store) for store in await stores.all(tenant())])
+        return schemas.StoreList(data=page.items, has_more=page.more, first_id=page.first, last_id=page.last)
 
     @router.get(_STORE, summary="Show a vector store")
     async def get(store_id: str) -> schemas.Store:
@@ -104,17 +100,8 @@ def _file_routes(router: APIRouter, stores: VectorStores) -> None:
         return file_of(await stores.attach(tenant(), store_id, _attachment(body)), store_id)
 
     @router.get(_FILES, summary="List the files of a vector store")
-    async def list_files(
-        store_id: str,
-        *,
-        limit: Limit = 20,
-        after: str = "",
-        before: str = "",
-        order: Order = "desc",
-        filter: Status | None = None,
-    ) -> schemas.StoreFileList:
-        found = [file_of(each, store_id) for each in await stores.documents(tenant(), store_id)]
-        return _page([each for each in found if filter in (None, each.status)], limit, after, before, order)
+    async def list_files(store_id: str, paging: Paging, filter: Status | None = None) -> schemas.StoreFileList:
+        return _files(await stores.documents(tenant(), store_id), store_id, paging, filter)
 
     @router.get(_FILE, summary="Show a file of a vector store")
     async def get_file(store_id: str, file_id: str) -> schemas.StoreFile:
@@ -148,24 +135,18 @@ def _batch_routes(router: APIRouter, stores: VectorStores) -> None:
 
     @router.get(f"{_BATCH}/files", summary="List the files that were attached together")
     async def batch_files(
-        store_id: str,
-        batch_id: str,
-        *,
-        limit: Limit = 20,
-        after: str = "",
-        before: str = "",
-        order: Order = "desc",
-        filter: Status | None = None,
+        store_id: str, batch_id: str, paging: Paging, filter: Status | None = None
     ) -> schemas.StoreFileList:
         batch = await stores.batch(tenant(), store_id, batch_id)
-        found = [file_of(each, store_id) for each in batch.documents]
-        return _page([each for each in found if filter in (None, each.status)], limit, after, before, order)
+        return _files(batch.documents, store_id, paging, filter)
 
 
-def _page(found: list[schemas.StoreFile], limit: int, after: str, before: str, order: str) -> schemas.StoreFileList:
-    page, more = page_of(found, limit, after, before, order)
-    ends = (page[0].id, page[-1].id) if page else (None, None)
-    return schemas.StoreFileList(data=page, has_more=more, first_id=ends[0], last_id=ends[1])
+def _files(
+    documents: Sequence[Document], store_id: str, paging: Paging, status: Status | None
+) -> schemas.StoreFileList:
+    found = [file_of(each, store_id) for each in documents]
+    page = paging.of([each for each in found if status in (None, each.status)])
+    return schemas.StoreFileList(data=page.items, has_more=page.more, first_id=page.first, last_id=page.last)
 
 
 def _attachment(body: schemas.AttachRequest) -> Attachment:

@@ -12,7 +12,7 @@ from olo.retrieval.v1 import transfer_service_pb2 as pb
 from olo.retrieval.v1.transfer_service_pb2_grpc import TransferServiceServicer
 from olo_common.errors import InvalidField
 from olo_gateway.access.caller import tenant
-from olo_gateway.adapters.collection_files import CollectionFiles
+from olo_gateway.ports import Transfers
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -20,7 +20,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class TransferServicer(TransferServiceServicer):
     """Passes calls on."""
 
-    def __init__(self, collections: CollectionFiles) -> None:
+    def __init__(self, collections: Transfers) -> None:
         self._collections = collections
 
     async def ExportCollection(

@@ -16,7 +16,7 @@ from olo_gateway.access.caller import Caller, acting
 from olo_gateway.access.credentials import permitted
 from olo_gateway.access.errors import Forbidden, RateLimited
 from olo_gateway.access.keyring import Keyring
-from olo_gateway.rpc_needs import need_of
+from olo_gateway.rpc.needs import need_of
 from olo_gateway.telemetry import count_denial
 
 

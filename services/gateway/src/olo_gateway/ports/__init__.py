@@ -1,0 +1,28 @@
+"""What the gateway needs of the world, in its own words. Failures are `OloError`s."""
+
+from olo_gateway.ports.cluster import Backlog, Backlogs, Fleet, LogQuestion, RecentLogs
+from olo_gateway.ports.documents import Documents, Transfers
+from olo_gateway.ports.models import Catalogue, Embedding, Inspecting, Routing, Selecting, Tokenizing
+from olo_gateway.ports.runs import BatchRuns, Hear, ParkedRuns, Runs, Shadows, TokenStreams
+
+__all__ = [
+    "Backlog",
+    "Backlogs",
+    "BatchRuns",
+    "Catalogue",
+    "Documents",
+    "Embedding",
+    "Fleet",
+    "Hear",
+    "Inspecting",
+    "LogQuestion",
+    "ParkedRuns",
+    "RecentLogs",
+    "Routing",
+    "Runs",
+    "Selecting",
+    "Shadows",
+    "TokenStreams",
+    "Tokenizing",
+    "Transfers",
+]

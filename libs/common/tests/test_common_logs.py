@@ -108,6 +108,16 @@ def test_credentials_of_urls_are_masked_and_long_values_cut(written: io.StringIO
     assert len(line["path"]) == LONGEST
 
 
+@given(st.text())
+def test_what_a_caller_has_made_up_moves_no_cursor_and_begins_no_line(made_up: str) -> None:
+    # A path is whatever bytes somebody has sent; `curl /%1b[2J` would have cleared the screen of who reads the log.
+    told = listed(None, "info", {"path": f"/\x1b[2J\x9b2J\r\n{made_up}", "exception": "one\ntwo"})
+    assert told["path"].isprintable()
+    assert told["path"].startswith(r"/\x1b[2J\x9b2J\r\n")
+    assert len(told["path"]) <= LONGEST
+    assert told["exception"] == "one\ntwo"
+
+
 def test_a_library_s_line_about_a_workflow_names_its_run(written: io.StringIO) -> None:
     logging.getLogger("temporalio.workflow").warning("x", extra={"temporal_workflow": {"workflow_id": "run-1"}})
     with structlog.contextvars.bound_contextvars(run_id="run-2", request_id="r"):

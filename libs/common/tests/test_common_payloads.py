@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import StorageDriverClaim, StorageDriverRetrieveContext, StorageDriverStoreContext
 from temporalio.exceptions import ApplicationError
 
+from olo_common import payload_store
 from olo_common.errors import StartupError
 from olo_common.failures import from_failure
 from olo_common.payload_files import PayloadFiles
@@ -76,6 +78,39 @@ async def test_files_are_deleted_by_age_and_storing_again_makes_them_young(files
     assert files.remove_old(3600) == 1
     assert await refusal(files, claims[0]) == "payload_missing"
     assert await files.retrieve(READING, claims[1:]) == [Payload(data=b"b")]
+
+
+def test_what_else_is_below_the_directory_is_left_alone(files: PayloadFiles, tmp_path: Path) -> None:
+    database, folder = tmp_path / "store" / "data" / "registry.db", tmp_path / "store" / "files" / "content"
+    for path in (database.parent, folder):
+        path.mkdir(parents=True)
+    database.write_bytes(b"x")
+    for path in (database, folder):
+        os.utime(path, (0, 0))
+    assert files.remove_old(3600) == 0
+    assert database.is_file()
+    assert folder.is_dir()
+
+
+async def test_a_directory_that_cannot_be_cleaned_does_not_end_the_cleaning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries, again = [0], asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def fail(_: PayloadFiles, __: float) -> int:
+        tries[0] += 1
+        if tries[0] == 2:
+            loop.call_soon_threadsafe(again.set)
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(PayloadFiles, "remove_old", fail)
+    monkeypatch.setattr(payload_store, "_CLEAN_SECONDS", 0.0)
+    cleaning = asyncio.create_task(payload_store.clean_payloads(PayloadSettings(store=str(tmp_path))))
+    waiting = asyncio.create_task(again.wait())
+    await asyncio.wait({cleaning, waiting}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+    assert again.is_set()
+    cleaning.cancel()
 
 
 async def test_only_large_payloads_leave_the_history(tmp_path: Path) -> None:

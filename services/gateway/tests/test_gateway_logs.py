@@ -97,6 +97,12 @@ async def test_the_gateway_s_own_lines_are_shown_once(logs: NatsLogs, own: Journ
     assert len(logs.lines(LogQuestion())) == 1
 
 
+async def test_what_others_send_is_shown_as_plain_text(http: httpx.AsyncClient, logs: NatsLogs) -> None:
+    await logs.heard("", batch(line(1, path="/\x1b[2J")))
+    (shown,) = (await http.get("/logviewer/api/logs")).json()["lines"]
+    assert shown["fields"] == {"path": r"/\x1b[2J"}
+
+
 async def test_lines_that_are_sent_again_are_shown_once(logs: NatsLogs) -> None:
     first, second, third = (line(each, process="a:1") for each in (1, 2, 3))
     other = {**first, "process": "b:2"}

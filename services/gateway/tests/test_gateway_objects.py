@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from olo_common.errors import InvalidField, OloError, StartupError
+from olo_gateway.adapters import object_stores
 from olo_gateway.adapters.object_directory import ObjectDirectory
-from olo_gateway.adapters.object_stores import SweptObjects, object_store
+from olo_gateway.adapters.object_stores import SweptObjects, object_store, sweep_for_ever
 from olo_gateway.errors import FilesDisabled, FileTooLarge, ObjectMissing, StoreAway, StoredFileNotFound
 from olo_gateway.files.objects import get_bytes, get_json, put_bytes, put_json
 from olo_gateway.files.shelf import FileDraft, Shelf
@@ -235,6 +236,59 @@ async def test_a_file_expires_and_its_bytes_go(tmp_path: Path) -> None:
     assert await shelf.sweep("t") == 1
     assert await store.names("content/t") == [kept.file_id]
     assert (await shelf.list("t", 10))[0] == [kept]
+
+
+async def test_a_sweep_between_the_bytes_and_their_record_takes_neither(tmp_path: Path) -> None:
+    # The files of a batch have ids as old as the batch, which may be as old as its window is long.
+    now, old = 10_000_000.0, f"file-{9_000_000_000:012x}0123456789abcdef"
+
+    class Swept(ObjectDirectory):
+        async def put(self, key: str, content: AsyncIterable[bytes]) -> int:
+            size = await super().put(key, content)
+            if key.startswith("content/"):
+                assert await shelf.sweep("t") == 0
+            return size
+
+    store = Swept(tmp_path)
+    shelf = Shelf(store, 100, lambda: now)
+    file = await shelf.write("t", FileDraft("out.jsonl", "batch_output", file_id=old), pieces(b"{}"))
+    assert b"".join([piece async for piece in shelf.read("t", file.file_id)]) == b"{}"
+    await store.delete(f"files/t/{old}.json")
+    assert await shelf.sweep("t") == 0
+    now += 3600
+    assert await shelf.sweep("t") == 1
+    assert await store.names("content/t") == []
+
+
+async def test_a_file_of_a_later_release_is_a_file(tmp_path: Path) -> None:
+    store = ObjectDirectory(tmp_path)
+    shelf = Shelf(store, 100)
+    file = await shelf.take("t", DRAFT, pieces(b"{}"))
+    record = await get_json(store, f"files/t/{file.file_id}.json")
+    await put_json(store, f"files/t/{file.file_id}.json", {**record, "colour": "green"})
+    assert await shelf.get("t", file.file_id) == file
+    assert await shelf.sweep("t") == 0
+
+
+async def test_disorder_does_not_end_the_sweeping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_stores, "_SWEEP_SECONDS", 0.0)
+    again = asyncio.Event()
+
+    class Counted(ObjectDirectory):
+        sweeps = 0
+
+        async def sweep(self) -> None:
+            self.sweeps += 1
+            if self.sweeps == 2:
+                again.set()
+
+    store = Counted(tmp_path)
+    await put_bytes(store, "files/default/file-1.json", b"{")
+    sweeping = asyncio.create_task(sweep_for_ever(store, Shelf(store, 100)))
+    waiting = asyncio.create_task(again.wait())
+    await asyncio.wait({sweeping, waiting}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
+    assert again.is_set()
+    sweeping.cancel()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import structlog
 from opentelemetry.trace import Span, SpanKind
 
 from olo_common.errors import OloError
+from olo_common.grpc_draining import drain
 from olo_common.logs import logger
 from olo_common.rpc_status import abort
 from olo_common.tracing import ENDLESS_STREAMS, TRACE_HEADERS, continued, span
@@ -137,6 +138,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             try:
                 return await behaviour(request, context)
             except Exception as error:
+                if handler is not None and handler.request_streaming:
+                    await drain(request)
                 await _end(context, error)
 
         async def stream(request: Any, context: Context, behaviour: Any) -> AsyncIterator[Any]:

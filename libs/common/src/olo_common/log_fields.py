@@ -32,8 +32,8 @@ _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def listed(_: Any, __: str, event: EventDict) -> EventDict:
-    """Drops what is not listed, cuts what is long, and masks the credentials of URLs."""
-    return {name: _plain(name, value) for name, value in event.items() if name in FIELDS or name.startswith("_")}
+    """Drops what is not listed, cuts what is long, masks the credentials of URLs and what would move a cursor."""
+    return {name: plain(name, value) for name, value in event.items() if name in FIELDS or name.startswith("_")}
 
 
 def without_texts(*, texts: bool) -> Processor:
@@ -89,16 +89,22 @@ def _module(path: str) -> str:
     return "/".join(path.replace("\\", "/").rsplit("/", 2)[-2:])
 
 
-def _plain(name: str, value: Any) -> Any:
+def plain(name: str, value: Any) -> Any:
+    """The value of a field as it may be written, on a terminal too: a path, for instance, is any bytes of a caller."""
     if name.startswith("_") or value is None or isinstance(value, bool | int | float):
         return value
     text = value if isinstance(value, str) else type(value).__name__
-    return _CREDENTIALS.sub("****", text)[: LONGEST_EXCEPTION if name == "exception" else LONGEST]
+    longest, kept = (LONGEST_EXCEPTION, "\n") if name == "exception" else (LONGEST, "")
+    text = _CREDENTIALS.sub("****", text)[:longest]
+    if not text.isprintable():
+        escaped = (c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text)
+        text = "".join(escaped)[:longest]
+    return text
 
 
 def shareable(line: Mapping[str, Any]) -> dict[str, Any]:
     """A line that was written, for people outside: its listed fields, and no texts even where they were written."""
-    told = {name: _plain(name, value) for name, value in line.items() if name in FIELDS}
+    told = {name: plain(name, value) for name, value in line.items() if name in FIELDS}
     if "place" in told:
         told["event"] = "library_message"
     if str(told.get("exception", "")).count("\n"):

@@ -29,6 +29,7 @@ from olo_common.payload_errors import PayloadCorrupt, PayloadMissing, PayloadNot
 DRIVER_NAME: Final = "olo.files"
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _CLAIM: Final = "sha256"
+_FOLDERS: Final = "[0-9a-f][0-9a-f]/*"
 
 
 class PayloadFiles(StorageDriver):
@@ -66,9 +67,12 @@ class PayloadFiles(StorageDriver):
         return [await asyncio.to_thread(self._read, claim.claim_data.get(_CLAIM, "")) for claim in claims]
 
     def remove_old(self, seconds: float) -> int:
-        """Deletes what was last stored longer ago than this, half-written files too; returns how many."""
+        """Deletes what was last stored longer ago than this, half-written files too; returns how many.
+
+        What else an operator keeps below the directory is left alone.
+        """
         oldest, removed = time.time() - seconds, 0
-        for path in self._directory.glob("*/*"):
+        for path in self._directory.glob(_FOLDERS):
             try:
                 if path.stat().st_mtime < oldest:
                     path.unlink()

@@ -37,8 +37,12 @@ async def clean_payloads(settings: PayloadSettings) -> None:
     """Deletes the files that are older than the retention, now and each hour; returns at once where there are none."""
     files = _driver(settings)
     while isinstance(files, PayloadFiles):
-        removed = await asyncio.to_thread(files.remove_old, settings.retention_hours * 3600)
-        logger(__name__).info("payloads_cleaned", removed=removed)
+        try:
+            removed = await asyncio.to_thread(files.remove_old, settings.retention_hours * 3600)
+            logger(__name__).info("payloads_cleaned", removed=removed)
+        except OSError as error:
+            # Runs go on without: a directory that cannot be listed now must not end the process.
+            logger(__name__).warning("payloads_not_cleaned", error=type(error).__name__)
         await asyncio.sleep(_CLEAN_SECONDS)
 
 

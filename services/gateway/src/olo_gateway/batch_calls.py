@@ -73,21 +73,20 @@ class Batches:
             OloError: What is wrong with the order.
         """
         order = accepted(order, self._endpoints)
-        file = await self._shelf.get(tenant, order.input_file_id, "input_file_id")
-        if file.purpose != INPUT_PURPOSE:
-            raise InvalidField("input_file_id", f"the purpose of this file is {file.purpose}, and not {INPUT_PURPOSE}")
-        if caller().models:
-            await self._check_models(tenant, order)
         batch = _new(tenant, order)
-        if order.request_id and (known := await self._records.get(tenant, batch.batch_id)) is not None:
-            if not _same(known, batch):
-                raise BatchConflict
-            batch = known
-        else:
+        known = await self._records.get(tenant, batch.batch_id) if order.request_id else None
+        if known is None:
+            await self._check_input(tenant, order)
             await self._records.put(tenant, batch)
+        elif not _same(known, batch):
+            raise BatchConflict
+        else:
+            batch = known
         if batch.status == pb.BATCH_STATUS_VALIDATING:
             # Started again where whoever wrote the record has died before; it runs once.
-            await self._start(tenant, batch)
+            begun = await self._start(tenant, batch, wrote=known is None)
+            if not begun and known is None:
+                return await self._overtaken(tenant, batch)
         return batch
 
     async def get(self, tenant: str, batch_id: str) -> pb.Batch:
@@ -140,6 +139,28 @@ class Batches:
             async for content in contents:
                 yield content
 
+    async def _check_input(self, tenant: str, order: BatchOrder) -> None:
+        file = await self._shelf.get(tenant, order.input_file_id, "input_file_id")
+        if file.purpose != INPUT_PURPOSE:
+            raise InvalidField("input_file_id", f"the purpose of this file is {file.purpose}, and not {INPUT_PURPOSE}")
+        if caller().models:
+            await self._check_models(tenant, order)
+
+    async def _overtaken(self, tenant: str, batch: pb.Batch) -> pb.Batch:
+        """The batch that another call with the same request id has begun, while this one took it for new.
+
+        Raises:
+            BatchConflict: It is another one than what is asked for here.
+        """
+        begun = await self._runs.so_far(batch.batch_id) or await self._runs.outcome(batch.batch_id)
+        if begun is None:
+            return batch
+        # The record of this call has taken the place of the other's.
+        await self._records.put(tenant, begun)
+        if not _same(begun, batch):
+            raise BatchConflict
+        return begun
+
     async def _check_models(self, tenant: str, order: BatchOrder) -> None:
         """Reads the file of a caller who may not name every model: when its lines are run, nobody knows their key.
 
@@ -160,14 +181,17 @@ class Batches:
                     # The batch tells all of them, and runs no line then.
                     continue
 
-    async def _start(self, tenant: str, batch: pb.Batch) -> None:
+    async def _start(self, tenant: str, batch: pb.Batch, *, wrote: bool) -> bool:
+        """Whether the batch begins now; it did before otherwise. `wrote` says whose its record is."""
         work = pb.BatchWork(batch=batch, tenant=tenant, window=self._window, lines_per_part=LINES_PER_PART)
         try:
-            await self._runs.start(work)
+            return await self._runs.start(work)
         except OloError:
-            # Where it runs all the same, it writes its record itself.
             with contextlib.suppress(OloError):
-                await self._records.delete(tenant, batch.batch_id)
+                # Nobody was told of it. Where it runs all the same, it writes its record itself, and may have by now.
+                kept = await self._records.get(tenant, batch.batch_id) if wrote else None
+                if kept is not None and kept.status == pb.BATCH_STATUS_VALIDATING:
+                    await self._records.delete(tenant, batch.batch_id)
             raise
 
     async def _tell(self, tenant: str, batch_id: str, signal: str) -> pb.Batch:
@@ -189,6 +213,10 @@ class Batches:
                 return known
         # It may have ended well between the two looks.
         again = await self._records.get(tenant, known.batch_id) or known
+        if again.status not in ENDED and (outcome := await self._runs.outcome(known.batch_id)) is not None:
+            # Its record was written over by a call that took the batch for new.
+            await self._records.put(tenant, outcome)
+            return outcome
         if again.status not in ENDED:
             again.status = pb.BATCH_STATUS_FAILED
             again.errors.add(

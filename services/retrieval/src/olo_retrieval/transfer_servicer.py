@@ -10,7 +10,7 @@ import grpc
 
 from olo.retrieval.v1 import transfer_service_pb2 as pb
 from olo.retrieval.v1.transfer_service_pb2_grpc import TransferServiceServicer
-from olo_common.errors import InvalidField, OloError
+from olo_common.errors import InvalidField
 from olo_contracts.identifiers import AUTO_MODEL
 from olo_retrieval import convert
 from olo_retrieval.portable.exporting import Exporter
@@ -40,16 +40,7 @@ class TransferServicer(TransferServiceServicer):
     async def ImportCollection(
         self, request_iterator: AsyncIterator[pb.ImportCollectionRequest], context: Context
     ) -> pb.ImportCollectionResponse:
-        try:
-            return await self._import(request_iterator)
-        except OloError:
-            # Clients of gRPC may lose the status of a call that ends while they write: what they still send is read.
-            async for _ in request_iterator:
-                pass
-            raise
-
-    async def _import(self, requests: AsyncIterator[pb.ImportCollectionRequest]) -> pb.ImportCollectionResponse:
-        first = await anext(aiter(requests), None)
+        first = await anext(aiter(request_iterator), None)
         if first is None or not first.HasField("header"):
             raise InvalidField("header", "must come first")
         header = first.header
@@ -58,7 +49,7 @@ class TransferServicer(TransferServiceServicer):
             convert.tenant_of(header.tenant),
             convert.collection_name(header.name, "name") if header.name else "",
             model_id if model_id == AUTO_MODEL else convert.embedding_model_id(model_id),
-            _data(requests),
+            _data(request_iterator),
         )
         return pb.ImportCollectionResponse(
             collection=convert.to_collection(taken.collection), documents_to_index=taken.to_index

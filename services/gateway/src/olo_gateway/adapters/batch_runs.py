@@ -10,7 +10,7 @@ from typing import Final
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.common import Priority as TaskPriority
 from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from olo.gateway.v1.batch_service_pb2 import Batch, BatchWork
@@ -29,8 +29,8 @@ class TemporalBatches:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def start(self, work: BatchWork) -> None:
-        """Returns once the batch is certain to run, or to have run.
+    async def start(self, work: BatchWork) -> bool:
+        """Returns once the batch is certain to run, or to have run; False where it was there before.
 
         Raises:
             Unavailable: Nobody can say.
@@ -46,6 +46,8 @@ class TemporalBatches:
                     priority=TaskPriority(priority_key=Priority.BATCH.value, fairness_key=work.tenant),
                     rpc_timeout=timedelta(seconds=_RPC_SECONDS),
                 )
+                return True
+        return False
 
     async def ended(self, batch_id: str) -> bool:
         """Whether its workflow has ended, well or not.
@@ -68,6 +70,14 @@ class TemporalBatches:
                 )
                 return told
         except (RPCError, RuntimeError, TimeoutError, WorkflowQueryFailedError):
+            return None
+
+    async def outcome(self, batch_id: str) -> Batch | None:
+        """The batch as it has ended; None where it has not, or not well, or nobody can say."""
+        try:
+            async with asyncio.timeout(_QUERY_SECONDS):
+                return await self._handle(batch_id).result(rpc_timeout=timedelta(seconds=_QUERY_SECONDS))
+        except (TemporalError, RPCError, RuntimeError, TimeoutError):
             return None
 
     async def signal(self, batch_id: str, signal: str) -> None:

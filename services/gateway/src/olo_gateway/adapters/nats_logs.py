@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, Final
 
 from olo_common.journal import BATCH, LOGS_ASKED_SUBJECT, LOGS_SUBJECT, Journal, journal
-from olo_common.log_fields import FIELDS, LONGEST, LONGEST_EXCEPTION
+from olo_common.log_fields import FIELDS, plain
 from olo_common.nats_bus import NatsBus
 from olo_gateway.ports import LogQuestion
 
@@ -113,13 +113,8 @@ def _checked(line: object) -> Line | None:
         return None
     if not all(isinstance(line.get(name), str) for name in ("timestamp", "event", "service")):
         return None
-    return {name: _cut(name, value) for name, value in line.items() if name in FIELDS and _is_plain(value)}
+    return {name: plain(name, value) for name, value in line.items() if name in FIELDS and _is_plain(value)}
 
 
 def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
-
-
-def _cut(name: str, value: Any) -> Any:
-    longest = LONGEST_EXCEPTION if name == "exception" else LONGEST
-    return value[:longest] if isinstance(value, str) else value

@@ -88,4 +88,7 @@ async def sweep_for_ever(objects: SweptObjects, shelf: Shelf) -> None:
             logger(__name__).info("files_swept", removed=removed)
         except OloError as error:
             logger(__name__).warning("files_not_swept", reason=error.reason)
+        except Exception as error:
+            # Callers are served whether or not there is order: this must not end the process.
+            logger(__name__).error("files_not_swept", exc_info=error)
         await asyncio.sleep(_SWEEP_SECONDS)

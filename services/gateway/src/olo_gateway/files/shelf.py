@@ -8,8 +8,8 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
-from typing import Final
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final
 
 from olo_common.errors import InvalidField
 from olo_contracts.identifiers import DEFAULT_TENANT
@@ -26,6 +26,8 @@ _FILE_ID: Final = re.compile(r"file-[A-Za-z0-9]{1,64}")
 _RECORD: Final = ".json"
 _ORPHAN_SECONDS: Final = 24 * 3600
 """Longer than any upload takes: bytes without a record that are older were left by a process that died."""
+_UNRECORDED_SECONDS: Final = 600.0
+"""Longer than it takes from the last byte to the record. Ids do not tell: those of a batch's files are as old as it."""
 _READS: Final = 16
 _TENANTS: Final = "tenants"
 
@@ -94,6 +96,8 @@ class Shelf:
         self._now = now
         self._noted = {DEFAULT_TENANT}
         """Tenants of whom the store knows that they have had files."""
+        self._unrecorded: dict[tuple[str, str], float] = {}
+        """Bytes without a record, and when a sweep saw them first."""
 
     async def take(self, tenant: str, draft: FileDraft, content: AsyncIterable[bytes]) -> StoredFile:
         """Stores the file of a caller.
@@ -136,7 +140,7 @@ class Shelf:
         if not _FILE_ID.fullmatch(file_id):
             raise StoredFileNotFound(field)
         try:
-            file = StoredFile(**await get_json(self._objects, _record(tenant, file_id)))
+            file = _file_of(await get_json(self._objects, _record(tenant, file_id)))
         except ObjectMissing:
             raise StoredFileNotFound(field) from None
         if self._expired(file):
@@ -198,16 +202,27 @@ class Shelf:
     async def sweep(self, tenant: str) -> int:
         """Deletes what has expired, and bytes that never became a file; returns how many."""
         swept = 0
+        contents = await self._objects.names(f"content/{tenant}")
         records = {name.removesuffix(_RECORD) for name in await self._objects.names(_records(tenant))}
-        for file_id in await self._objects.names(f"content/{tenant}"):
-            if file_id not in records and _made(file_id) < self._now() - _ORPHAN_SECONDS:
-                await self._objects.delete(_content(tenant, file_id))
-                swept += 1
+        for file_id in self._orphans(tenant, [file_id for file_id in contents if file_id not in records]):
+            await self._objects.delete(_content(tenant, file_id))
+            swept += 1
         for file_id in records:
             if await self._known(tenant, file_id) is None:
                 await self._forget(tenant, file_id)
                 swept += 1
         return swept
+
+    def _orphans(self, tenant: str, unrecorded: Sequence[str]) -> list[str]:
+        """Those of the bytes without a record that will never have one."""
+        now, seen = self._now(), self._unrecorded
+        since = {(tenant, file_id): seen.get((tenant, file_id), now) for file_id in unrecorded}
+        self._unrecorded = {key: at for key, at in seen.items() if key[0] != tenant} | since
+        return [
+            file_id
+            for (_, file_id), at in since.items()
+            if at <= now - _UNRECORDED_SECONDS and _made(file_id) < now - _ORPHAN_SECONDS
+        ]
 
     async def _note(self, tenant: str) -> None:
         if tenant not in self._noted:
@@ -226,6 +241,12 @@ class Shelf:
 
     def _expired(self, file: StoredFile) -> bool:
         return file.expires is not None and file.expires <= self._now()
+
+
+def _file_of(record: dict[str, Any]) -> StoredFile:
+    """The file of a record; what a later release notes beside is of no concern here."""
+    known = {field.name for field in fields(StoredFile)}
+    return StoredFile(**{name: value for name, value in record.items() if name in known})
 
 
 def _new_id(now: float) -> str:

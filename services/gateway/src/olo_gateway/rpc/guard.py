@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from olo_common.errors import OloError
+from olo_common.grpc_draining import drain
 from olo_common.grpc_interceptors import Context, Continuation, Handler, wrapped
 from olo_common.logs import logger
 from olo_common.rpc_status import abort
@@ -78,12 +79,16 @@ def _refusing(handler: Handler | None, error: OloError) -> Handler | None:
     async def refuse(_: Any, context: Context) -> Any:
         await abort(context, error)
 
+    async def refuse_upload(requests: Any, context: Context) -> Any:
+        await drain(requests)
+        await abort(context, error)
+
     if handler is None:
         return None
     if handler.request_streaming and handler.response_streaming:
         return grpc.stream_stream_rpc_method_handler(refuse)
     if handler.request_streaming:
-        return grpc.stream_unary_rpc_method_handler(refuse)
+        return grpc.stream_unary_rpc_method_handler(refuse_upload)
     if handler.response_streaming:
         return grpc.unary_stream_rpc_method_handler(refuse)
     return grpc.unary_unary_rpc_method_handler(refuse)

@@ -15,6 +15,7 @@ from olo_common.settings import LogSettings
 BENCHMARKS = (
     "durable_chat",
     "cpu_by_part",
+    "durable_path",
     "stream_latency",
     "chunk_publishing",
     "concurrency",

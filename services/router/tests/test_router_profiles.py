@@ -278,6 +278,9 @@ def test_prompts_that_begin_alike_meet_at_one_of_models_that_are_alike() -> None
         assert chosen[0][-1] == "low"
         firsts[chosen[0][0]] += 1
     assert all(60 < firsts[name] < 140 for name in "abcd")
+    everybody = order(choose(fleet, Request(affinity_key="key", max_candidates=5)))
+    for wanted in range(1, 5):
+        assert order(choose(fleet, Request(affinity_key="key", max_candidates=wanted))) == everybody[:wanted]
     # It never stands above priority, nor above a clear difference under a profile.
     assert order(choose(FLEET, by("quality", affinity_key="x")))[0] == "large"
 

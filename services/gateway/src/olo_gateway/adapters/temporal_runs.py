@@ -74,25 +74,30 @@ class TemporalRuns:
 
     async def start(self, run_id: str, request: ChatRequest, fingerprint: str) -> None:
         """See `ports.Runs`."""
-        with contextlib.suppress(WorkflowAlreadyStartedError), temporal_errors(RunNotFound):
-            async with asyncio.timeout(RPC_SECONDS):
-                await self._client.start_workflow(
-                    CHAT_WORKFLOW,
-                    request,
-                    id=run_id,
-                    task_queue=CHAT_QUEUE,
-                    execution_timeout=request.timeout.ToTimedelta() + EXECUTION_GRACE,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    memo={_MEMO_KEY: fingerprint},
-                    # Its activities inherit it: model queues give out tasks by urgency, and fairly among tenants.
-                    priority=Priority(priority_key=priority_of(request.priority).value, fairness_key=request.tenant),
-                    request_eager_start=self._eager,
-                    rpc_timeout=timedelta(seconds=RPC_SECONDS),
-                )
-        # An id that the caller has chosen may be in use already, by this request or by another one.
-        if request.request_id and await self._memo(run_id) != fingerprint:
-            raise RequestIdConflict
+        try:
+            with temporal_errors(RunNotFound):
+                async with asyncio.timeout(RPC_SECONDS):
+                    await self._client.start_workflow(
+                        CHAT_WORKFLOW,
+                        request,
+                        id=run_id,
+                        task_queue=CHAT_QUEUE,
+                        execution_timeout=request.timeout.ToTimedelta() + EXECUTION_GRACE,
+                        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                        # A run that is under way is told of like one that has ended: only then has it to be looked at.
+                        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                        memo={_MEMO_KEY: fingerprint},
+                        # Its activities inherit it: model queues give out tasks by urgency, and fairly among tenants.
+                        priority=Priority(
+                            priority_key=priority_of(request.priority).value, fairness_key=request.tenant
+                        ),
+                        request_eager_start=self._eager,
+                        rpc_timeout=timedelta(seconds=RPC_SECONDS),
+                    )
+        except WorkflowAlreadyStartedError:
+            # The id that the caller has chosen is in use, by this request or by another one.
+            if await self._memo(run_id) != fingerprint:
+                raise RequestIdConflict from None
 
     async def exists(self, run_id: str) -> bool:
         """See `ports.Runs`."""

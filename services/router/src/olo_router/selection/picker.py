@@ -105,17 +105,21 @@ def _alike(best: Pick, other: Pick, request: Request) -> bool:
 
 
 def _with_affinity(free: list[Pick], request: Request) -> list[Pick]:
-    """Those that are as good as the first in the order of a draw, so that equal keys meet at the same model."""
+    """Those that are as good as the first in the order of a draw, so that equal keys meet at the same model.
+
+    Of the drawn there are as many as the request wants.
+    """
     alike = [each for each in free if _alike(free[0], each, request)]
     if len(alike) < 2:
         return free
-    drawn = []
-    for each in alike:
-        value = uniform(request.affinity_key, each.model.model_id)
-        part = Component("affinity", value, AFFINITY, "for requests that begin like this one")
-        drawn.append(replace(each, worth=each.worth + value * AFFINITY, components=(*each.components, part)))
-    drawn.sort(key=lambda each: (-each.worth, each.model.model_id))
-    return [*drawn, *free[len(alike) :]]
+    drawn = [(uniform(request.affinity_key, each.model.model_id), each) for each in alike]
+    drawn.sort(key=lambda draw: (-(draw[1].worth + draw[0] * AFFINITY), draw[1].model.model_id))
+    return [*(_drawn(value, each) for value, each in drawn[: request.max_candidates]), *free[len(alike) :]]
+
+
+def _drawn(value: float, each: Pick) -> Pick:
+    part = Component("affinity", value, AFFINITY, "for requests that begin like this one")
+    return replace(each, worth=each.worth + value * AFFINITY, components=(*each.components, part))
 
 
 def _soonest(full: list[Pick], snapshot: Snapshot, request: Request) -> list[Pick]:

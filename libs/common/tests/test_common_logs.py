@@ -212,6 +212,35 @@ async def test_whoever_asks_is_told_what_was_written_before(monkeypatch: pytest.
     await asyncio.gather(sending, return_exceptions=True)
 
 
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_second_loop_sends_after_the_first_is_closed(monkeypatch: pytest.MonkeyPatch, in_order: bool) -> None:
+    monkeypatch.setattr(journals, "_PAUSE_SECONDS", 0.001)
+    kept, left = Journal("tested"), []
+
+    async def sent(event: str) -> list[str]:
+        bus = Bus()
+        sending = asyncio.create_task(kept.send(bus))
+        await bus.has("first")
+        kept.keep(None, "", {"event": event})
+        await bus.has(event)
+        if in_order:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        else:
+            # What else would be said of it, when it is forgotten, is meant here.
+            sending._log_destroy_pending = False  # type: ignore[attr-defined]
+            left.append(sending)
+        return bus.lines
+
+    kept.keep(None, "", {"event": "first"})
+    for event, expected in (("second", ["first", "second"]), ("third", ["first", "second", "third"])):
+        loop = asyncio.new_event_loop()
+        try:
+            assert loop.run_until_complete(sent(event)) == expected
+        finally:
+            loop.close()
+
+
 async def test_what_cannot_be_sent_is_bounded_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journals, "_PAUSE_SECONDS", 0.001)
     kept, bus = Journal("tested"), Bus()

@@ -14,6 +14,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final, Protocol
 
@@ -42,6 +43,21 @@ class Publishing(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sender:
+    """Where lines are sent from. An event belongs to the loop on which it is awaited, and so to one sender."""
+
+    loop: asyncio.AbstractEventLoop
+    more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        """Says in any thread that there are lines."""
+        if not self.more.is_set():
+            with contextlib.suppress(RuntimeError):
+                # The loop may be closed while the process ends.
+                self.loop.call_soon_threadsafe(self.more.set)
+
+
 class Journal:
     """The lines of one process.
 
@@ -56,8 +72,7 @@ class Journal:
         self._waiting: deque[Line] = deque()
         self._numbers = count(1)
         self._dropped = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._more = asyncio.Event()
+        self._sender: _Sender | None = None
 
     def keep(self, _: Any, __: str, event: EventDict) -> EventDict:
         """A processor of structlog: keeps the line, in whatever thread it is written."""
@@ -65,41 +80,43 @@ class Journal:
         line = {name: value for name, value in event.items() if not name.startswith("_")}
         line["number"] = next(self._numbers)
         self.lines.append(line)
-        if self._loop is not None:
+        if (sender := self._sender) is not None:
             while len(self._waiting) >= WAITING:
                 self._waiting.popleft()
                 self._dropped += 1
             self._waiting.append(line)
-            if not self._more.is_set():
-                with contextlib.suppress(RuntimeError):
-                    # The loop may be closed while the process ends.
-                    self._loop.call_soon_threadsafe(self._more.set)
+            sender.wake()
         return event
 
     async def asked(self, _: str, __: bytes) -> None:
         """Sends again what is kept; the numbers of the lines tell who has them already."""
-        if self._loop is not None:
+        if self._sender is not None:
             self._waiting = deque(list(self.lines)[-WAITING:])
-            self._more.set()
+            self._sender.more.set()
 
     async def send(self, bus: Publishing) -> None:
-        """Sends lines for ever, those first that are kept already. One bus of a process does; for others this waits."""
-        if self._loop is not None:
+        """Sends lines for ever, those first that are kept already. One bus of a process does; for others this waits.
+
+        Loops may come one after the other: what a loop has left behind that is closed does not count.
+        """
+        if self._sender is not None and not self._sender.loop.is_closed():
             await asyncio.Event().wait()
-        self._loop = asyncio.get_running_loop()
-        self._waiting.extend(list(self.lines)[-WAITING:])
-        self._more.set()
+        self._sender = own = _Sender(asyncio.get_running_loop())
+        self._waiting = deque(list(self.lines)[-WAITING:])
+        own.more.set()
         try:
             while True:
-                await self._more.wait()
-                self._more.clear()
+                await own.more.wait()
+                own.more.clear()
                 await self._send_batch(bus)
                 await asyncio.sleep(_PAUSE_SECONDS)
                 if self._waiting:
-                    self._more.set()
+                    own.more.set()
         finally:
-            self._loop = None
-            self._waiting.clear()
+            # A task that was left behind with its loop may end while another sends.
+            if self._sender is own:
+                self._sender = None
+                self._waiting.clear()
 
     async def _send_batch(self, bus: Publishing) -> None:
         batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]

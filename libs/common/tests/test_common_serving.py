@@ -155,7 +155,7 @@ async def test_a_failing_background_task_ends_the_lifetime() -> None:
 
 
 SCRIPT = """
-import asyncio, sys
+import asyncio, gc, sys
 from contextlib import asynccontextmanager
 from olo_common.errors import StartupError
 from olo_common.grpc_server import grpc_server
@@ -176,6 +176,7 @@ async def running(settings, lifetime):
         if settings.how == "fail":
             lifetime.fail(RuntimeError("lost"))
         yield address
+        print(len(gc.get_objects()), gc.get_freeze_count())
 
 if __name__ == "__main__":
     run_service("example", S, running)
@@ -208,6 +209,13 @@ def test_the_process_stops_on_sigterm_with_exit_code_0(script: Path) -> None:
     rest = child.stderr.read()
     assert child.wait(20) == 0
     assert "service_stopped" in rest
+
+
+def test_what_has_come_with_the_start_is_not_looked_through_again(script: Path) -> None:
+    child = start(script, "fail")
+    out, _ = child.communicate(timeout=120)
+    looked_through, kept = map(int, out.split())
+    assert kept > 10 * looked_through
 
 
 def test_a_service_that_cannot_start_says_one_sentence(script: Path) -> None:

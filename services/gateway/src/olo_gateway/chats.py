@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from olo.gateway.v1.run_pb2 import RUN_PHASE_PARKED, ChatRequest, ChatResponse, RunProgress
+from olo.gateway.v1.run_pb2 import RUN_PHASE_PARKED, ChatResponse, RunProgress
 from olo_common.durations import seconds_of
 from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
@@ -41,14 +41,20 @@ MOST_LOOKING: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    run_id: str
-    request: ChatRequest
-    fingerprint: str
+    """What has to be known of an order before it is let in, and no more: who is refused costs as little as can be."""
+
+    order: ChatOrder
+    """As it is accepted."""
+    stream: bool
     wait: float
-    outlives_caller: bool
+    """Seconds that its caller waits for the result."""
     applicant: Applicant
     expected: int
     """Tokens that it may cost."""
+
+    @property
+    def run_id(self) -> str:
+        return self.applicant.run_id
 
 
 class Chats:
@@ -84,7 +90,7 @@ class Chats:
         async with self._place(call) as place:
             with self._cancelled_with_caller(call), _logged(call):
                 await self._start(call, place)
-                return await self._awaited(order, call, place)
+                return await self._awaited(call, place)
 
     async def stream(self, order: ChatOrder, point: ResumePoint | None = None) -> AsyncGenerator[ChatEvent, None]:
         """Runs an order and gives its answer as it comes into being: `Started`, deltas and resets, `Completed`.
@@ -124,7 +130,7 @@ class Chats:
             async with self._place(call) as place:
                 with _logged(call):
                     started.set_result(await self._start(call, place))
-                    await self._awaited(order, call, place)
+                    await self._awaited(call, place)
 
         task = asyncio.create_task(run(), name="background-run")
         self._background.add(task)
@@ -178,11 +184,9 @@ class Chats:
         assert order.timeout is not None
         run_id = run_id_of(order.request_id or uuid.uuid4().hex, tenant())
         return _Call(
-            run_id=run_id,
-            request=request_of(order, stream=stream, tenant=tenant(), max_attempts=self._limits.attempts),
-            fingerprint=fingerprint(order),
+            order=order,
+            stream=stream,
             wait=order.timeout + RESULT_GRACE_SECONDS,
-            outlives_caller=order.store or bool(order.request_id),
             applicant=Applicant(run_id, order.model, order.timeout, tenant(), order.priority),
             expected=expected_tokens(order),
         )
@@ -197,7 +201,7 @@ class Chats:
             try:
                 place = held.enter_context(self._admission.place(call.applicant))
             except Overloaded:
-                if not call.request.request_id or not await self._returns(call.run_id):
+                if not call.order.request_id or not await self._returns(call.run_id):
                     raise
                 place = held.enter_context(self._admission.place(call.applicant))
             try:
@@ -233,19 +237,22 @@ class Chats:
         return tell
 
     async def _start(self, call: _Call, place: Place) -> Started:
-        await self._hang_ups.started(call.run_id, call.request, call.fingerprint)
+        order, whose = call.order, call.applicant.tenant
+        request = request_of(order, stream=call.stream, tenant=whose, max_attempts=self._limits.attempts)
+        await self._hang_ups.started(call.run_id, request, fingerprint(order))
         place.accepted = True
         return Started(call.run_id, int(time.time()))
 
-    async def _awaited(self, order: ChatOrder, call: _Call, place: Place) -> ChatResponse:
+    async def _awaited(self, call: _Call, place: Place) -> ChatResponse:
         """The result of a run that gives up its place while it is parked."""
-        if order.wait_for_model is None:
+        if call.order.wait_for_model is None:
             return await self._result(call, place)
         async with watched(self._runs, call.run_id, self._parked_aside(place)):
             return await self._result(call, place)
 
     def _cancelled_with_caller(self, call: _Call) -> AbstractContextManager[None]:
-        return contextlib.nullcontext() if call.outlives_caller else self._hang_ups.cancelling(call.run_id)
+        outlives_caller = call.order.store or call.order.request_id
+        return contextlib.nullcontext() if outlives_caller else self._hang_ups.cancelling(call.run_id)
 
     async def _result(self, call: _Call, place: Place) -> ChatResponse:
         try:

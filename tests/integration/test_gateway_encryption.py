@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 from temporalio import activity
-from temporalio.api.common.v1 import Payload
+from temporalio.api.common.v1 import Payload, SearchAttributes
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
@@ -91,12 +91,12 @@ async def events(raw: Client, run_id: str) -> list[HistoryEvent]:
 
 
 def payloads_in(message: Message) -> Iterator[Payload]:
-    """Every payload in a message, but what the SDK's core says of local activities and patches."""
+    """Every payload in a message, but search attributes, and what the SDK's core says of local activities and patches."""
     if isinstance(message, Payload):
         yield message
         return
     for field, value in message.ListFields():
-        if field.message_type is None:
+        if field.message_type is None or isinstance(value, SearchAttributes):
             continue
         if field.message_type.GetOptions().map_entry:
             inner = [each for name, each in value.items() if name not in OF_CORE and isinstance(each, Message)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from olo_common import nats_bus, tls
+from olo_common import nats_bus, payload_codec, tls
 from olo_common.metrics import Counter, Histogram, Instrument
 
 SERVICES = ("gateway", "registry", "router", "retrieval", "llm-worker", "embed-worker")
@@ -45,7 +45,8 @@ def declared() -> Iterator[tuple[str, Instrument]]:
     """What every service declares, and who."""
     for service in SERVICES:
         yield from ((service, each) for each in instruments(service))
-    yield from (("every service", each) for each in (*nats_bus.INSTRUMENTS, *tls.INSTRUMENTS))
+    shared = (*nats_bus.INSTRUMENTS, *payload_codec.INSTRUMENTS, *tls.INSTRUMENTS)
+    yield from (("every service", each) for each in shared)
 
 
 def instruments(service: str) -> tuple[Instrument, ...]:

@@ -48,6 +48,7 @@ BY_THE_CHART: Final = (
         "_WORKER_CACHE_DIR",
     ),
     *("_DATABASE_URL", "_VECTOR_STORE", "_SOURCE_CACHE", "_GATEWAY_FILES", "_API_KEYS_FILE", "OLO_PAYLOAD_STORE"),
+    "OLO_PAYLOAD_KEYS_FILE",
     *("OLO_NATS_URL", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_TLS", "OTLP_ENDPOINT", "ALLOW_INSECURE"),
 )
 """Ends of the names of variables that have a value of their own, or follow from what is installed."""

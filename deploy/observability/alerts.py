@@ -157,6 +157,15 @@ ALERTS = (
         labels={"cause": "disconnected"},
     ),
     Alert(
+        "OloPayloadsUnread",
+        "{{ $labels.part }} at {{ $labels.instance }} cannot read payloads of Temporal: {{ $labels.reason }}.",
+        above(rate("olo_payloads_unread_total", "part, instance, reason"), 0),
+        "5m",
+        {'olo_payloads_unread_total{reason="payload_key_missing",part="router",instance="a"}': "0+1x30"},
+        {'olo_payloads_unread_total{reason="payload_key_missing",part="router",instance="a"}': "1x30"},
+        labels={"reason": "payload_key_missing", "part": "router", "instance": "a"},
+    ),
+    Alert(
         "OloCertificateEnds",
         "The certificate of the {{ $labels.use }} side of {{ $labels.part }} at {{ $labels.instance }} ends in a week.",
         "olo_tls_certificate_expires - time() < 604800",

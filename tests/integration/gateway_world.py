@@ -52,8 +52,9 @@ class World:
     router_type = FakeRouter
     retrieval_type: type[retrieval_grpc.RetrievalServiceServicer] = FakeRetrieval
 
-    def __init__(self, payloads: PayloadSettings) -> None:
+    def __init__(self, payloads: PayloadSettings, of_models: PayloadSettings | None = None) -> None:
         self.payloads = payloads
+        self.of_models = of_models or payloads
         self.stack = AsyncExitStack()
         self.models: dict[str, FakeModel] = {}
 
@@ -67,12 +68,13 @@ class World:
 
     async def build(self, nats_url: str, temporal_address: str) -> None:
         self.client = await Client.connect(temporal_address, data_converter=data_converter(self.payloads))
+        models = await Client.connect(temporal_address, data_converter=data_converter(self.of_models))
         bus = self.bus = await self.stack.enter_async_context(nats_bus(NatsSettings(url=nats_url), "models"))
         await bus.wait_connected()
         for model_id in ("one", "two"):
             model = self.models[model_id] = FakeModel(model_id, bus)
             worker = Worker(
-                self.client,
+                models,
                 task_queue=llm_queue(model_id),
                 activities=[model.generate],
                 max_concurrent_activities=4,
@@ -147,8 +149,19 @@ def asked(said: str, **fields: Any) -> ChatRequest:
 
 
 @asynccontextmanager
-async def worlds(nats_url: str, temporal_address: str, store: str = "") -> AsyncIterator[World]:
-    world = World(PayloadSettings(store=store))
+async def worlds(
+    nats_url: str, temporal_address: str, store: str = "", *, keys: Path | None = None, of_models: Path | None = None
+) -> AsyncIterator[World]:
+    """A world.
+
+    Args:
+        nats_url: Where NATS is.
+        temporal_address: Where Temporal is.
+        store: The folder of large payloads.
+        keys: The file of the keys of payloads.
+        of_models: That of the models, where it is another one.
+    """
+    world = World(PayloadSettings(store=store, keys_file=keys), PayloadSettings(store=store, keys_file=of_models or keys))
     async with world.stack:
         await world.build(nats_url, temporal_address)
         yield world

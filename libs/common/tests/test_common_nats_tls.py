@@ -93,7 +93,7 @@ async def test_tls_with_certificates_of_both_and_a_user(tmp_path: Path) -> None:
 async def test_another_authority_holds_from_the_next_connection_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("olo_common.tls.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("olo_common.changing_files.LOOK_SECONDS", 0.0)
     authority, stranger = Authority(tmp_path / "ca"), Authority(tmp_path / "stranger", "stranger")
     mine, theirs, trusted = authority.issue(), authority.issue("caller"), tmp_path / "trusted.pem"
     trusted.write_bytes(authority.file.read_bytes())

@@ -59,7 +59,7 @@ def stranger(tmp_path: Path) -> Authority:
 
 @pytest.fixture(autouse=True)
 def _look_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("olo_common.tls.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("olo_common.changing_files.LOOK_SECONDS", 0.0)
 
 
 def serving(issued: Issued, callers: Authority | None = None) -> TlsSettings:
@@ -324,7 +324,7 @@ def test_an_encrypted_key_is_named(authority: Authority) -> None:
 
 
 def test_files_are_looked_at_once_a_second(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("olo_common.tls.LOOK_SECONDS", 1.0)
+    monkeypatch.setattr("olo_common.changing_files.LOOK_SECONDS", 1.0)
     now, issued = [100.0], authority.issue()
     files = TlsFiles(
         "server",

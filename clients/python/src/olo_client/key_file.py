@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from olo_client.private_files import held, write_private
 from olo_contracts.api_keys import LIMITS, PRIORITIES, ROLES, TENANT, hash_of, new_key
 from olo_contracts.identifiers import MODEL_ID, is_valid
 
@@ -92,10 +91,10 @@ def changed(path: Path) -> Iterator[list[dict[str, Any]]]:
     """
     path = path.resolve()
     try:
-        with _held(path.parent):
+        with held(path.parent):
             entries = entries_of(path) if path.exists() else []
             yield entries
-            _write(path, entries)
+            write_private(path, _HEAD + yaml.safe_dump({"keys": entries}, sort_keys=False))
     except OSError as error:
         raise KeyFileError(f"{path} cannot be written: {error.strerror}") from None
 
@@ -193,20 +192,6 @@ def known(entries: list[dict[str, Any]], now: datetime) -> list[Known]:
     return found
 
 
-@contextlib.contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Lets one process at a time in. The folder is locked, since the file itself is replaced."""
-    # Not everywhere: whoever only asks a gateway needs none of this.
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
 def _entry(entries: list[dict[str, Any]], key_id: str) -> dict[str, Any]:
     for entry in entries:
         if entry["id"] == key_id:
@@ -227,17 +212,3 @@ def _time(value: Any) -> datetime | None:
     except ValueError:
         raise KeyFileError(f"{value!r} is no time") from None
     return when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-
-
-def _write(path: Path, entries: list[dict[str, Any]]) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        # It is made for its owner alone.
-        with os.fdopen(handle, "w") as file:
-            file.write(_HEAD + yaml.safe_dump({"keys": entries}, sort_keys=False))
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

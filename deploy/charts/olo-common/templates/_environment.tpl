@@ -17,6 +17,7 @@
 {{- with $global.telemetry.endpoint }}{{ $_ := set $plain "OTEL_EXPORTER_OTLP_ENDPOINT" . }}{{ end -}}
 {{- if $global.payloads.existingClaim }}{{ $_ := set $plain "OLO_PAYLOAD_STORE" "/payloads" }}
 {{- else if $global.payloads.store }}{{ $_ := set $plain "OLO_PAYLOAD_STORE" $global.payloads.store }}{{ end -}}
+{{- if $global.payloads.keys.existingSecret }}{{ $_ := set $plain "OLO_PAYLOAD_KEYS_FILE" (printf "/etc/olo/payload-keys/%s" $global.payloads.keys.key) }}{{ end -}}
 {{- range $variable, $service := $facts.targets }}{{ $_ := set $plain $variable (include "olo.target" (list $root $service)) }}{{ end -}}
 {{- $plain = mergeOverwrite $plain (include "olo.environment.tls" . | fromYaml) -}}
 {{- if eq $facts.service "gateway" }}{{ $plain = mergeOverwrite $plain (include "olo.environment.gateway" $root | fromYaml) }}{{ end -}}

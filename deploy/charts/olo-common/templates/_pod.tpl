@@ -174,6 +174,9 @@ grpc: {port: {{ .facts.ports.grpc }}, service: live}
 {{- if .root.Values.global.payloads.existingClaim }}
 - {name: payloads, mountPath: /payloads}
 {{- end }}
+{{- if .root.Values.global.payloads.keys.existingSecret }}
+- {name: payload-keys, mountPath: /etc/olo/payload-keys, readOnly: true}
+{{- end }}
 {{- if eq .facts.service "gateway" }}
 {{- if .root.Values.apiKeys.existingSecret }}
 - {name: keys, mountPath: /etc/olo/keys, readOnly: true}
@@ -212,6 +215,10 @@ grpc: {port: {{ .facts.ports.grpc }}, service: live}
 {{- with $values.global.payloads.existingClaim }}
 - name: payloads
   persistentVolumeClaim: {claimName: {{ . }}}
+{{- end }}
+{{- with $values.global.payloads.keys.existingSecret }}
+- name: payload-keys
+  secret: {secretName: {{ . }}, defaultMode: 0440}
 {{- end }}
 {{- if eq .facts.service "gateway" }}
 {{- with $values.apiKeys.existingSecret }}

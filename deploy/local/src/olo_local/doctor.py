@@ -16,12 +16,14 @@ import grpc
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from olo_client import AuthenticationError, Olo, OloError, PermissionDeniedError
+from olo_client import AuthenticationError, Olo, OloError, PermissionDeniedError, UnavailableError
 from olo_client.connection import open_channel
 from olo_client.errors import TLS_FAILED, TLS_FILES_INVALID, error_from_rpc, refused_key
 from olo_client.settings import usual_api_key
 from olo_common.errors import StartupError
-from olo_common.settings import TlsSettings, load_settings
+from olo_common.payload_errors import UNREADABLE
+from olo_common.payload_keys import payload_keys
+from olo_common.settings import PayloadSettings, TlsSettings, load_settings
 from olo_common.tls import client_files, server_files
 from olo_local.errors import StackError
 from olo_local.ports import HOST, is_free, uses_of
@@ -75,6 +77,7 @@ def examine(settings: LocalSettings, target: str) -> Iterator[Finding]:
     yield _versions()
     yield from _settings()
     yield from _tls(settings.tls)
+    yield from _payload_keys()
     yield from (_program(name) for name in ("temporal", "nats-server"))
     yield from _models(settings)
     yield _disk(settings.home)
@@ -200,6 +203,20 @@ def _tls(settings: TlsSettings) -> Iterator[Finding]:
             yield Finding("tls", "ok", f"the files {use} can be used")
 
 
+def _payload_keys() -> Iterator[Finding]:
+    """What the file of the keys of payloads is like."""
+    try:
+        path = load_settings(PayloadSettings).keys_file
+        if path is None:
+            return
+        keys = payload_keys(path).current()
+    except StartupError as error:
+        yield Finding("payload keys", "problem", str(error), "see docs/guides/encrypt-payloads.md")
+        return
+    others = ", ".join(key_id for key_id in keys.by_id if key_id != keys.first)
+    yield Finding("payload keys", "ok", f"{keys.first} encrypts" + (f"; {others} decrypt" if others else ""))
+
+
 def _gateway(target: str, *, expected: bool) -> Iterator[Finding]:
     bad: Verdict = "problem" if expected else "warning"
     try:
@@ -264,7 +281,16 @@ def _retrieval(olo: Olo) -> tuple[Verdict, str, str]:
 
 
 def _history(olo: Olo) -> tuple[Verdict, str, str]:
-    return "ok", "runs can be listed" if list(olo.runs.list(1)) else "there was no run yet", ""
+    latest = list(olo.runs.list(1))
+    if not latest:
+        return "ok", "there was no run yet", ""
+    try:
+        olo.runs.get(latest[0].run_id)
+    except UnavailableError as error:
+        if error.reason not in UNREADABLE:
+            raise
+        return "problem", error.message, "give all services the same keys; see docs/guides/encrypt-payloads.md"
+    return "ok", "the latest run can be read", ""
 
 
 _QUESTIONS: Final = (

@@ -1,17 +1,27 @@
-"""Where payloads go that are too large for Temporal's history, by the SDK's external storage."""
+"""How payloads are written to Temporal: encrypted where there are keys, and beside the history where they are large."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+import copy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from temporalio.converter import DataConverter, ExternalStorage, StorageDriver
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    ExternalStorage,
+    SerializationContext,
+    StorageDriver,
+)
 
 from olo_common.errors import StartupError
 from olo_common.logs import logger
+from olo_common.payload_codec import EncryptedPayloads
 from olo_common.payload_files import PayloadFiles
+from olo_common.payload_keys import payload_keys
 from olo_common.settings import PayloadSettings
 
 INLINE_BYTES: Final = 256 * 1024
@@ -20,17 +30,36 @@ _BUCKET: Final = "s3://"
 _CLEAN_SECONDS: Final = 3600.0
 
 
+@dataclass(frozen=True)
+class _Converter(DataConverter):
+    """The SDK's own, which makes itself anew for each call where its codec asks for whom."""
+
+    def with_context(self, context: SerializationContext) -> Self:
+        """The converter with the codec of a workflow; its other parts are the SDK's, which are the same for all."""
+        codec = self.payload_codec
+        if not isinstance(codec, EncryptedPayloads) or (bound := codec.with_context(context)) is codec:
+            return self
+        converter = copy.copy(self)
+        object.__setattr__(converter, "payload_codec", bound)
+        return converter
+
+
 def data_converter(settings: PayloadSettings) -> DataConverter:
     """The converter of every client and worker of a namespace: they must agree, or cannot read each other.
 
+    What is stored beside a history is encrypted before it is.
+
     Raises:
-        StartupError: The store cannot be used.
+        StartupError: The store cannot be used, or the file of keys.
     """
     driver = _driver(settings)
-    if driver is None:
-        return DataConverter.default
-    storage = ExternalStorage(drivers=[driver], payload_size_threshold=INLINE_BYTES)
-    return dataclasses.replace(DataConverter.default, external_storage=storage)
+    storage = ExternalStorage(drivers=[driver], payload_size_threshold=INLINE_BYTES) if driver else None
+    keys = payload_keys(settings.keys_file) if settings.keys_file else None
+    return _Converter(
+        payload_codec=EncryptedPayloads(keys, refuse_clear=settings.refuse_clear),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes if keys else DefaultFailureConverter,
+        external_storage=storage,
+    )
 
 
 async def clean_payloads(settings: PayloadSettings) -> None:

@@ -23,6 +23,19 @@ class PayloadSettings(Described, BaseSettings):
     retention_hours: Annotated[float, Field(gt=0)] = 168.0
     """Hours after which the gateway deletes files of a directory. Must be longer than Temporal keeps finished runs: a
     run whose files are gone can no longer be shown. Buckets have rules of their own for this."""
+    keys_file: Path | None = None
+    """File of the keys that encrypt what Temporal stores, and what `OLO_PAYLOAD_STORE` does: `olo payload-keys` makes
+    it, and it is read again when it changes. All services need the same. Whoever has it reads every prompt and answer;
+    where it is lost, nobody reads them again. Unset: nothing is encrypted."""
+    refuse_clear: bool = False
+    """Whether what is not encrypted is refused. Runs that began before there were keys then cannot go on or be shown;
+    without it, whoever may write to Temporal can put words of their own in the place of encrypted ones."""
+
+    @model_validator(mode="after")
+    def _refuses_with_keys(self) -> PayloadSettings:
+        if self.refuse_clear and self.keys_file is None:
+            raise ValueError("OLO_PAYLOAD_REFUSE_CLEAR: would refuse everything without OLO_PAYLOAD_KEYS_FILE")
+        return self
 
 
 class TemporalSettings(OloSettings):

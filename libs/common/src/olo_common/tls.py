@@ -1,23 +1,18 @@
-"""Certificates, keys and authorities out of files: checked when they are read, and read again when they change.
-
-Nothing watches: whoever is about to use the files asks for the current ones, and at most once a second that looks
-whether they have changed. New files that make no sense (half of a pair is written, say) are passed over with a warning,
-and the old ones stay in use until there are better ones.
-"""
+"""Certificates, keys and authorities out of files: checked when they are read, and read again when they change."""
 
 from __future__ import annotations
 
 import contextlib
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from olo_common.certificates import Named, TlsProblem, bytes_of, check_authorities, check_pair
+from olo_common.changing_files import ChangingFiles
 from olo_common.errors import StartupError
 from olo_common.logs import logger
 from olo_common.metrics import Counter, Figure, Gauge
@@ -36,10 +31,6 @@ EXPIRES = Gauge(
 INSTRUMENTS = (RELOADS, EXPIRES)
 
 Use: TypeAlias = Literal["server", "client", "nats", "temporal"]
-
-LOOK_SECONDS: Final = 1.0
-"""Time between two looks at the files, at least."""
-_NONE: Final = Path()
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,47 +77,23 @@ class TlsFiles:
         self.certificate = certificate
         self.key = key
         self.authorities = authorities
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._seen = self._signs()
+        paths = [named.path for named in (certificate, key, authorities) if named]
         try:
-            self._pem = self._read()
+            self._files = ChangingFiles(paths, self._read, problem=TlsProblem, told=self._told, clock=clock)
         except TlsProblem as problem:
             raise StartupError(str(problem)) from None
-        self._next_look = clock() + LOOK_SECONDS
 
     def current(self) -> Pem:
         """What the files hold; another object where that has changed. Never raises."""
-        with self._lock:
-            if self._clock() >= self._next_look:
-                self._next_look = self._clock() + LOOK_SECONDS
-                self._look()
-            return self._pem
+        return self._files.current()
 
-    def _look(self) -> None:
-        signs = self._signs()
-        if signs == self._seen:
-            return
-        self._seen = signs
-        try:
-            self._pem = self._read()
-        except TlsProblem as problem:
-            RELOADS.add(use=self.use, outcome="refused")
-            logger(__name__).warning("tls_files_refused", name=self.use, problem=str(problem))
-        else:
+    def _told(self, problem: Exception | None) -> None:
+        if problem is None:
             RELOADS.add(use=self.use, outcome="loaded")
             logger(__name__).info("tls_files_loaded", name=self.use)
-
-    def _signs(self) -> list[tuple[int, int, int] | None]:
-        """What tells a file that was changed or replaced from the one before, links included."""
-        found: list[tuple[int, int, int] | None] = []
-        for named in (self.certificate, self.key, self.authorities):
-            try:
-                status = (named.path if named else _NONE).stat()
-                found.append((status.st_mtime_ns, status.st_ino, status.st_size))
-            except OSError:
-                found.append(None)
-        return found
+        else:
+            RELOADS.add(use=self.use, outcome="refused")
+            logger(__name__).warning("tls_files_refused", name=self.use, problem=str(problem))
 
     def _read(self) -> Pem:
         authorities = bytes_of(self.authorities)

@@ -28,8 +28,11 @@ _QUERY_SECONDS: Final = 1.5
 
 
 async def parked(execution: WorkflowExecution) -> RunProgress | None:
-    """The progress of a parked run; it is part of a listing, too."""
-    found = await execution.memo_value(PROGRESS_MEMO, None, type_hint=RunProgress)
+    """The progress of a parked run; it is part of a listing, too. None also where it cannot be read."""
+    try:
+        found = await execution.memo_value(PROGRESS_MEMO, None, type_hint=RunProgress)
+    except ApplicationError:
+        return None
     return found if isinstance(found, RunProgress) else None
 
 

@@ -22,6 +22,7 @@ from temporalio.converter import DataConverter
 from temporalio.exceptions import CancelledError, FailureError
 
 from olo.gateway.v1.gateway_service_pb2 import RunStep, TraceRunResponse
+from olo.gateway.v1.run_pb2 import RunProgress
 from olo.inference.v1.inference_service_pb2 import GenerateResponse
 from olo_common.failures import from_failure
 from olo_common.temporal_traces import TRACER_HEADER
@@ -29,7 +30,6 @@ from olo_contracts.queues import GENERATE_ACTIVITY, PROGRESS_MEMO, llm_queue
 
 QUEUE, PARK, PAUSE = "queue", "park", "pause"
 _MARKER: Final = "core_local_activity"
-_NULL: Final = b"binary/null"
 
 
 async def steps_of(
@@ -91,7 +91,7 @@ class _Reading:
             case EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED:
                 memo = event.workflow_properties_modified_event_attributes.upserted_memo.fields
                 if PROGRESS_MEMO in memo:
-                    self._parked = memo[PROGRESS_MEMO].metadata.get("encoding") != _NULL
+                    self._parked = await self._says_something(memo[PROGRESS_MEMO])
             case EventType.EVENT_TYPE_TIMER_STARTED:
                 # A step that is tried again while the run is parked pauses, too: that is part of the waiting.
                 step = RunStep(name=PARK if self._parked else PAUSE, start_time=event.event_time)
@@ -144,6 +144,13 @@ class _Reading:
         if isinstance(answer, GenerateResponse) and answer.timings.HasField("first_token"):
             spent = answer.timings.queue.ToTimedelta() + answer.timings.first_token.ToTimedelta()
             step.first_token_time.FromNanoseconds(step.start_time.ToNanoseconds() + _nanoseconds(spent))
+
+    async def _says_something(self, payload: Payload) -> bool:
+        try:
+            (told,) = await self._converter.decode([payload], [RunProgress])
+        except Exception:
+            return False
+        return told is not None
 
     async def _marker(self, event: HistoryEvent) -> None:
         told = event.marker_recorded_event_attributes

@@ -18,6 +18,7 @@ from temporalio.client import (
     WorkflowHandle,
 )
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -179,7 +180,8 @@ class TemporalRuns:
             async with asyncio.timeout(RPC_SECONDS):
                 first = await anext(events)
                 payloads = first.workflow_execution_started_event_attributes.input.payloads
-                (request,) = await self._client.data_converter.decode(payloads[:1], [ChatRequest])
+                whose = WorkflowSerializationContext(self._client.namespace, run_id)
+                (request,) = await self._client.data_converter.with_context(whose).decode(payloads[:1], [ChatRequest])
         asked: ChatRequest = request
         return asked
 
@@ -233,7 +235,9 @@ class TemporalRuns:
         return runs, wrapped(pages.next_page_token)
 
     async def _memo(self, run_id: str) -> object:
-        return await (await self._describe(run_id)).memo_value(_MEMO_KEY, None)
+        described = await self._describe(run_id)
+        with temporal_errors(RunNotFound):
+            return await described.memo_value(_MEMO_KEY, None)
 
     async def _describe(self, run_id: str) -> WorkflowExecutionDescription:
         with temporal_errors(RunNotFound):

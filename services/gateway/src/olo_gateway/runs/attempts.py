@@ -19,6 +19,8 @@ STALLED: Final = "generation_stalled"
 ENGINE_LOST: Final = "engine_lost"
 BAD_OUTPUT: Final = ("empty_output", "output_invalid")
 PAYLOAD_REASONS: Final = ("payload_missing", "payload_corrupt", "payload_not_stored")
+UNREADABLE: Final = ("payload_key_missing", "payload_not_authentic", "payload_in_clear")
+"""Reasons that tell of a worker without the keys that others have. It has begun nothing: it counts as no attempt."""
 
 RESUMABLE: Final = (WORKER_LOST, ENGINE_LOST)
 """Reasons after which another instance of the model can go on with what was begun."""
@@ -29,7 +31,7 @@ NOBODY_THERE: Final = (NoModelAvailable.reason, ModelUnavailable.reason)
 OF_THIS_MODEL: Final = frozenset({CONTEXT_TOO_LONG, "unsupported_parameter", "upstream_rejected"})
 """Wrong requests that may be right for another model."""
 
-NOT_AGAIN_ON_THE_SAME_MODEL: Final = (*BAD_OUTPUT, "queue_full", "upstream_busy", *PAYLOAD_REASONS)
+NOT_AGAIN_ON_THE_SAME_MODEL: Final = (*BAD_OUTPUT, "queue_full", "upstream_busy", *PAYLOAD_REASONS, *UNREADABLE)
 """Reasons of failures that could pass, after which the same model's queue does not get the task again at once. A
 payload that could not be stored is no reason to generate it again."""
 
@@ -73,7 +75,7 @@ _BY_REASON: Final = {
     CONTEXT_TOO_LONG: Cause.BAD_INPUT,
     **dict.fromkeys(BAD_OUTPUT, Cause.BAD_OUTPUT),
     "aborted": Cause.STOPPED,
-    **dict.fromkeys(PAYLOAD_REASONS, Cause.PAYLOAD),
+    **dict.fromkeys((*PAYLOAD_REASONS, *UNREADABLE), Cause.PAYLOAD),
 }
 _BY_CODE: Final = {
     ErrorCode.INVALID_ARGUMENT: Cause.BAD_INPUT,
@@ -116,7 +118,7 @@ def verdict(failure: OloError, *, other_models: bool) -> Verdict:
         failure: Why it failed.
         other_models: Whether the caller lets other models answer.
     """
-    if failure.reason in OF_THIS_MODEL and other_models:
+    if failure.reason in UNREADABLE or (failure.reason in OF_THIS_MODEL and other_models):
         return Verdict.NEXT
     return _VERDICTS[cause_of(failure)]
 

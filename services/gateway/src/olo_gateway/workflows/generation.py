@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import workflow
@@ -22,11 +22,13 @@ from olo_gateway.runs.attempts import (
     CONTEXT_TOO_LONG,
     NOT_AGAIN_ON_THE_SAME_MODEL,
     RESUMABLE,
+    UNREADABLE,
     Verdict,
     conclusion,
     verdict,
     worth_another_round,
 )
+from olo_gateway.runs.patience import Patience
 from olo_gateway.workflows.losses import Losses
 from olo_gateway.workflows.parking import Parking
 from olo_gateway.workflows.record import Record, add
@@ -63,6 +65,7 @@ class Generation:
         self._losses = Losses(deadline)
         self._candidate = 0
         self._used = 0
+        self._unread_since: datetime | None = None
         self._again = False
         """Whether the model of the failed attempt gets the task once more."""
         self._failures: list[OloError] = []
@@ -77,9 +80,21 @@ class Generation:
             try:
                 return await self._rounds()
             except OloError as failure:
+                if failure.reason in UNREADABLE and await self._keys_may_come():
+                    continue
                 if self._left() < 1:
                     raise
                 await self._parking.outlast(failure)
+
+    async def _keys_may_come(self) -> bool:
+        """Waits for workers to get the keys that they lack; no longer where the run's time would be over first."""
+        self._unread_since = self._unread_since or workflow.now()
+        left = self._deadline.remaining.total_seconds()
+        pause = Patience().pause((workflow.now() - self._unread_since).total_seconds(), left)
+        if pause >= left:
+            return False
+        await workflow.sleep(pause)
+        return True
 
     async def _rounds(self) -> GenerateResponse:
         """Asks the router, and once more where all candidates have failed and waiting may help.
@@ -199,6 +214,8 @@ class Generation:
         """Counts an attempt, and decides whether its model gets the task again."""
         may_pass = isinstance(error.cause, ApplicationError) and not error.cause.non_retryable
         self._again = outcome.reason in RESUMABLE
+        if outcome.reason in UNREADABLE:
+            return
         if workflow.patched(TRIES_BY_THE_RUN):
             self._used += 1
             self._again |= may_pass and outcome.reason not in NOT_AGAIN_ON_THE_SAME_MODEL

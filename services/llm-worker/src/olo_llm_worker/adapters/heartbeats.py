@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from temporalio import activity
 from temporalio.client import AsyncActivityCancelledError, Client
+from temporalio.converter import ActivitySerializationContext
 from temporalio.service import RPCError
 
 from olo.inference.v1.inference_service_pb2 import GenerateProgress
@@ -16,7 +18,7 @@ _PATIENCE: Final = timedelta(seconds=3)
 
 
 class TemporalHeartbeats:
-    """Heartbeats by calls of their own.
+    """Heartbeats by calls of their own, within an activity.
 
     Args:
         client: The worker's client.
@@ -27,7 +29,17 @@ class TemporalHeartbeats:
 
     async def told(self, task_token: bytes, progress: GenerateProgress) -> bool:
         """Whether Temporal has taken it down."""
-        handle = self._client.get_async_activity_handle(task_token=task_token)
+        info = activity.info()
+        whose = ActivitySerializationContext(
+            namespace=info.namespace,
+            activity_id=info.activity_id,
+            activity_type=info.activity_type,
+            activity_task_queue=info.task_queue,
+            workflow_id=info.workflow_id,
+            workflow_type=info.workflow_type,
+            is_local=info.is_local,
+        )
+        handle = self._client.get_async_activity_handle(task_token=task_token).with_context(whose)
         try:
             await handle.heartbeat(progress, rpc_timeout=_PATIENCE)
         except AsyncActivityCancelledError:

@@ -10,6 +10,8 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from olo.retrieval.v1.retrieval_service_pb2 import IngestWorkflowInput, IngestWorkflowResult
+    from olo_common.failures import from_failure
+    from olo_common.payload_errors import UNREADABLE
     from olo_contracts.queues import INGEST_WORKFLOW
     from olo_retrieval.workflows import steps
 
@@ -20,6 +22,7 @@ INDEX_HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 INDEX_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=10)
 )
+KEY_PAUSE = timedelta(seconds=10)
 ROW_TIMEOUT = timedelta(seconds=10)
 ROW_DEADLINE = timedelta(days=1)
 ROW_RETRY = RetryPolicy(
@@ -50,15 +53,7 @@ class IngestWorkflow:
 
     async def _index_and_swap(self, request: IngestWorkflowInput) -> IngestWorkflowResult:
         for round_number in range(1, MOST_ROUNDS + 1):
-            result: IngestWorkflowResult = await workflow.execute_activity(
-                steps.INDEX,
-                request,
-                result_type=IngestWorkflowResult,
-                schedule_to_close_timeout=INDEX_DEADLINE,
-                start_to_close_timeout=INDEX_ATTEMPT_TIMEOUT,
-                heartbeat_timeout=INDEX_HEARTBEAT_TIMEOUT,
-                retry_policy=INDEX_RETRY,
-            )
+            result = await self._index(request)
             try:
                 await self._row_step(steps.SWAP, request)
             except ActivityError as error:
@@ -67,6 +62,27 @@ class IngestWorkflow:
                 continue
             break
         return result
+
+    async def _index(self, request: IngestWorkflowInput) -> IngestWorkflowResult:
+        deadline = workflow.now() + INDEX_DEADLINE
+        while True:
+            try:
+                indexed: IngestWorkflowResult = await workflow.execute_activity(
+                    steps.INDEX,
+                    request,
+                    result_type=IngestWorkflowResult,
+                    schedule_to_close_timeout=INDEX_DEADLINE,
+                    start_to_close_timeout=INDEX_ATTEMPT_TIMEOUT,
+                    heartbeat_timeout=INDEX_HEARTBEAT_TIMEOUT,
+                    retry_policy=INDEX_RETRY,
+                )
+            except ActivityError as error:
+                # The SDK gives an activity up whose last heartbeat its worker cannot read: that worker lacks a key.
+                if from_failure(error).reason not in UNREADABLE or workflow.now() > deadline:
+                    raise
+                await workflow.sleep(KEY_PAUSE)
+            else:
+                return indexed
 
     async def _row_step(self, name: str, request: IngestWorkflowInput) -> None:
         await workflow.execute_activity(

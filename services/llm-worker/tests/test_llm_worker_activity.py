@@ -215,11 +215,13 @@ async def test_what_a_suspect_does_is_known_before_the_engine_sees_it(schedule: 
     bench = Bench(schedule(engine), identity, Wire())
     running = asyncio.create_task(bench.run(isolation=pb.ISOLATION_FIRST_TOKEN))
     await until(lambda: bool(engine.dispatched))
-    (alone,) = bench.confirmed
+    alone, again = bench.confirmed
     assert (alone.company, alone.instance_id, list(alone.token_ids)) == (pb.COMPANY_ALONE, identity.instance_id, [])
+    assert again == alone, "the SDK's last heartbeat may have come in between"
+    assert {beat.company for beat in bench.beats} == {pb.COMPANY_ALONE}, "none that says something else is under way"
     engine.permit()
-    await until(lambda: len(bench.confirmed) == 2)
-    shared = bench.confirmed[1]
+    await until(lambda: len(bench.confirmed) == 4)
+    shared = bench.confirmed[3]
     assert (shared.company, list(shared.token_ids)) == (pb.COMPANY_SHARED, list(b"o"))
     engine.permit(5)
     assert (await running).text == "ok"

@@ -17,7 +17,7 @@ from olo_llm_worker.errors import GenerationStalled
 from olo_llm_worker.generation.answers import Answer, answering
 from olo_llm_worker.generation.engine import EngineInfo
 from olo_llm_worker.generation.slot import ModelSlot
-from olo_llm_worker.generation.types import Company
+from olo_llm_worker.generation.types import Company, Isolation
 from olo_llm_worker.outcomes import Outcome
 from olo_llm_worker.ports import Heartbeats, Publisher
 from olo_llm_worker.responses import Identity
@@ -66,10 +66,13 @@ class GenerateActivities:
             job = to_job(request, answer.request_id, timeout=time_left(request), prefix=prefix)
             said_by = pb.GenerateProgress(attempt=info.attempt, instance_id=self._identity.instance_id)
 
-            async def witness() -> bool:
-                # What the SDK sends next must not be older.
-                _say(generation, said_by)
+            async def tell() -> bool:
                 return await self._heartbeats.told(info.task_token, _progress_of(generation, said_by))
+
+            async def witness() -> bool:
+                # What the SDK sends next must not be older; what it has sent may come in after the first of these.
+                _say(generation, said_by)
+                return await tell() and await tell()
 
             async with answering(scheduler, job, witness) as generation, self._watched(generation, said_by, outcome):
                 if not request.stream:
@@ -109,6 +112,9 @@ async def _heartbeat(
     is taken for dead, which the request would be blamed for.
     """
     seen, clock = -1, asyncio.get_running_loop().time
+    if generation.job.isolation is not Isolation.NONE:
+        # Most suspects are alone at once. What the SDK sends before may overtake what their witness says then.
+        await asyncio.sleep(HEARTBEAT_SECONDS)
     while True:
         tokens = generation.progress
         if generation.waiting or tokens != seen:

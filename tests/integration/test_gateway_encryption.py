@@ -91,7 +91,7 @@ async def events(raw: Client, run_id: str) -> list[HistoryEvent]:
 
 
 def payloads_in(message: Message) -> Iterator[Payload]:
-    """Every payload in a message, but search attributes, and what the SDK's core says of local activities and patches."""
+    """Every payload in a message, but search attributes, and what the core of the SDK says of itself."""
     if isinstance(message, Payload):
         yield message
         return
@@ -220,4 +220,3 @@ async def test_a_gateway_without_the_key_says_so_and_goes_on_with_it(
         write(keys, NEW, OLD)
         assert (await answering).message.content == WORD
         assert (await world.http.get(f"/v1/runs/{before.run_id}")).status_code == 200
-

@@ -15,9 +15,9 @@ from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_gateway.access.keyring import Keyring
 from olo_gateway.adapters.object_directory import ObjectDirectory
-from olo_gateway.file_servicer import FileServicer
 from olo_gateway.files.shelf import Shelf
-from olo_gateway.rpc_guard import KeyInterceptor
+from olo_gateway.rpc.file_servicer import FileServicer
+from olo_gateway.rpc.guard import KeyInterceptor
 from olo_gateway.settings import GatewaySettings
 
 PIECES = 200

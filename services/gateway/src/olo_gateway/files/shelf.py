@@ -213,7 +213,7 @@ class Shelf:
                 swept += 1
         return swept
 
-    def _orphans(self, tenant: str, unrecorded: Sequence[str]) -> list[str]:
+    def _orphans(self, tenant: str, unrecorded: Sequence[str]) -> Sequence[str]:
         """Those of the bytes without a record that will never have one."""
         now, seen = self._now(), self._unrecorded
         since = {(tenant, file_id): seen.get((tenant, file_id), now) for file_id in unrecorded}

@@ -120,12 +120,13 @@ class TokenStreams(Protocol):
 class BatchRuns(Protocol):
     """Batches that run durably."""
 
-    async def start(self, work: BatchWork) -> None:
-        """Returns once the batch is certain to run, or to have run.
+    async def start(self, work: BatchWork) -> bool:
+        """Returns once the batch is certain to run, or to have run; False where it was there before.
 
         Raises:
             Unavailable: Nobody can say.
         """
+        ...
 
     async def ended(self, batch_id: str) -> bool:
         """Whether a batch has ended, well or not.
@@ -138,6 +139,10 @@ class BatchRuns(Protocol):
 
     async def so_far(self, batch_id: str) -> Batch | None:
         """What a running batch tells of itself; None where it cannot now."""
+        ...
+
+    async def outcome(self, batch_id: str) -> Batch | None:
+        """The batch as it has ended; None where it has not, or not well, or nobody can say."""
         ...
 
     async def signal(self, batch_id: str, signal: str) -> None:

@@ -1,4 +1,4 @@
-"""Silence is evidence only where it could have been broken; a flood of warnings is one line."""
+"""Silence is evidence only where it could have been broken; a flood of warnings, or of refusals, is one line."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import structlog
 from structlog.testing import capture_logs
 
 from olo_common.attention import Attention
+from olo_common.errors import ErrorCode, InvalidField, RemoteError
+from olo_common.failed_calls import FailedCalls
 from olo_common.occasional_log import OccasionalWarning
 
 
@@ -27,3 +29,21 @@ def test_a_warning_is_written_once_in_a_while_with_the_number_that_it_stands_for
         now = 30.0
         warn(subject="b")
     assert [(line["event"], line["times"], line["subject"]) for line in lines] == [("junk", 1, "a"), ("junk", 100, "b")]
+
+
+def test_calls_that_are_too_many_are_one_line_and_every_other_failure_has_its_own() -> None:
+    now = 0.0
+    structlog.reset_defaults()
+    failed = FailedCalls("rpc_failed", clock=lambda: now)
+    with capture_logs() as lines:
+        for _ in range(100):
+            failed.tell(RemoteError(ErrorCode.RESOURCE_EXHAUSTED, "overloaded", "too many"))
+            failed.tell(InvalidField("model", "unknown"))
+        now = 30.0
+        failed.tell(RemoteError(ErrorCode.RESOURCE_EXHAUSTED, "rate_limited", "too many"))
+    away = [
+        (line["log_level"], line["times"], line["reason"]) for line in lines if line["event"] == "calls_turned_away"
+    ]
+    assert away == [("warning", 1, "overloaded"), ("warning", 100, "rate_limited")]
+    others = [(line["code"], line["reason"]) for line in lines if line["event"] == "rpc_failed"]
+    assert others == [("INVALID_ARGUMENT", "field_invalid")] * 100

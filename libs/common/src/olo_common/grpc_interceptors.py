@@ -14,6 +14,7 @@ import structlog
 from opentelemetry.trace import Span, SpanKind
 
 from olo_common.errors import OloError
+from olo_common.failed_calls import FailedCalls
 from olo_common.grpc_draining import drain
 from olo_common.logs import logger
 from olo_common.rpc_status import abort
@@ -128,6 +129,9 @@ class RequestIdInterceptor(grpc.aio.ServerInterceptor):
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Turns an `OloError` into its status with details, and anything else into INTERNAL, logged once."""
 
+    def __init__(self) -> None:
+        self._failed = FailedCalls("rpc_failed")
+
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler | None:
@@ -140,7 +144,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             except Exception as error:
                 if handler is not None and handler.request_streaming:
                     await drain(request)
-                await _end(context, error)
+                await self._end(context, error)
 
         async def stream(request: Any, context: Context, behaviour: Any) -> AsyncIterator[Any]:
             responses = behaviour(request, context)
@@ -149,16 +153,15 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
                     async for response in responses:
                         yield response
                 except Exception as error:
-                    await _end(context, error)
+                    await self._end(context, error)
 
         return wrapped(handler, unary, stream)
 
-
-async def _end(context: Context, error: Exception) -> None:
-    if isinstance(error, asyncio.CancelledError | grpc.aio.AbortError):
-        raise error
-    if isinstance(error, OloError):
-        logger(__name__).info("rpc_failed", code=error.code.name, reason=error.reason)
-        await abort(context, error)
-    logger(__name__).error("rpc_crashed", exc_info=error)
-    await abort(context, OloError("internal error; the log of the service has the details"))
+    async def _end(self, context: Context, error: Exception) -> None:
+        if isinstance(error, asyncio.CancelledError | grpc.aio.AbortError):
+            raise error
+        if isinstance(error, OloError):
+            self._failed.tell(error)
+            await abort(context, error)
+        logger(__name__).error("rpc_crashed", exc_info=error)
+        await abort(context, OloError("internal error; the log of the service has the details"))

@@ -107,9 +107,9 @@ class Chats:
         call = self._call(order, stream=True)
         if point is not None and not order.request_id:
             raise InvalidField(point.field, "needs the id of the run")
-        following = Following(self._tokens, call.run_id)
         async with self._place(call) as place:
             with self._cancelled_with_caller(call):
+                following = Following(self._tokens, call.run_id)
                 told = following.events(lambda: self._start(call, place), lambda: self._result(call, place), point)
                 if order.wait_for_model is not None:
                     told = with_progress(told, self._runs, call.run_id, self._parked_aside(place))

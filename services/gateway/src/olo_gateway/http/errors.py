@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from olo_common.errors import ErrorCode, InvalidField, OloError
+from olo_common.failed_calls import FailedCalls
 from olo_common.logs import logger
 from olo_gateway.access.errors import Forbidden, RateLimited
 from olo_gateway.http.anthropic.spelling import in_anthropic, type_of
@@ -126,10 +127,11 @@ def internal() -> OloError:
 
 def install(app: FastAPI) -> None:
     """Makes every error of the application one of the dialect of its path."""
+    failed = FailedCalls("http_failed")
 
     @app.exception_handler(OloError)
     async def known(request: Request, error: OloError) -> JSONResponse:
-        logger(__name__).info("http_failed", code=error.code.name, reason=error.reason)
+        failed.tell(error)
         if isinstance(error, Forbidden | RateLimited):
             count_denial(error.reason)
         return response_of(error, dialect_of(request.url.path))

@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from olo_common.errors import StartupError
 from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
@@ -111,6 +109,9 @@ class KeyFile:
             raise KeysFileInvalid(f"it cannot be read ({error.strerror})") from None
         if len(content) > _MAX_BYTES:
             raise KeysFileInvalid("it is too large")
+        # Nobody else needs it, and not every gateway has keys.
+        import yaml
+
         try:
             document = yaml.load(content, yaml.CSafeLoader)
         except (yaml.YAMLError, UnicodeDecodeError, ValueError):

@@ -6,9 +6,6 @@ import json
 import re
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-
 from olo_common.errors import InvalidField
 from olo_gateway.runs.forms import Format, FormatKind, Tool, ToolChoice, ToolMode
 from olo_gateway.runs.order import ChatOrder, Role, Turn
@@ -99,6 +96,10 @@ def _check_schema(field: str, text: str) -> int:
     if len(text) > MAX_SCHEMA_CHARACTERS:
         raise _no_schema(field, f"must have at most {MAX_SCHEMA_CHARACTERS} characters")
     schema = _object(field, text, "schema_invalid")
+    # A twentieth of what a gateway would load, and most never see a schema.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:

@@ -14,8 +14,6 @@ from urllib.parse import urlsplit
 
 import grpc
 import httpx
-from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import ApiException
 
 from olo_retrieval.adapters.vectors.points import (
     DENSE,
@@ -31,6 +29,7 @@ from olo_retrieval.adapters.vectors.points import (
     space_of,
 )
 from olo_retrieval.adapters.vectors.qdrant_filter import qdrant_filter
+from olo_retrieval.adapters.vectors.qdrant_library import ApiException, QdrantClient, models
 from olo_retrieval.adapters.vectors.scope import condition_of, corpus_of
 from olo_retrieval.adapters.vectors.threads import StoreThreads
 from olo_retrieval.types import EmbeddingModel, Hit, Point, Selection, SparseVector, Vector

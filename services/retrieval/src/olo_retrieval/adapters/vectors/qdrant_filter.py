@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from qdrant_client import models
-
 from olo_retrieval.adapters.vectors.points import number_key, range_of
+from olo_retrieval.adapters.vectors.qdrant_library import models
 from olo_retrieval.filters import All, Any, Compare, Filter, Not, OneOf
 
 

@@ -23,7 +23,7 @@ from olo_router.learning.learner import Learner
 from olo_router.routing import Routing
 from olo_router.selection.complexity import Prompt, by_rules
 from olo_router.selection.profiles import Profiles
-from olo_router.selection.request import Request
+from olo_router.selection.request import Reason, Request
 from olo_router.servicer import RouterServicer
 from olo_router.types import Attempt, Backlog, CatalogueUpdate, Heartbeat, Instance, Model, ModelType, Stamp
 
@@ -172,6 +172,14 @@ async def test_policy_that_changes_moves_a_ranking_at_once(bench: Bench) -> None
     assert bench.first(profile="quality") == "good"
     await bench.knows(CHEAP, replace(GOOD, quality=0.1))
     assert bench.first(profile="quality") == "cheap"
+
+
+async def test_a_conversation_of_one_tenant_says_nothing_of_another_s_with_the_same_id(bench: Bench) -> None:
+    bench.routing.select(Wish(Request(tenant="acme"), profile="quality", conversation_id="1"))
+    chosen = bench.routing.select(Wish(Request(tenant="other"), conversation_id="1")).selection.candidates[0]
+    assert (chosen.model.model_id, chosen.reason) == ("cheap", Reason.PRIORITY)
+    again = bench.routing.select(Wish(Request(tenant="acme"), conversation_id="1")).selection.candidates[0]
+    assert (again.model.model_id, again.reason) == ("good", Reason.CONVERSATION)
 
 
 async def test_conversations_stay_and_the_oldest_are_forgotten(bench: Bench) -> None:

@@ -17,6 +17,7 @@ from olo_common.failures import to_application_error
 from olo_common.grpc_client import call
 from olo_common.grpc_interceptors import REQUEST_ID_KEY
 from olo_contracts.queues import GET_MODEL_ACTIVITY, RETRIEVE_ACTIVITY, SELECT_ACTIVITY
+from olo_gateway.errors import PassagesTooLarge
 from olo_gateway.ports import ParkedRuns, Shadows
 from olo_gateway.runs.attempts import NOBODY_THERE
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:  # these classes exist for type checkers alone
 RETRIEVE_SECONDS: Final = 5.0
 SELECT_SECONDS: Final = 2.0
 REGISTRY_SECONDS: Final = 2.0
+
+MOST_PASSAGE_BYTES: Final = 1536 * 1024
+"""Of all passages of a search, where they must fit the history: Temporal takes 2 MiB at once, and the answer of the run
+holds them, too. A larger one would be tried until the deadline, and the run end without its reason."""
 
 # A router that says that nobody can answer has answered: the caller is told at once.
 _ROUTER_AWAY: Final = (Unavailable.reason,)
@@ -45,6 +50,7 @@ class ChatActivities:
         registry: Knows who lives.
         parked: Is told which runs wait for a model.
         shadows: Is told whose request was drawn to be mirrored.
+        most_passage_bytes: Of one search; None: any number can be stored.
     """
 
     def __init__(
@@ -54,7 +60,10 @@ class ChatActivities:
         registry: RegistryServiceAsyncStub,
         parked: ParkedRuns,
         shadows: Shadows,
+        *,
+        most_passage_bytes: int | None = MOST_PASSAGE_BYTES,
     ) -> None:
+        self._most_passage_bytes = most_passage_bytes
         self._retrieval = retrieval
         self._router = router
         self._registry = registry
@@ -67,6 +76,9 @@ class ChatActivities:
         response: SearchResponse = await _ask(
             self._retrieval.Search, request, "the retrieval service", RETRIEVE_SECONDS, away=_SEARCH_AWAY
         )
+        most, size = self._most_passage_bytes, response.ByteSize()
+        if most is not None and size > most:
+            raise to_application_error(PassagesTooLarge(size, most), retryable=False)
         return response
 
     @activity.defn(name=SELECT_ACTIVITY)

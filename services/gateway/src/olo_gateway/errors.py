@@ -16,6 +16,7 @@ OloError
 +-- ClientTooSlow                          a stream that its caller does not read
 +-- AnswerRestarted                        a stream whose dialect cannot take text back
 +-- NotOffered                             what other servers of the dialect do, and this one does not
++-- PassagesTooLarge                       what was found does not fit the run
 +-- RequestPoisoned                        workers died of it
 +-- those of `access.errors`               who calls is not known, or may not, or not now
 """
@@ -272,6 +273,17 @@ class NotOffered(OloError):
 
     code = ErrorCode.UNIMPLEMENTED
     reason = "not_offered"
+
+
+class PassagesTooLarge(OloError):
+    """The passages that a search has found are more than a run can hold without OLO_PAYLOAD_STORE."""
+
+    code = ErrorCode.INVALID_ARGUMENT
+    reason = "passages_too_large"
+
+    def __init__(self, size: int, most: int) -> None:
+        told = f"the passages that were found have {size} bytes; at most {most} are taken: ask for fewer"
+        super().__init__(told, field="rag.top_k", metadata={"bytes": str(size), "max_bytes": str(most)})
 
 
 class RequestPoisoned(OloError):

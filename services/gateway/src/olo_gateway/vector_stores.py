@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ MOST_FILES: Final = 500
 _MAX_DOCUMENT_BYTES: Final = 15 * 1024 * 1024
 """What a call to the retrieval service carries."""
 _NAME_LENGTH: Final = 256
+_BATCH_ID: Final = re.compile(r"vsfb_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ class VectorStores:
 
     async def batch(self, tenant: str, store_id: str, batch_id: str) -> FileBatch:
         """Files that were attached together, as they stand now. Those that were detached are left out."""
-        if not batch_id.removeprefix("vsfb_").isalnum():
+        if not _BATCH_ID.fullmatch(batch_id):
             raise VectorStoreNotFound
         try:
             record: dict[str, Any] = await get_json(self._objects, _batch(tenant, batch_id))

@@ -100,7 +100,9 @@ class Chooser:
         """
         self._fleet.check(now)
         name, profile, complexity = self._settle(wish)
-        sticky = self._conversations.model_of(wish.conversation_id, now) if wish.conversation_id else ""
+        tenant, conversation, sticky = wish.request.tenant, wish.conversation_id, ""
+        if conversation:
+            sticky = self._conversations.model_of(tenant, conversation, now)
         request = replace(wish.request, profile=profile, sticky_model=sticky)
         snapshot = self._snapshot(now)
         selection = select(snapshot, self._ranking(_kind(request), snapshot, now), request)
@@ -108,8 +110,8 @@ class Chooser:
             first = selection.candidates[0]
             self._fleet.hand_out(first.load.best_instance_id, now)
             self._breakers.probe(first.model.model_id, now)
-            if wish.conversation_id:
-                self._conversations.remember(wish.conversation_id, first.model.model_id, now)
+            if conversation:
+                self._conversations.remember(tenant, conversation, first.model.model_id, now)
         return Decision(selection, name, complexity, self._fleet.version, self._fleet.age(now))
 
     def rankings(self, name: str, model_type: ModelType, tenant: str, now: float) -> tuple[str, Ranking]:

@@ -182,6 +182,7 @@ class Record:
         details = self._details()
         for citation in details.citations:
             citation.ClearField("text")
+            citation.ClearField("context_text")
         return details
 
     def _details(self) -> RunDetails:

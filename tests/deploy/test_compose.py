@@ -67,7 +67,9 @@ def compose(name: str) -> dict[str, Any]:
     return document
 
 
-FILES = {name: compose(name) for name in ("compose.yaml", "compose.local.yaml", "compose.tls.yaml", "compose.encrypted.yaml")}
+FILES = {
+    name: compose(name) for name in ("compose.yaml", "compose.local.yaml", "compose.tls.yaml", "compose.encrypted.yaml")
+}
 SERVICES: dict[str, dict[str, Any]] = FILES["compose.yaml"]["services"]
 
 

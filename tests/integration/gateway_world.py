@@ -161,9 +161,8 @@ async def worlds(
         keys: The file of the keys of payloads.
         of_models: That of the models, where it is another one.
     """
-    world = World(
-        PayloadSettings(store=store, keys_file=keys), PayloadSettings(store=store, keys_file=of_models or keys)
-    )
+    own, theirs = (PayloadSettings(store=store, keys_file=file) for file in (keys, of_models or keys))
+    world = World(own, theirs)
     async with world.stack:
         await world.build(nats_url, temporal_address)
         yield world

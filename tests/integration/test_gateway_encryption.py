@@ -25,10 +25,10 @@ from olo.inference.v1.inference_service_pb2 import GenerateRequest, GenerateResp
 from olo_common.errors import OloError
 from olo_common.grpc_client import call
 from olo_common.payload_codec import ENCODING
+from olo_common.payload_key_lines import new_line
 from olo_common.payload_keys import payload_keys
 from olo_common.payload_store import data_converter
 from olo_common.settings import PayloadSettings
-from olo_contracts.payload_keys import new_line
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
 from olo_testing.waiting import until
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.integration
 OLD, NEW = new_line("old"), new_line("new")
 WORD = "platypus"
 LARGE = 600 * 1024
-OF_CORE = ("data", "patch-data")
+OF_SDK = ("data", "patch-data")
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,7 @@ async def events(raw: Client, run_id: str) -> list[HistoryEvent]:
 
 
 def payloads_in(message: Message) -> Iterator[Payload]:
-    """Every payload in a message, but search attributes, and what the core of the SDK says of itself."""
+    """Every payload in a message, but search attributes and what the SDK itself says of local activities, patches."""
     if isinstance(message, Payload):
         yield message
         return
@@ -99,7 +99,7 @@ def payloads_in(message: Message) -> Iterator[Payload]:
         if field.message_type is None or isinstance(value, SearchAttributes):
             continue
         if field.message_type.GetOptions().map_entry:
-            inner = [each for name, each in value.items() if name not in OF_CORE and isinstance(each, Message)]
+            inner = [each for name, each in value.items() if name not in OF_SDK and isinstance(each, Message)]
         else:
             inner = list(value) if field.is_repeated else [value]
         for each in inner:

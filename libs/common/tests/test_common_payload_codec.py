@@ -25,10 +25,10 @@ from olo_common.errors import StartupError
 from olo_common.failures import from_failure
 from olo_common.payload_codec import ENCODING
 from olo_common.payload_errors import UNREADABLE
+from olo_common.payload_key_lines import PayloadKeysInvalid, keys_of, new_id, new_line
 from olo_common.payload_keys import payload_keys
 from olo_common.payload_store import INLINE_BYTES, data_converter
 from olo_common.settings import PayloadSettings, TemporalSettings, load_settings
-from olo_contracts.payload_keys import PayloadKeysInvalid, keys_of, new_id, new_line
 
 FIRST, SECOND = new_line("first"), new_line("second")
 

@@ -34,8 +34,8 @@ from olo_common.failures import to_application_error
 from olo_common.metrics import Counter
 from olo_common.occasional_log import OccasionalWarning
 from olo_common.payload_errors import PayloadInClear, PayloadKeyMissing, PayloadNotAuthentic, PayloadUnreadable
+from olo_common.payload_key_lines import KEY_ID
 from olo_common.payload_keys import KEY_RELOADS, PayloadKeys
-from olo_contracts.payload_keys import KEY_ID
 
 UNREAD: Final = Counter(
     "olo_payloads_unread",

@@ -12,7 +12,7 @@ from olo_common.changing_files import ChangingFiles
 from olo_common.errors import StartupError
 from olo_common.logs import logger
 from olo_common.metrics import Counter
-from olo_contracts.payload_keys import PayloadKeysInvalid, keys_of
+from olo_common.payload_key_lines import PayloadKeysInvalid, keys_of
 
 KEY_RELOADS: Final = Counter(
     "olo_payload_key_reloads",

@@ -13,6 +13,8 @@ from temporalio.client import (
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -32,17 +34,34 @@ class TemporalSyncStarter:
         self._client = client
 
     async def keep(self, source: Source) -> None:
-        """Makes its schedule, unless there is one."""
-        try:
-            await self._client.create_schedule(source.workflow_id, _schedule(source), rpc_timeout=_CALL_TIMEOUT)
-        except ScheduleAlreadyRunningError:
+        """See `ports.SyncStarter`."""
+
+        def renewed(known: ScheduleUpdateInput) -> ScheduleUpdate:
+            # An operator may have changed the rest.
+            known.description.schedule.action = _schedule(source).action
+            return ScheduleUpdate(known.description.schedule)
+
+        if await self._made(source):
             return
+        try:
+            handle = self._client.get_schedule_handle(source.workflow_id)
+            await handle.update(renewed, rpc_timeout=_CALL_TIMEOUT)
         except (RPCError, RuntimeError) as error:
             raise _away() from error
 
+    async def _made(self, source: Source) -> bool:
+        """Makes the schedule; false: there is one."""
+        try:
+            await self._client.create_schedule(source.workflow_id, _schedule(source), rpc_timeout=_CALL_TIMEOUT)
+        except ScheduleAlreadyRunningError:
+            return False
+        except (RPCError, RuntimeError) as error:
+            raise _away() from error
+        return True
+
     async def start(self, source: Source, *, after_running: bool) -> None:
         """Starts it now; where it runs, `after_running` starts it once more afterwards."""
-        await self.keep(source)
+        await self._made(source)
         overlap = ScheduleOverlapPolicy.BUFFER_ONE if after_running else ScheduleOverlapPolicy.SKIP
         try:
             handle = self._client.get_schedule_handle(source.workflow_id)

@@ -9,9 +9,11 @@ import typer
 
 from olo_client.cli.options import AsJson
 from olo_client.cli.output import write_json, write_table
-from olo_client.payload_key_file import PayloadKeyFileError, created, ids_of, used
+from olo_local.payload_key_file import PayloadKeyFileError, created, ids_of, used
 
-app = typer.Typer(help="The keys that encrypt prompts and answers in Temporal: a file.", no_args_is_help=True)
+app = typer.Typer(
+    name="payload-keys", help="The keys that encrypt prompts and answers in Temporal: a file.", no_args_is_help=True
+)
 
 File = Annotated[
     Path,

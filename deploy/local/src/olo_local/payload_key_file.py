@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from olo_client.private_files import held, write_private
-from olo_contracts.payload_keys import KEY_ID, PayloadKeysInvalid, keys_of, new_id, new_line
+from olo_common.payload_key_lines import KEY_ID, PayloadKeysInvalid, keys_of, new_id, new_line
 
 _HEAD = "# Keys of payloads: the first encrypts, all decrypt. Whoever has this file reads every prompt and answer.\n"
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from olo_client.cli import program as cli
-from olo_client.payload_key_file import PayloadKeyFileError, created, ids_of, used
-from olo_contracts.payload_keys import keys_of
+from olo_common.payload_key_lines import keys_of
+from olo_local.payload_key_file import PayloadKeyFileError, created, ids_of, used
 
 
 def test_keys_are_made_used_and_listed(tmp_path: Path, capsys: Any) -> None:

@@ -82,6 +82,8 @@ DASHBOARDS = (
             ),
             _rates("Events lost", "olo_nats_messages_dropped_total", "cause"),
             _rates("Certificates read anew", "olo_tls_reloads_total", "use, outcome"),
+            _rates("Payload keys read anew", "olo_payload_key_reloads_total", "outcome"),
+            _rates("Payloads that could not be read", "olo_payloads_unread_total", "part, reason"),
         ),
     ),
     Dashboard(

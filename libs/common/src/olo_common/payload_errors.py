@@ -55,7 +55,6 @@ class PayloadUnreadable(OloError):
     """A payload that is there cannot be read with the keys of this process as they are now."""
 
     code = ErrorCode.UNAVAILABLE
-    reason = "payload_unreadable"
 
     def __init__(self, message: str, key_id: str = "") -> None:
         super().__init__(message, retry_after=5.0, metadata={"key_id": key_id} if key_id else None)

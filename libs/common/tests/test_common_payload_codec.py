@@ -236,6 +236,8 @@ async def test_the_loop_does_not_stand_still_for_what_is_large(keys: Path, monke
         ("first c2hvcnQ=", "line 1: the key must be 32 bytes in base64"),
         ("first ?", "line 1: the key must be 32 bytes in base64"),
     ],
+    # Keys are drawn, and tests that run side by side want the same names.
+    ids=["empty", "comment", "no-key", "more", "twice", "id", "short", "no-base64"],
 )
 def test_what_a_file_of_keys_cannot_hold(text: str, problem: str) -> None:
     with pytest.raises(PayloadKeysInvalid, match=problem) as caught:

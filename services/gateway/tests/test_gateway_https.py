@@ -25,7 +25,7 @@ PATIENCE = 30.0
 
 @pytest.fixture(autouse=True)
 def _look_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("olo_common.tls.LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("olo_common.changing_files.LOOK_SECONDS", 0.0)
 
 
 async def _scheme(request: Request) -> PlainTextResponse:

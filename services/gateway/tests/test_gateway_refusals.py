@@ -10,8 +10,6 @@ from unittest.mock import Mock
 
 import grpc
 import pytest
-from olo_gateway.rpc_guard import KeyInterceptor
-from olo_gateway.servicer import GatewayServicer
 
 from olo.gateway.v1.gateway_service_pb2 import DESCRIPTOR as GATEWAY_FILE
 from olo.gateway.v1.gateway_service_pb2 import ChatStreamRequest
@@ -33,6 +31,8 @@ from olo_gateway.access.records import records_of
 from olo_gateway.adapters.in_memory import InMemoryRuns, InMemoryTokenStreams
 from olo_gateway.chats import Chats
 from olo_gateway.errors import Overloaded
+from olo_gateway.rpc.guard import KeyInterceptor
+from olo_gateway.rpc.servicer import GatewayServicer
 from olo_gateway.runs.admission.admission import Admission, Applicant
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.order import ChatOrder, Role, Turn

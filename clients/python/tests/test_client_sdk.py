@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc.status_pb2 import Status
 
 from olo.gateway.v1.gateway_service_pb2 import CancelRunRequest, ChatStreamResponse, RunStarted, TextDelta
 from olo.gateway.v1.gateway_service_pb2_grpc import add_GatewayServiceServicer_to_server
@@ -24,6 +25,7 @@ from olo_client import (
     TimeoutError,
     UnavailableError,
 )
+from olo_client.errors import error_from_rpc
 from olo_testing.ports import free_port
 
 from .conftest import FakeGateway
@@ -294,3 +296,11 @@ def test_pauses_grow_but_not_for_ever() -> None:
     pauses = [retries.pause_after(away) for _ in range(12)]
     assert pauses[0] < 0.3
     assert 2.0 < pauses[-1] < 4.0
+
+
+@pytest.mark.parametrize("details", [Status(code=3, message="a: b").SerializeToString(), b"\xff\xff"])
+def test_the_details_of_another_end_than_that_of_the_call_are_no_crash(details: bytes) -> None:
+    trailers = grpc.aio.Metadata(("grpc-status-details-bin", details))
+    cut = grpc.aio.AioRpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.aio.Metadata(), trailers, details="too large")
+    error = error_from_rpc(cut, "there:1")
+    assert (error.reason, error.message) == ("resource_exhausted", "too large")

@@ -13,7 +13,7 @@ from olo_common.errors import ErrorCode, InvalidField, OloError, RemoteError, Un
 from olo_common.failures import from_failure, to_application_error
 from olo_common.grpc_client import call, channel
 from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor
-from olo_common.rpc_status import from_rpc_error
+from olo_common.rpc_status import from_rpc_error, to_status
 from olo_testing.ports import free_port
 
 ROWS = [
@@ -89,6 +89,36 @@ async def test_every_code_comes_back_whole(
         "a.b",
         2.5,
         {"limit": "7"},
+    )
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "語", "🙂", "\ud800", "%"])
+async def test_an_error_of_many_words_keeps_its_code_and_its_reason(
+    failing: tuple[Failing, health_pb2_grpc.HealthStub], letter: str
+) -> None:
+    servicer, stub = failing
+    long = letter * 20_000
+    facts = {f"{number}{long}": long for number in range(50)}
+    code = ErrorCode.FAILED_PRECONDITION
+    servicer.error = RemoteError(code, "some_reason", long, field=long, retry_after=2.5, metadata=facts)
+    with pytest.raises(OloError) as caught:
+        await call(stub.Check, health_pb2.HealthCheckRequest(), peer="the test", timeout=5)
+    got = caught.value
+    assert (got.code, got.reason, got.retry_after) == (code, "some_reason", 2.5)
+    assert got.message in long.replace("\ud800", "?")
+    assert len(got.message.encode()) > 690
+    assert got.field
+
+
+@pytest.mark.parametrize("details", [to_status(InvalidField("a", "b")).SerializeToString(), b"\xff\xff"])
+def test_the_details_of_another_end_than_that_of_the_call_are_no_crash(details: bytes) -> None:
+    trailers = grpc.aio.Metadata(("grpc-status-details-bin", details))
+    cut = grpc.aio.AioRpcError(grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.aio.Metadata(), trailers, details="too large")
+    error = from_rpc_error(cut, peer="the router")
+    assert (error.code, error.reason, error.message) == (
+        ErrorCode.RESOURCE_EXHAUSTED,
+        "resource_exhausted",
+        "too large",
     )
 
 

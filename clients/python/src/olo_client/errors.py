@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
@@ -135,7 +136,11 @@ def error_from_rpc(error: Any, target: str) -> OloError:
     kind = _CLASSES.get(code, OloError)
     reason, field, retry_after = code.name.lower(), None, None
     metadata: dict[str, str] = {}
-    status = rpc_status.from_call(error) if error.trailing_metadata() else None
+    try:
+        status = rpc_status.from_call(error) if error.trailing_metadata() else None
+    except (ValueError, DecodeError):
+        # Whoever stands between has ended the call in its own way, and left the details of another end.
+        status = None
     for detail in status.details if status is not None else ():
         info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
         if detail.Unpack(info):

@@ -17,25 +17,12 @@ from typing import Any, Final
 import yaml
 from pydantic_settings import BaseSettings
 
-from olo_embed_worker.settings import EmbedWorkerSettings
-from olo_gateway.settings import GatewaySettings
 from olo_llm_worker.commands import Quantization
-from olo_llm_worker.settings import LlmWorkerSettings
-from olo_registry.settings import RegistrySettings
-from olo_retrieval.settings import RetrievalSettings
-from olo_router.settings import RouterSettings
+from olo_local.services import SERVICES
 
 Schema = dict[str, Any]
 
 CHARTS: Final = Path(__file__).parent
-SERVICES: Final[Mapping[str, type[BaseSettings]]] = {
-    "gateway": GatewaySettings,
-    "registry": RegistrySettings,
-    "router": RouterSettings,
-    "retrieval": RetrievalSettings,
-    "llm-worker": LlmWorkerSettings,
-    "embed-worker": EmbedWorkerSettings,
-}
 UMBRELLA: Final = "olo"
 BY_THE_CHART: Final = (
     *("_HOST", "_PORT", "_DRAIN_SECONDS", "_GRACE_SECONDS", "_TARGET", "_INSTANCE_ID", "_ADVERTISED_ADDRESS"),

@@ -7,25 +7,11 @@ from collections.abc import Mapping
 from markdown import code, page, table
 from pydantic_settings import BaseSettings
 
-from olo_common.settings import ServiceSettings, variables
-from olo_embed_worker.settings import EmbedWorkerSettings
-from olo_gateway.settings import GatewaySettings
-from olo_llm_worker.settings import LlmWorkerSettings
+from olo_common.settings import variables
+from olo_local.services import SERVICES
 from olo_local.settings import LocalSettings
-from olo_registry.settings import RegistrySettings
-from olo_retrieval.settings import RetrievalSettings
-from olo_router.settings import RouterSettings
 
-PROGRAMS: Mapping[str, type[BaseSettings]] = {
-    "gateway": GatewaySettings,
-    "registry": RegistrySettings,
-    "router": RouterSettings,
-    "retrieval": RetrievalSettings,
-    "llm-worker": LlmWorkerSettings,
-    "embed-worker": EmbedWorkerSettings,
-    "local stack": LocalSettings,
-}
-_SERVICES = {name for name, each in PROGRAMS.items() if issubclass(each, ServiceSettings)}
+PROGRAMS: Mapping[str, type[BaseSettings]] = {**SERVICES, "local stack": LocalSettings}
 _MADE_AT_START = {
     "OLO_LOCAL_ROOT": "the checkout",
     "OLO_LLM_WORKER_INSTANCE_ID": "host and random",
@@ -55,7 +41,7 @@ def _shared(readers: Mapping[tuple[str, str, str], list[str]]) -> str:
     rows = []
     for row, told in readers.items():
         if len(told) > 1:
-            by = "every service" if set(told) >= _SERVICES else ", ".join(told)
+            by = "every service" if set(told) >= SERVICES.keys() else ", ".join(told)
             rows.append((*_cells(row), by))
     return table(("variable", "default", "", "read by"), sorted(rows))
 

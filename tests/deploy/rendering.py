@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,27 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from olo_common.settings import ServiceSettings, variables
-from olo_embed_worker.settings import EmbedWorkerSettings
-from olo_gateway.settings import GatewaySettings
-from olo_llm_worker.settings import LlmWorkerSettings
-from olo_registry.settings import RegistrySettings
-from olo_retrieval.settings import RetrievalSettings
-from olo_router.settings import RouterSettings
+from olo_common.settings import variables
+from olo_local.services import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 CHARTS = ROOT / "deploy/charts"
 HELM = ROOT / ".tools/helm"
 NAMESPACE = "models"
 CASES = sorted(path.name.removesuffix("-values.yaml") for path in (CHARTS / "olo/ci").glob("*-values.yaml"))
-SERVICES: Mapping[str, type[ServiceSettings]] = {
-    "gateway": GatewaySettings,
-    "registry": RegistrySettings,
-    "router": RouterSettings,
-    "retrieval": RetrievalSettings,
-    "llm-worker": LlmWorkerSettings,
-    "embed-worker": EmbedWorkerSettings,
-}
 needs_helm = pytest.mark.skipif(not HELM.exists(), reason="helm is not installed: make .tools/helm")
 
 Manifest = dict[str, Any]

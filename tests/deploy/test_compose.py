@@ -13,28 +13,17 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic_settings import BaseSettings
 
-from olo_common.settings import variables
+from olo_common.settings import ServiceSettings, variables
 from olo_common.temporal_dev_server import dev_server_command
-from olo_embed_worker.settings import EmbedWorkerSettings
-from olo_gateway.settings import GatewaySettings
-from olo_llm_worker.settings import LlmWorkerSettings
-from olo_registry.settings import RegistrySettings
-from olo_retrieval.settings import RetrievalSettings
-from olo_router.settings import RouterSettings
+from olo_local.services import SERVICES
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "deploy" / "compose"
-SETTINGS: dict[str, type[BaseSettings]] = {
-    "gateway": GatewaySettings,
-    "registry": RegistrySettings,
-    "router": RouterSettings,
-    "retrieval": RetrievalSettings,
-    "llm-worker": LlmWorkerSettings,
-    "llm-worker-mini": LlmWorkerSettings,
-    "llm-worker-gpu": LlmWorkerSettings,
-    "embed-worker": EmbedWorkerSettings,
+SETTINGS: dict[str, type[ServiceSettings]] = {
+    **SERVICES,
+    "llm-worker-mini": SERVICES["llm-worker"],
+    "llm-worker-gpu": SERVICES["llm-worker"],
 }
 METRICS = {
     "gateway": 9101,
@@ -70,7 +59,7 @@ def compose(name: str) -> dict[str, Any]:
 FILES = {
     name: compose(name) for name in ("compose.yaml", "compose.local.yaml", "compose.tls.yaml", "compose.encrypted.yaml")
 }
-SERVICES: dict[str, dict[str, Any]] = FILES["compose.yaml"]["services"]
+PARTS: dict[str, dict[str, Any]] = FILES["compose.yaml"]["services"]
 
 
 def environments(service: str) -> dict[str, str]:
@@ -95,7 +84,7 @@ def test_each_variable_is_a_setting_of_its_service_and_holds_a_value_it_takes(
     assert told.keys() <= known.keys()
     for document in FILES.values():
         told = document["services"].get(service, {}).get("environment", {})
-        for name, value in (SERVICES[service]["environment"] | told).items():
+        for name, value in (PARTS[service]["environment"] | told).items():
             monkeypatch.setenv(name, without_variables(value))
         settings = SETTINGS[service]()
         assert settings.model_dump()["host"] == "0.0.0.0"
@@ -117,7 +106,7 @@ def test_ports_are_those_of_the_design(service: str) -> None:
 
 def test_the_health_check_reads_the_settings_of_tls() -> None:
     asked = set(re.findall(r"OLO_TLS_[A-Z_]+", (ROOT / "deploy/images/healthy.sh").read_text()))
-    assert asked <= {name for name, *_ in variables(RouterSettings)}
+    assert asked <= {name for name, *_ in variables(SERVICES["router"])}
     assert asked <= environments("router").keys()
 
 
@@ -150,9 +139,9 @@ def test_only_loopback_is_published() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published.values())
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", PARTS)
 def test_each_container_is_confined(name: str) -> None:
-    service = SERVICES[name]
+    service = PARTS[name]
     assert service["read_only"] is (name not in WRITES_ITS_ROOT)
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -224,7 +213,7 @@ def test_who_is_waited_for_is_there_and_can_be_waited_for(file: str) -> None:
                 assert how["condition"] == "service_completed_successfully", (name, needed)
             else:
                 assert how["condition"] == "service_healthy", (name, needed)
-                assert "healthcheck" in SERVICES[needed]
+                assert "healthcheck" in PARTS[needed]
 
 
 def test_temporal_is_told_what_the_local_stack_tells_it() -> None:
@@ -251,13 +240,13 @@ def test_prometheus_asks_every_service_and_reads_the_rules() -> None:
     (job,) = document["scrape_configs"]
     asked = {name: entry["port"] for entry in job["dns_sd_configs"] for name in entry["names"]}
     assert asked == METRICS | dict.fromkeys(("llm-worker-mini", "llm-worker-gpu"), METRICS["llm-worker"])
-    mounted = [volume for volume in SERVICES["prometheus"]["volumes"] if "rules" in volume]
+    mounted = [volume for volume in PARTS["prometheus"]["volumes"] if "rules" in volume]
     assert document["rule_files"] == [mounted[0].split(":")[1]]
 
 
 def test_grafana_finds_the_dashboards_and_their_source() -> None:
     provider = yaml.safe_load((HERE / "grafana/dashboards/olo.yaml").read_text())["providers"][0]
-    folders = [volume.split(":")[1] for volume in SERVICES["grafana"]["volumes"]]
+    folders = [volume.split(":")[1] for volume in PARTS["grafana"]["volumes"]]
     assert provider["options"]["path"] in folders
     source = yaml.safe_load((HERE / "grafana/datasources/prometheus.yaml").read_text())["datasources"][0]
     assert source["url"] == "http://prometheus:9090"

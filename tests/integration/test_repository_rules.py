@@ -10,16 +10,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from pydantic_settings import BaseSettings
 
 from olo_common.log_fields import FIELDS
 from olo_common.settings import variables
-from olo_embed_worker.settings import EmbedWorkerSettings
-from olo_gateway.settings import GatewaySettings
-from olo_llm_worker.settings import LlmWorkerSettings
-from olo_registry.settings import RegistrySettings
-from olo_retrieval.settings import RetrievalSettings
-from olo_router.settings import RouterSettings
+from olo_local.services import SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = (
@@ -51,14 +45,6 @@ COMPOSED_AT_IMPORT = ("clients/python/src/olo_client/cli/",)
 RUN_BY_ALEMBIC = "migrations/env.py"
 NO_CORES = {"adapters", "http", "rpc", "ports", "workflows", "migrations", "model_directory", "upstream"}
 """Folders of services that are edges, workflows, adapters or ports, or make models out of files."""
-SETTINGS: tuple[type[BaseSettings], ...] = (
-    GatewaySettings,
-    RegistrySettings,
-    RouterSettings,
-    RetrievalSettings,
-    LlmWorkerSettings,
-    EmbedWorkerSettings,
-)
 
 
 def relative(path: Path) -> str:
@@ -160,8 +146,12 @@ def test_each_core_is_held_to_be_pure() -> None:
     assert cores <= pure
 
 
+def test_every_service_is_among_the_services() -> None:
+    assert SERVICES.keys() == {path.parent.name for path in ROOT.glob("services/*/pyproject.toml")}
+
+
 def test_every_setting_says_what_it_is_for() -> None:
-    silent = [name for settings in SETTINGS for name, _, meaning in variables(settings) if not meaning]
+    silent = [name for settings in SERVICES.values() for name, _, meaning in variables(settings) if not meaning]
     assert not silent
 
 

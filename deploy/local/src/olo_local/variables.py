@@ -14,23 +14,10 @@ from pydantic_settings import BaseSettings
 from olo_client.cli.options import TARGET
 from olo_client.cluster import DEFAULT_URL
 from olo_common.settings import variables
-from olo_embed_worker.settings import EmbedWorkerSettings
-from olo_gateway.settings import GatewaySettings
-from olo_llm_worker.settings import LlmWorkerSettings
+from olo_local.services import SERVICES
 from olo_local.settings import LocalSettings
-from olo_registry.settings import RegistrySettings
-from olo_retrieval.settings import RetrievalSettings
-from olo_router.settings import RouterSettings
 
-PARTS: Final[Mapping[str, type[BaseSettings]]] = {
-    "local stack": LocalSettings,
-    "gateway": GatewaySettings,
-    "registry": RegistrySettings,
-    "router": RouterSettings,
-    "retrieval": RetrievalSettings,
-    "llm-worker": LlmWorkerSettings,
-    "embed-worker": EmbedWorkerSettings,
-}
+PARTS: Final[Mapping[str, type[BaseSettings]]] = {"local stack": LocalSettings, **SERVICES}
 _CLIENT: Final = (
     ("OLO_TARGET", TARGET, "Host and port of the gateway that the command line asks."),
     ("OLO_TLS", "unset", "Whether the command line and the SDK speak TLS; unset: where OLO_TLS_CA_FILE is set."),

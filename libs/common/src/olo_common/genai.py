@@ -25,7 +25,6 @@ RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 USAGE_CACHED_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
-CONVERSATION_ID: Final = "gen_ai.conversation.id"
 DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
 EMBEDDING_DIMENSION: Final = "gen_ai.embeddings.dimension.count"
 

@@ -13,6 +13,7 @@ from olo_common.errors import OloError
 from olo_common.health import Health
 from olo_common.temporal import TEMPORAL_CONDITION
 from olo_gateway.http.cluster import schemas, views
+from olo_gateway.http.routing_answers import breakers_of
 from olo_gateway.ports import Backlogs, Fleet, Routing
 from olo_gateway.runs.admission.admission import Admission
 
@@ -90,7 +91,7 @@ class Cluster:
         return schemas.Performance(
             models=None if figures is None else [each for each in figures if each.instance_id is None],
             instances=None if figures is None else [each for each in figures if each.instance_id is not None],
-            breakers=None if router is None else views.breakers_of(router),
+            breakers=None if router is None else breakers_of(router),
         )
 
     async def queues(self) -> schemas.QueueStatus:

@@ -7,10 +7,9 @@ from typing import Final, Literal, TypeAlias
 
 from olo.common.v1 import common_pb2
 from olo.registry.v1 import registry_service_pb2 as registry
-from olo.router.v1.router_service_pb2 import BreakerState, GetStatusResponse
+from olo.router.v1.router_service_pb2 import GetStatusResponse
 from olo_common.durations import seconds_of
 from olo_gateway.http.cluster import schemas
-from olo_gateway.http.routing_schemas import BreakerStatus
 from olo_gateway.ports import Backlog
 
 _State: TypeAlias = Literal["ready", "draining", "quarantined", "unknown"]
@@ -98,21 +97,6 @@ def measured(measurement: registry.Measurement) -> schemas.Measured:
         error_rate=measurement.error_rate,
         tokens_per_second=measurement.throughput,
     )
-
-
-def breakers_of(status: GetStatusResponse) -> list[BreakerStatus]:
-    """The circuit breakers."""
-    return [
-        BreakerStatus(
-            model_id=each.model_id,
-            instance_id=each.instance_id or None,
-            state=BreakerState.Name(each.state).removeprefix("BREAKER_STATE_").lower(),
-            failures=each.failures,
-            open_for=round(seconds_of(each.open_for), 3),
-            last_failure=each.last_failure,
-        )
-        for each in status.breakers
-    ]
 
 
 def queues_of(models: Sequence[registry.Model], backlogs: Mapping[str, Backlog | None]) -> list[schemas.Queue]:

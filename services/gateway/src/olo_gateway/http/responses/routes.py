@@ -39,7 +39,12 @@ _STREAMED: Final[dict[int | str, dict[str, Any]]] = {
 def response_routes(chats: Chats, responses: Responses, pace: StreamPace) -> APIRouter:
     """The routes of responses."""
     router = APIRouter(route_class=StrictRoute, tags=["responses"])
+    _answering_routes(router, chats, responses, pace)
+    _stored_routes(router, responses)
+    return router
 
+
+def _answering_routes(router: APIRouter, chats: Chats, responses: Responses, pace: StreamPace) -> None:
     @router.post(
         "/v1/responses",
         response_model=Response,
@@ -89,6 +94,8 @@ def response_routes(chats: Chats, responses: Responses, pace: StreamPace) -> API
         events = chats.follow(run_id, ResumePoint(0))
         return await until_hang_up(request, streamed(events, encoder, pace, at_once=True))
 
+
+def _stored_routes(router: APIRouter, responses: Responses) -> None:
     @router.post(
         "/v1/responses/{response_id}/cancel",
         summary="Cancel a response",
@@ -116,19 +123,19 @@ def response_routes(chats: Chats, responses: Responses, pace: StreamPace) -> API
         after: Annotated[str | None, Query(description="The id of the item before the first one.")] = None,
     ) -> InputItems:
         items = answers.input_items(await responses.get(answers.run_id_of(response_id)))
-        if order == "desc":
-            items.reverse()
-        if after is not None:
-            ids = [item["id"] for item in items]
-            if after not in ids:
-                raise InvalidField("after", "this response has no such item")
-            items = items[ids.index(after) + 1 :]
-        page = items[:limit]
-        return InputItems(
-            data=page,
-            first_id=page[0]["id"] if page else None,
-            last_id=page[-1]["id"] if page else None,
-            has_more=len(items) > len(page),
-        )
+        return _page(items if order == "asc" else items[::-1], limit, after)
 
-    return router
+
+def _page(items: list[dict[str, Any]], limit: int, after: str | None) -> InputItems:
+    if after is not None:
+        ids = [item["id"] for item in items]
+        if after not in ids:
+            raise InvalidField("after", "this response has no such item")
+        items = items[ids.index(after) + 1 :]
+    page = items[:limit]
+    return InputItems(
+        data=page,
+        first_id=page[0]["id"] if page else None,
+        last_id=page[-1]["id"] if page else None,
+        has_more=len(items) > len(page),
+    )

@@ -13,6 +13,7 @@ from olo_common.errors import Unavailable
 from olo_gateway.adapters.object_directory import ObjectDirectory
 from olo_gateway.batch_calls import Batches
 from olo_gateway.batch_records import BatchRecords
+from olo_gateway.batches.desk import Desk, Row
 from olo_gateway.batches.order import BatchOrder
 from olo_gateway.errors import BatchConflict, BatchNotFound
 from olo_gateway.files.shelf import FileDraft, Shelf
@@ -139,6 +140,40 @@ async def test_a_batch_that_has_ended_before_its_creator_gave_up_keeps_its_resul
         await world.batches.create("t", order)
     monkeypatch.undo()
     assert (await world.batches.create("t", order)).output_file_id == "file-1"
+
+
+@pytest.mark.parametrize("read", [0, 16])
+async def test_results_that_are_read_while_the_batch_ends_are_those_of_its_files(
+    world: World, monkeypatch: pytest.MonkeyPatch, read: int
+) -> None:
+    batch = await world.batches.create("t", await world.order())
+    desk = Desk(world.objects, "t", batch.batch_id)
+    for line in range(20):
+        await desk.put(Row(line, succeeded=True), b"row\n")
+    content, seen = Desk.content, 0
+
+    async def end_meanwhile(self: Desk, row: Row) -> bytes:
+        nonlocal seen
+        seen += 1
+        if seen == read + 1:
+
+            async def output() -> AsyncIterator[bytes]:
+                yield b"row\n" * 20
+
+            await world.shelf.write("t", FileDraft("out", "batch_output", file_id="file-1"), output())
+            await world.runs.finish(batch.batch_id)
+            await desk.clear()
+        return await content(self, row)
+
+    monkeypatch.setattr(Desk, "content", end_meanwhile)
+    got: list[bytes] = []
+    try:
+        async for piece in world.batches.results("t", batch.batch_id):
+            got.append(piece)
+    except Unavailable:
+        assert 0 < len(got) < 20
+        got = [piece async for piece in world.batches.results("t", batch.batch_id)]
+    assert b"".join(got) == b"row\n" * 20
 
 
 async def test_what_was_never_begun_leaves_no_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,7 @@ async def test_a_date_to_retry_after_is_understood(stub: Any, openai: OpenAIEngi
             "11",
             "1000",
         ),
+        ({"error": {"message": f"the context length is {'7' * 5000}, or {'7,' * 3000}", "code": 400}}, "11", "1000"),
         (openai_error("too large", type="exceed_context_size_error", n_prompt_tokens=99, n_ctx=64), "99", "64"),
         (
             {

@@ -22,7 +22,7 @@ from olo_gateway.batches.desk import Desk
 from olo_gateway.batches.lines import LineInvalid, read, split
 from olo_gateway.batches.order import INPUT_PURPOSE, BatchOrder, accepted, is_batch_id, new_batch_id
 from olo_gateway.batches.results import Endpoint
-from olo_gateway.errors import BatchConflict, BatchEnded, BatchNotFound
+from olo_gateway.errors import BatchConflict, BatchEnded, BatchNotFound, ObjectMissing
 from olo_gateway.files.objects import ObjectStore
 from olo_gateway.files.shelf import Shelf
 from olo_gateway.ports import BatchRuns
@@ -126,18 +126,37 @@ class Batches:
         Raises:
             BatchNotFound: The tenant has no such batch.
         """
-        batch = await self.get(tenant, batch_id)
-        if batch.status in ENDED:
-            for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
-                async with aclosing(self._shelf.read(tenant, file_id)) as pieces:
-                    async for piece in pieces:
-                        yield piece
+        batch, began = await self.get(tenant, batch_id), False
+        if batch.status not in ENDED:
+            async with aclosing(self._rows(tenant, batch_id)) as rows:
+                async for row in rows:
+                    began = True
+                    yield row
+            # One that has just ended has its rows in its files.
+            batch = await self.get(tenant, batch_id)
+        if began or batch.status not in ENDED:
             return
-        desk = Desk(self._objects, tenant, batch_id)
-        rows = sorted(await desk.rows(), key=lambda row: (not row.succeeded, row.line))
-        async with aclosing(desk.contents(rows)) as contents:
-            async for content in contents:
-                yield content
+        for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
+            async with aclosing(self._shelf.read(tenant, file_id)) as pieces:
+                async for piece in pieces:
+                    yield piece
+
+    async def _rows(self, tenant: str, batch_id: str) -> AsyncGenerator[bytes, None]:
+        """The rows of a batch that runs; none where it has just ended.
+
+        Raises:
+            Unavailable: It has ended while they were read.
+        """
+        desk, began = Desk(self._objects, tenant, batch_id), False
+        try:
+            rows = sorted(await desk.rows(), key=lambda row: (not row.succeeded, row.line))
+            async with aclosing(desk.contents(rows)) as contents:
+                async for content in contents:
+                    began = True
+                    yield content
+        except ObjectMissing:
+            if began:
+                raise Unavailable("the batch has ended meanwhile; read its results again", retry_after=1.0) from None
 
     async def _check_input(self, tenant: str, order: BatchOrder) -> None:
         file = await self._shelf.get(tenant, order.input_file_id, "input_file_id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,7 @@ class RoutedInstances:
         self._router = router
         self._tls = tls
         self._channels: OrderedDict[str, grpc.aio.Channel] = OrderedDict()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def candidates(self, model_type: ModelType, model: str, most: int = 1) -> Sequence[Candidate]:
         """Models that may answer, with the address of an instance each, the best first; at least one."""
@@ -51,10 +53,16 @@ class RoutedInstances:
         channel = self._channels.pop(address, None) or open_channel(address, self._tls)
         self._channels[address] = channel
         if len(self._channels) > _MAX_CHANNELS:
-            await self._channels.popitem(last=False)[1].close(grace=CALL_SECONDS)
+            # Beside the call that needed the room: this waits for the calls that the other channel still has.
+            closing = asyncio.create_task(self._channels.popitem(last=False)[1].close(grace=CALL_SECONDS))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
         return channel
 
     async def close(self) -> None:
         """Closes the channels."""
         while self._channels:
             await self._channels.popitem()[1].close()
+        for closing in list(self._closing):
+            closing.cancel()
+            await asyncio.wait({closing})

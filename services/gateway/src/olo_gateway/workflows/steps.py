@@ -18,9 +18,11 @@ STEP_TIMEOUT: Final = timedelta(seconds=6)
 STEPS_TIMEOUT: Final = timedelta(seconds=30)
 """How long the tries of a step may always take together: a peer that is being restarted on a busy machine is back by
 then. A run with more time waits for half of what it has left: several peers may be replaced one after the other."""
-STEP_RETRY: Final = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=2), maximum_attempts=0
-)
+FIRST_PAUSE: Final = timedelta(milliseconds=200)
+LONGEST_PAUSE: Final = timedelta(seconds=2)
+"""Between two tries, in runs of minutes."""
+MOST_TRIES: Final = 1000
+"""Of a step, about: each is some events, of which a history may have 51,200. In runs of hours the pauses are longer."""
 STEP_SLOT: Final = timedelta(milliseconds=1)
 """Longer pauses between tries are timers, and these are all pauses: a run that waits for a peer must not hold a slot of
 the worker meanwhile, or those whose answers are there already cannot end."""
@@ -61,6 +63,12 @@ def time_of_tries(left: timedelta, patience: timedelta | None) -> timedelta:
     return min(left, max(STEPS_TIMEOUT, left / 2) if patience is None else patience)
 
 
+def retry_of(together: timedelta) -> RetryPolicy:
+    """How a step is tried again whose tries may take so long together."""
+    longest = max(LONGEST_PAUSE, together / MOST_TRIES)
+    return RetryPolicy(initial_interval=FIRST_PAUSE, maximum_interval=longest, maximum_attempts=0)
+
+
 async def step(
     name: str,
     arguments: Sequence[Any],
@@ -80,14 +88,15 @@ async def step(
     Raises:
         OloError: Why it has failed for good.
     """
+    together = time_of_tries(deadline.left(), patience)
     try:
         result: R = await workflow.execute_local_activity(
             name,
             args=arguments,
             result_type=result_type,
             start_to_close_timeout=STEP_TIMEOUT,
-            schedule_to_close_timeout=time_of_tries(deadline.left(), patience),
-            retry_policy=STEP_RETRY,
+            schedule_to_close_timeout=together,
+            retry_policy=retry_of(together),
             local_retry_threshold=STEP_SLOT,
         )
     except FailureError as error:

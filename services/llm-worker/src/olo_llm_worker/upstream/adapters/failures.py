@@ -39,7 +39,8 @@ _CONTEXT_CODES: Final = ("context_length_exceeded", "exceed_context_size_error")
 _CONTEXT_WORDS: Final = re.compile(
     r"maximum context length|maximum model length|prompt is too long|context (?:size|window|length)", re.IGNORECASE
 )
-_NUMBERS: Final = re.compile(r"\d[\d,]*")
+_NUMBERS: Final = re.compile(r"[0-9][0-9,]{0,15}")
+"""Python reads no number of thousands of digits, which an upstream may well send."""
 
 
 def failure_of(

@@ -16,6 +16,7 @@ BENCHMARKS = (
     "durable_chat",
     "cpu_by_part",
     "durable_path",
+    "durable_layers",
     "stream_latency",
     "chunk_publishing",
     "concurrency",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from tests.bench import path_page
 from tests.bench.table import (
     PAGE,
     Figures,
@@ -182,8 +183,9 @@ ROWS: Final = (
 
 
 def main() -> None:
-    """Writes the table of all that has been measured."""
+    """Writes the table of all that has been measured, and those of the path of a request."""
     PAGE.write_text(written(PAGE.read_text(), markdown(measured(ROWS))))
+    path_page.main()
 
 
 if __name__ == "__main__":

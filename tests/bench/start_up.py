@@ -36,7 +36,7 @@ def main() -> None:
     rows: list[list[object]] = []
     bare = cpu_of("pass")
     for package in SERVICES:
-        cost = cpu_of(f"import {package}.app")
+        cost = cpu_of(f"import {package}.__main__")
         rows.append([package, "import_cpu_s", round(cost, 2), round(cost / bare, 1)])
         print(f"{package}: {cost:.2f} s of CPU to import, {cost / bare:.0f}x a bare interpreter")
     for name, told in WITHOUT_MODELS.items():

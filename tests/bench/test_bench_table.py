@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.bench import __main__ as bench
+from tests.bench import path_page
 from tests.bench.rows import MICROSECONDS, MORE_MILLISECONDS, PLAIN, ROWS, TIMES
 from tests.bench.table import (
     BEGIN,
@@ -38,6 +39,12 @@ def test_the_page_says_what_the_files_hold() -> None:
     page = PAGE.read_text()
 
     assert page == written(page, markdown(measured(ROWS))), "run: .venv/bin/python -m tests.bench.rows"
+
+
+def test_the_page_about_the_path_of_a_request_says_what_the_files_hold() -> None:
+    page = path_page.PAGE.read_text()
+
+    assert page == written(page, path_page.tables()), "run: .venv/bin/python -m tests.bench.rows"
 
 
 def test_every_row_is_of_a_benchmark_that_there_is() -> None:

@@ -43,6 +43,8 @@ DRAWERS = {"utils", "util", "helpers", "helper", "manager", "misc"}
 # The command line puts its programs together where they are defined, and Alembic runs its script.
 COMPOSED_AT_IMPORT = ("clients/python/src/olo_client/cli/",)
 RUN_BY_ALEMBIC = "migrations/env.py"
+IMPORTING_CONTEXTS = ("workflow.unsafe.imports_passed_through", "spared", "uncollected")
+"""What may be entered at import, around imports."""
 NO_CORES = {"adapters", "http", "rpc", "ports", "workflows", "migrations", "model_directory", "upstream"}
 """Folders of services that are edges, workflows, adapters or ports, or make models out of files."""
 
@@ -127,7 +129,7 @@ def _runs(node: ast.stmt) -> bool:
         case ast.With(items=[item]):
             only_imports = all(isinstance(each, ast.Import | ast.ImportFrom) for each in node.body)
             named = ast.unparse(item).partition("(")[0]
-            return not (only_imports and named in ("workflow.unsafe.imports_passed_through", "spared"))
+            return not (only_imports and named in IMPORTING_CONTEXTS)
         case ast.Expr() | ast.For() | ast.While() | ast.With() | ast.Try():
             return True
     return False

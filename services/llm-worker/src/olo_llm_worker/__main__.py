@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from olo_common.lifecycle import run_service
-from olo_llm_worker.app import running
-from olo_llm_worker.settings import LlmWorkerSettings
+from olo_common.uncollected import uncollected
+
+with uncollected():
+    from olo_common.lifecycle import run_service
+    from olo_llm_worker.app import running
+    from olo_llm_worker.settings import LlmWorkerSettings
 
 
 def main() -> None:

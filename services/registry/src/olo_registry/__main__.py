@@ -1,8 +1,11 @@
 """Runs the registry until it is told to stop."""
 
-from olo_common.lifecycle import run_service
-from olo_registry.app import running
-from olo_registry.settings import RegistrySettings
+from olo_common.uncollected import uncollected
+
+with uncollected():
+    from olo_common.lifecycle import run_service
+    from olo_registry.app import running
+    from olo_registry.settings import RegistrySettings
 
 
 def main() -> None:

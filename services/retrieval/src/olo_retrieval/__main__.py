@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from olo_common.lifecycle import run_service
-from olo_retrieval.app import running
-from olo_retrieval.settings import RetrievalSettings
+from olo_common.uncollected import uncollected
+
+with uncollected():
+    from olo_common.lifecycle import run_service
+    from olo_retrieval.app import running
+    from olo_retrieval.settings import RetrievalSettings
 
 
 def main() -> None:

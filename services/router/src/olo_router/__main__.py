@@ -1,8 +1,11 @@
 """Runs the router until it is told to stop."""
 
-from olo_common.lifecycle import run_service
-from olo_router.app import running
-from olo_router.settings import RouterSettings
+from olo_common.uncollected import uncollected
+
+with uncollected():
+    from olo_common.lifecycle import run_service
+    from olo_router.app import running
+    from olo_router.settings import RouterSettings
 
 
 def main() -> None:

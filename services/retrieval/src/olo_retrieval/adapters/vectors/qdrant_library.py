@@ -1,7 +1,7 @@
 """Qdrant's client library, without fastembed.
 
 Where that is installed, as it is beside an embed-worker, the client loads it, with ONNX Runtime and the hub's library,
-so as to embed texts itself. Nobody asks it to: a third of its CPU to import, and of its memory.
+so as to embed texts itself. Nobody asks it to; it would be a third of what the client costs to load.
 """
 
 from __future__ import annotations

@@ -11,40 +11,19 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from store_parts import EAST, KINDS, MINE, MODEL, NORTH, OTHERS, opened, piece, words
 
 from olo_common.errors import StartupError, Unavailable
 from olo_retrieval.adapters.vectors import edge, fake, qdrant, sqlite
-from olo_retrieval.adapters.vectors.fake import FakeStore
 from olo_retrieval.adapters.vectors.opening import open_vectors
 from olo_retrieval.adapters.vectors.points import IndexOptions, space_of
 from olo_retrieval.adapters.vectors.scope import condition_of
 from olo_retrieval.filters import METADATA, All, Any, Compare, Filter, Not, OneOf, Order, holds
 from olo_retrieval.ports import VectorStore
 from olo_retrieval.searching.fusion import fused_ranks
-from olo_retrieval.types import EmbeddingModel, Piece, Point, Selection, SparseVector, Vector
+from olo_retrieval.types import EmbeddingModel, HybridProbe, Point, Selection, SparseVector, Vector
 
-MODEL = EmbeddingModel("org/model:v1", 2)
-MINE = Selection("mine", "c1")
-OTHERS = [Selection("theirs", "c1"), Selection("mine", "c2")]
-EAST: Vector = [1.0, 0.0]
-NORTH: Vector = [0.0, 1.0]
-KINDS = ["fake", "memory", "edge", "sqlite"]
 STORES = {"fake": fake, "memory": qdrant, "edge": edge, "sqlite": sqlite}
-
-
-def piece(document_id: str, version: int = 1, index: int = 0, **metadata: str) -> Piece:
-    return Piece(document_id, version, index, 3, 9, "Title", "source.md", f"{document_id} {version} {index}", metadata)
-
-
-def words(*terms: int) -> SparseVector:
-    return SparseVector(terms, [1.0] * len(terms))
-
-
-async def opened(kind: str, directory: Path, stack: AsyncExitStack, options: IndexOptions) -> VectorStore:
-    if kind == "fake":
-        return FakeStore(options)
-    location = {"memory": "memory", "edge": f"edge:{directory}/vectors", "sqlite": f"sqlite:{directory}/v/vectors.db"}
-    return await stack.enter_async_context(open_vectors(location[kind], None, options))
 
 
 @pytest.fixture(params=KINDS)
@@ -95,7 +74,7 @@ async def test_a_hybrid_search_is_both_searches_fused_with_cosines(store: Vector
         sharing = await names(store, terms, limit=limit)
         expected = fused_ranks([near, sharing])
         for most in (1, limit, 2 * limit):
-            hits = await store.search_hybrid(MODEL, MINE, EAST, terms, limit, most=most)
+            hits = await store.search_hybrid(MODEL, MINE, HybridProbe(EAST, terms, limit, most))
             assert [hit.piece.document_id for hit in hits] == [name for name, _ in expected][:most]
             assert [hit.score for hit in hits] == pytest.approx([score for _, score in expected][:most])
             assert [hit.similarity for hit in hits] == pytest.approx(
@@ -106,10 +85,10 @@ async def test_a_hybrid_search_is_both_searches_fused_with_cosines(store: Vector
 
 async def test_the_vectors_of_a_hybrid_search(store: VectorStore) -> None:
     await store.upsert(MODEL, MINE, [Point(piece("a"), [0.6, 0.8], words(7)), Point(piece("b"), EAST)])
-    hits = await store.search_hybrid(MODEL, MINE, EAST, words(7), 1, most=2, with_vectors=True)
+    hits = await store.search_hybrid(MODEL, MINE, HybridProbe(EAST, words(7), 1, 2, with_vectors=True))
     vectors = {hit.piece.document_id: hit.vector for hit in hits}
     assert vectors == {"a": pytest.approx([0.6, 0.8], abs=1e-5), "b": pytest.approx(EAST, abs=1e-5)}
-    assert await store.search_hybrid(EmbeddingModel("none", 2), MINE, EAST, words(7), 1, most=2) == []
+    assert await store.search_hybrid(EmbeddingModel("none", 2), MINE, HybridProbe(EAST, words(7), 1, 2)) == []
 
 
 async def test_rare_terms_weigh_more(store: VectorStore) -> None:
@@ -167,7 +146,7 @@ async def _reaches_across(store: VectorStore) -> bool:
         for probe in (EAST, words(1)):
             if await names(store, probe, scope) != ["mine-c1"] or await store.count(MODEL, scope) != 1:
                 return True
-        if len(await store.search_hybrid(MODEL, scope, EAST, words(1), 10, most=20)) != 1:
+        if len(await store.search_hybrid(MODEL, scope, HybridProbe(EAST, words(1), 10, 20))) != 1:
             return True
         if len(await store.read(MODEL, scope)) != 1:
             return True

@@ -15,6 +15,7 @@ from olo_retrieval.types import (
     EmbeddingModel,
     Fetched,
     Hit,
+    HybridProbe,
     InputSide,
     Point,
     Ranking,
@@ -181,21 +182,11 @@ class VectorStore(Protocol):
         """
         ...
 
-    async def search_hybrid(
-        self,
-        model: EmbeddingModel,
-        selection: Selection,
-        dense: Vector,
-        sparse: SparseVector,
-        limit: int,
-        *,
-        most: int,
-        with_vectors: bool = False,
-    ) -> list[Hit]:
-        """Both searches in one visit: what each finds, at most `limit`, fused by ranks as `searching.fusion` says.
+    async def search_hybrid(self, model: EmbeddingModel, selection: Selection, probe: HybridProbe) -> list[Hit]:
+        """Both searches in one visit: what each finds, fused by ranks as `searching.fusion` says.
 
         Returns:
-            The `most` best, each with its cosine to the dense probe as `similarity`.
+            The best, each with its cosine to the dense probe as `similarity`.
         """
         ...
 

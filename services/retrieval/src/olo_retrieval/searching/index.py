@@ -10,7 +10,7 @@ from olo_retrieval.errors import SparseUnavailable
 from olo_retrieval.filters import Filter
 from olo_retrieval.ports import Embedder, VectorStore
 from olo_retrieval.searching.likeness import compared
-from olo_retrieval.types import Collection, Hit, InputSide, Ranking, SparseVector, Vector
+from olo_retrieval.types import Collection, Hit, HybridProbe, InputSide, Ranking, SparseVector, Vector
 
 _SPARE: Final = 4
 
@@ -68,9 +68,8 @@ class CollectionIndex:
         dense, sparse = await self._embedded_twice(text)
         # To rank takes less than to read what was ranked: the half is read, and some for versions that are not served.
         most = 2 * limit if self._whole else limit // 2 + _SPARE
-        hits = await self._vectors.search_hybrid(
-            self._model, self._selection, dense, sparse, limit, most=most, with_vectors=self._with_vectors
-        )
+        probe = HybridProbe(dense, sparse, limit, most, self._with_vectors)
+        hits = await self._vectors.search_hybrid(self._model, self._selection, probe)
         return Ranking(hits, len(hits) < min(limit, most))
 
     async def _embedded_twice(self, text: str) -> tuple[Vector, SparseVector]:

@@ -14,7 +14,7 @@ from olo_retrieval.types.documents import (
     VersionRef,
 )
 from olo_retrieval.types.points import Hit, Piece, Point, Ranking, Removal, Selection
-from olo_retrieval.types.vectors import EmbeddingModel, InputSide, SparseVector, Vector
+from olo_retrieval.types.vectors import EmbeddingModel, HybridProbe, InputSide, SparseVector, Vector
 
 __all__ = [
     "Collection",
@@ -24,6 +24,7 @@ __all__ = [
     "EmbeddingModel",
     "Fetched",
     "Hit",
+    "HybridProbe",
     "IngestProgress",
     "IngestStep",
     "InputSide",

@@ -18,6 +18,20 @@ class SparseVector:
     values: Sequence[float]
 
 
+@dataclass(frozen=True, slots=True)
+class HybridProbe:
+    """What a hybrid search asks a store for: both of its probes, and how much comes back."""
+
+    dense: Vector
+    sparse: SparseVector
+    limit: int
+    """What either search finds at most."""
+    most: int
+    """The best of both that are given."""
+    with_vectors: bool = False
+    """Whether every hit has its dense vector."""
+
+
 class InputSide(StrEnum):
     """On which side of a search a text stands."""
 

@@ -8,6 +8,7 @@ import fcntl
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Final, TextIO
@@ -17,6 +18,7 @@ import qdrant_edge as edge
 from olo_common.errors import StartupError
 from olo_retrieval.adapters.vectors.edge_filter import edge_filter
 from olo_retrieval.adapters.vectors.edge_search import EdgeSearch
+from olo_retrieval.adapters.vectors.edge_terms import EdgeTerms
 from olo_retrieval.adapters.vectors.points import (
     DENSE,
     SPARSE,
@@ -27,9 +29,10 @@ from olo_retrieval.adapters.vectors.points import (
     point_of,
     space_of,
 )
+from olo_retrieval.adapters.vectors.rarity import Rarity
 from olo_retrieval.adapters.vectors.scope import condition_of, corpus_of
 from olo_retrieval.adapters.vectors.threads import StoreThreads
-from olo_retrieval.types import EmbeddingModel, Hit, Point, Selection, SparseVector, Vector
+from olo_retrieval.types import EmbeddingModel, Hit, HybridProbe, Point, Selection, SparseVector, Vector
 
 _THREADS: Final = 4
 _UPSERT_BATCH: Final = 256
@@ -46,6 +49,7 @@ class EdgeStore:
         self._options = options
         self._shards: dict[str, edge.EdgeShard] = {}
         self._opening = Lock()
+        self._rarity = Rarity()
         self._changes: dict[str, int] = {}
         self._optimizing: set[asyncio.Task[bool]] = set()
 
@@ -55,9 +59,12 @@ class EdgeStore:
         def upsert() -> None:
             shard = self._shard(model, create=True)
             assert shard is not None
-            for start in range(0, len(points), _UPSERT_BATCH):
-                batch = [_record(scope, point) for point in points[start : start + _UPSERT_BATCH]]
-                shard.update(edge.UpdateOperation.upsert_points(batch))
+            try:
+                for start in range(0, len(points), _UPSERT_BATCH):
+                    batch = [_record(scope, point) for point in points[start : start + _UPSERT_BATCH]]
+                    shard.update(edge.UpdateOperation.upsert_points(batch))
+            finally:
+                self._written(model, scope)
 
         await self._threads.run(upsert)
         self._count_changes(model, len(points))
@@ -74,30 +81,17 @@ class EdgeStore:
         """The points of the selection that are nearest to the probe, best first."""
 
         def search() -> list[Hit]:
-            if (shard := self._shard(model)) is None:
-                return []
-            return EdgeSearch(shard, self._options, *self._filters(selection)).one(probe, limit, with_vectors)
+            searching = self._searching(model, selection)
+            return searching.one(probe, limit, with_vectors) if searching is not None else []
 
         return await self._threads.run(search)
 
-    async def search_hybrid(
-        self,
-        model: EmbeddingModel,
-        selection: Selection,
-        dense: Vector,
-        sparse: SparseVector,
-        limit: int,
-        *,
-        most: int,
-        with_vectors: bool = False,
-    ) -> list[Hit]:
+    async def search_hybrid(self, model: EmbeddingModel, selection: Selection, probe: HybridProbe) -> list[Hit]:
         """Both searches in one visit, fused by ranks."""
 
         def search() -> list[Hit]:
-            if (shard := self._shard(model)) is None:
-                return []
-            searching = EdgeSearch(shard, self._options, *self._filters(selection))
-            return searching.hybrid(dense, sparse, limit, most, with_vectors)
+            searching = self._searching(model, selection)
+            return searching.hybrid(probe) if searching is not None else []
 
         return await self._threads.run(search)
 
@@ -130,7 +124,10 @@ class EdgeStore:
         def delete() -> None:
             if (shard := self._shard(model)) is not None:
                 meant = edge_filter(condition_of(selection))
-                shard.update(edge.UpdateOperation.delete_points_by_filter(meant))
+                try:
+                    shard.update(edge.UpdateOperation.delete_points_by_filter(meant))
+                finally:
+                    self._written(model, selection)
 
         await self._threads.run(delete)
 
@@ -154,10 +151,19 @@ class EdgeStore:
             await self._threads.raw(shard.flush)
             await self._threads.raw(shard.close)
 
-    def _filters(self, selection: Selection) -> tuple[edge.Filter, edge.Filter]:
-        """The points that are meant, and those in which the rarity of a term is counted."""
+    def _searching(self, model: EmbeddingModel, selection: Selection) -> EdgeSearch | None:
+        """Searches of a selection; None where the model has no points at all."""
+        if (shard := self._shard(model)) is None:
+            return None
         meant, corpus = edge_filter(condition_of(selection)), corpus_of(selection)
-        return meant, meant if corpus == selection else edge_filter(condition_of(corpus))
+        counted = meant if corpus == selection else edge_filter(condition_of(corpus))
+        place = (space_of(model, self._options), corpus)
+        terms_of = partial(EdgeTerms, self._rarity, place, counted) if self._options.idf else None
+        return EdgeSearch(shard, meant, self._options.ef, terms_of)
+
+    def _written(self, model: EmbeddingModel, selection: Selection) -> None:
+        """Must be called when points were written or deleted, or may have been."""
+        self._rarity.forget((space_of(model, self._options), corpus_of(selection)))
 
     def _shard(self, model: EmbeddingModel, *, create: bool = False) -> edge.EdgeShard | None:
         space = space_of(model, self._options)

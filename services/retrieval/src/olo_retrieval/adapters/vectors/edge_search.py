@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import qdrant_edge as edge
 
-from olo_retrieval.adapters.vectors.points import DENSE, SPARSE, IndexOptions, dense_of, piece_of
+from olo_retrieval.adapters.vectors.edge_terms import EdgeTerms
+from olo_retrieval.adapters.vectors.points import DENSE, SPARSE, dense_of, piece_of
 from olo_retrieval.searching.fusion import fused_ranks
-from olo_retrieval.types import Hit, SparseVector, Vector
+from olo_retrieval.types import Hit, HybridProbe, SparseVector, Vector
 
 
 class EdgeSearch:
@@ -17,38 +18,40 @@ class EdgeSearch:
 
     Args:
         shard: Where.
-        options: How it is indexed.
         meant: The points.
-        corpus: Those in which the rarity of a term is counted.
+        ef: Neighbours weighed by a search.
+        terms_of: What weighs the terms of a probe by their rarity; None where they are taken as they come.
     """
 
-    def __init__(self, shard: edge.EdgeShard, options: IndexOptions, meant: edge.Filter, corpus: edge.Filter) -> None:
+    def __init__(
+        self, shard: edge.EdgeShard, meant: edge.Filter, ef: int, terms_of: Callable[[SparseVector], EdgeTerms] | None
+    ) -> None:
         self._shard = shard
         self._meant = meant
-        self._near = edge.SearchParams(hnsw_ef=options.ef)
-        self._rare = edge.SearchParams(idf=edge.IdfParams(corpus)) if options.idf else None
+        self._near = edge.SearchParams(hnsw_ef=ef)
+        self._terms_of = terms_of
 
     def one(self, probe: Vector | SparseVector, limit: int, with_vectors: bool) -> list[Hit]:
         """What is nearest to one probe."""
         vectors = [DENSE] if with_vectors else False
-        found = self._shard.query(self._request(probe, limit, with_payload=True, with_vector=vectors))
+        [found] = self._asked([probe], limit, with_payload=True, with_vector=vectors)
         return [Hit(piece_of(point.payload or {}), point.score, dense_of(point.vector)) for point in found]
 
-    def hybrid(self, dense: Vector, sparse: SparseVector, limit: int, most: int, with_vectors: bool) -> list[Hit]:
+    def hybrid(self, probe: HybridProbe) -> list[Hit]:
         """What is nearest to either probe, fused by ranks. What is long is read of the hits alone that are given."""
-        asked = [self._request(probe, limit) for probe in ((dense, sparse) if sparse.indices else (dense,))]
+        dense, sparse = probe.dense, probe.sparse
         # To make the id of a point takes longer than all else that is done with it here: each is asked for once.
         found = [
             [(_id(point), point.score) for point in points]
-            for points in self._shard.query_batch(edge.QueryBatchRequest(asked))
+            for points in self._asked((dense, sparse) if sparse.indices else (dense,), probe.limit)
         ]
         ids = {key.int: key for points in found for key, _ in points}
         cosines = {key.int: score for key, score in found[0]}
         # Two rankings, whether or not there was a word to look for: scores are shares of the best that is possible.
-        ranked = fused_ranks([[key.int for key, _ in points] for points in (*found, [])[:2]])[:most]
+        ranked = fused_ranks([[key.int for key, _ in points] for points in (*found, [])[:2]])[: probe.most]
         if unknown := [ids[number] for number, _ in ranked if number not in cosines]:
             cosines |= self._cosines(dense, unknown)
-        vectors = [DENSE] if with_vectors else False
+        vectors = [DENSE] if probe.with_vectors else False
         kept = {
             _id(record).int: record
             for record in self._shard.retrieve([ids[number] for number, _ in ranked], True, vectors)
@@ -60,6 +63,37 @@ class EdgeSearch:
             if (record := kept.get(number)) is not None and number in cosines
         ]
 
+    def _asked(
+        self,
+        probes: Sequence[Vector | SparseVector],
+        limit: int,
+        *,
+        with_payload: bool = False,
+        with_vector: bool | list[str] = False,
+    ) -> list[list[edge.ScoredPoint]]:
+        """What is nearest to each of the probes, of which one at most is sparse, and what can be learnt with it."""
+        requests, terms = [], None
+        for probe in probes:
+            weighed, params = probe, self._near
+            if isinstance(probe, SparseVector) and self._terms_of is not None:
+                terms = self._terms_of(probe)
+                weighed, params = terms.weighed()
+            requests.append(
+                edge.QueryRequest(
+                    limit,
+                    query=_query(weighed),
+                    filter=self._meant,
+                    params=params,
+                    with_payload=with_payload,
+                    with_vector=with_vector,
+                )
+            )
+        lessons = terms.lessons() if terms is not None else []
+        found = self._shard.query_batch(edge.QueryBatchRequest([*requests, *lessons]))
+        if terms is not None:
+            terms.learn(found[len(requests) :])
+        return found[: len(requests)]
+
     def _cosines(self, probe: Vector, points: Sequence[UUID]) -> dict[int, float]:
         """The cosine to the probe of each of these points that is there, by the number of its id."""
         request = edge.QueryRequest(
@@ -69,23 +103,6 @@ class EdgeSearch:
             params=edge.SearchParams(exact=True),
         )
         return {_id(point).int: point.score for point in self._shard.query(request)}
-
-    def _request(
-        self,
-        probe: Vector | SparseVector,
-        limit: int,
-        *,
-        with_payload: bool = False,
-        with_vector: bool | list[str] = False,
-    ) -> edge.QueryRequest:
-        return edge.QueryRequest(
-            limit,
-            query=_query(probe),
-            filter=self._meant,
-            params=self._rare if isinstance(probe, SparseVector) else self._near,
-            with_payload=with_payload,
-            with_vector=with_vector,
-        )
 
 
 def _query(probe: Vector | SparseVector) -> edge.Query:

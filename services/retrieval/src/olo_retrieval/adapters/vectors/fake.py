@@ -10,7 +10,7 @@ from dataclasses import replace
 from olo_retrieval.adapters.vectors.points import IndexOptions, by_number, fused_hits
 from olo_retrieval.adapters.vectors.scope import condition_of, corpus_of
 from olo_retrieval.filters import METADATA, holds
-from olo_retrieval.types import EmbeddingModel, Hit, Piece, Point, Selection, SparseVector, Vector
+from olo_retrieval.types import EmbeddingModel, Hit, HybridProbe, Piece, Point, Selection, SparseVector, Vector
 
 _Key = tuple[str, str, str, int, int]
 
@@ -54,21 +54,11 @@ class FakeStore:
             hits = [replace(hit, vector=dense[id(hit.piece)]) for hit in hits]
         return sorted(hits, key=lambda hit: -hit.score)[:limit]
 
-    async def search_hybrid(
-        self,
-        model: EmbeddingModel,
-        selection: Selection,
-        dense: Vector,
-        sparse: SparseVector,
-        limit: int,
-        *,
-        most: int,
-        with_vectors: bool = False,
-    ) -> list[Hit]:
+    async def search_hybrid(self, model: EmbeddingModel, selection: Selection, probe: HybridProbe) -> list[Hit]:
         """Both searches in one visit, fused by ranks."""
-        near = await self.search(model, selection, dense, limit, with_vectors=with_vectors)
-        sharing = await self.search(model, selection, sparse, limit, with_vectors=True)
-        return fused_hits(near, sharing, dense)[:most]
+        near = await self.search(model, selection, probe.dense, probe.limit, with_vectors=probe.with_vectors)
+        sharing = await self.search(model, selection, probe.sparse, probe.limit, with_vectors=True)
+        return fused_hits(near, sharing, probe)
 
     async def count(self, model: EmbeddingModel, selection: Selection) -> int:
         """The number of points in the selection."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from olo_retrieval.filters import METADATA, Order, numbers_of
 from olo_retrieval.searching.fusion import fuse
 from olo_retrieval.searching.likeness import compared
-from olo_retrieval.types import EmbeddingModel, Hit, Piece, Point, Selection, SparseVector, Vector
+from olo_retrieval.types import EmbeddingModel, Hit, HybridProbe, Piece, Point, Selection, SparseVector
 
 _NAMESPACE: Final = uuid.UUID("6f1f6d0e-8f5b-4f0e-9a57-0f6c1d1b8a11")
 _NOT_A_NAME = re.compile(r"[^a-z0-9]+")
@@ -117,9 +117,9 @@ def point_of(payload: Mapping[str, Any], vectors: Any) -> Point:
     return Point(piece_of(payload), dense_of(vectors) or (), terms)
 
 
-def fused_hits(near: Sequence[Hit], sharing: Sequence[Hit], probe: Vector) -> list[Hit]:
+def fused_hits(near: Sequence[Hit], sharing: Sequence[Hit], probe: HybridProbe) -> list[Hit]:
     """What a hybrid search has found: by meaning, and by words with the dense vectors, each with its cosine."""
-    return fuse([[hit.compared(hit.score) for hit in near], compared(sharing, probe)])
+    return fuse([[hit.compared(hit.score) for hit in near], compared(sharing, probe.dense)])[: probe.most]
 
 
 def by_number(points: Iterable[Point]) -> list[Point]:

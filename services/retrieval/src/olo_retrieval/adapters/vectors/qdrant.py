@@ -32,7 +32,7 @@ from olo_retrieval.adapters.vectors.qdrant_filter import qdrant_filter
 from olo_retrieval.adapters.vectors.qdrant_library import ApiException, QdrantClient, models
 from olo_retrieval.adapters.vectors.scope import condition_of, corpus_of
 from olo_retrieval.adapters.vectors.threads import StoreThreads
-from olo_retrieval.types import EmbeddingModel, Hit, Point, Selection, SparseVector, Vector
+from olo_retrieval.types import EmbeddingModel, Hit, HybridProbe, Point, Selection, SparseVector, Vector
 
 _SERVER_THREADS: Final = 8
 _TIMEOUT_SECONDS: Final = 10
@@ -68,25 +68,15 @@ class QdrantStore:
         asked = [self._request(selection, probe, limit, with_vectors)]
         return (await self._threads.run(lambda: self._search(model, asked)))[0]
 
-    async def search_hybrid(
-        self,
-        model: EmbeddingModel,
-        selection: Selection,
-        dense: Vector,
-        sparse: SparseVector,
-        limit: int,
-        *,
-        most: int,
-        with_vectors: bool = False,
-    ) -> list[Hit]:
+    async def search_hybrid(self, model: EmbeddingModel, selection: Selection, probe: HybridProbe) -> list[Hit]:
         """Both searches in one call, fused by ranks."""
 
         def search() -> list[Hit]:
-            asked = [self._request(selection, dense, limit, with_vectors)]
-            if sparse.indices:
-                asked.append(self._request(selection, sparse, limit, True))
+            asked = [self._request(selection, probe.dense, probe.limit, probe.with_vectors)]
+            if probe.sparse.indices:
+                asked.append(self._request(selection, probe.sparse, probe.limit, True))
             near, *sharing = self._search(model, asked)
-            return fused_hits(near, sharing[0] if sharing else [], dense)[:most]
+            return fused_hits(near, sharing[0] if sharing else [], probe)
 
         return await self._threads.run(search)
 

@@ -24,7 +24,7 @@ from olo_retrieval.adapters.vectors.points import IndexOptions, fused_hits, payl
 from olo_retrieval.adapters.vectors.scope import condition_of, corpus_of
 from olo_retrieval.adapters.vectors.sqlite_filter import Bound, sql_of
 from olo_retrieval.adapters.vectors.threads import StoreThreads
-from olo_retrieval.types import EmbeddingModel, Hit, Point, Selection, SparseVector, Vector
+from olo_retrieval.types import EmbeddingModel, Hit, HybridProbe, Point, Selection, SparseVector, Vector
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS points (
@@ -78,22 +78,12 @@ class SqliteStore:
         """The points of the selection that are nearest to the probe, best first."""
         return await self._threads.run(lambda: self._search(model, selection, probe, limit, with_vectors))
 
-    async def search_hybrid(
-        self,
-        model: EmbeddingModel,
-        selection: Selection,
-        dense: Vector,
-        sparse: SparseVector,
-        limit: int,
-        *,
-        most: int,
-        with_vectors: bool = False,
-    ) -> list[Hit]:
+    async def search_hybrid(self, model: EmbeddingModel, selection: Selection, probe: HybridProbe) -> list[Hit]:
         """Both searches in one visit, fused by ranks."""
 
         def search() -> list[Hit]:
-            near = self._search(model, selection, dense, limit, with_vectors)
-            return fused_hits(near, self._search(model, selection, sparse, limit, True), dense)[:most]
+            near = self._search(model, selection, probe.dense, probe.limit, probe.with_vectors)
+            return fused_hits(near, self._search(model, selection, probe.sparse, probe.limit, True), probe)
 
         return await self._threads.run(search)
 

@@ -9,7 +9,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from olo_common.tracing import span
 from olo_retrieval.ports import VectorStore
-from olo_retrieval.types import EmbeddingModel, Hit, Point, Selection, SparseVector, Vector
+from olo_retrieval.types import EmbeddingModel, Hit, HybridProbe, Point, Selection, SparseVector, Vector
 
 
 class TracedVectors:
@@ -44,22 +44,10 @@ class TracedVectors:
             current.set_attribute("db.response.returned_rows", len(hits))
             return hits
 
-    async def search_hybrid(
-        self,
-        model: EmbeddingModel,
-        selection: Selection,
-        dense: Vector,
-        sparse: SparseVector,
-        limit: int,
-        *,
-        most: int,
-        with_vectors: bool = False,
-    ) -> list[Hit]:
+    async def search_hybrid(self, model: EmbeddingModel, selection: Selection, probe: HybridProbe) -> list[Hit]:
         """See `ports.VectorStore`."""
         with self._searching("hybrid") as current:
-            hits = await self._store.search_hybrid(
-                model, selection, dense, sparse, limit, most=most, with_vectors=with_vectors
-            )
+            hits = await self._store.search_hybrid(model, selection, probe)
             current.set_attribute("db.response.returned_rows", len(hits))
             return hits
 

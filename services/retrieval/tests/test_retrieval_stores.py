@@ -284,6 +284,23 @@ async def test_a_disk_keeps_its_points(kind: str, tmp_path: Path) -> None:
             assert await names(store, words(1)) == ["d1"]
 
 
+async def test_what_was_deleted_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "_OPTIMIZE_AFTER", 1200)
+    async with edge.open_edge(tmp_path, IndexOptions()) as store:
+
+        async def segments() -> set[str]:
+            await store.settled()
+            return {folder.name for folder in tmp_path.glob("*/segments/*")}
+
+        for version in range(1, 5):
+            await store.upsert(MODEL, MINE, [Point(piece("a", version, n), EAST, words(n)) for n in range(1200)])
+            full = await segments()
+            # What is deleted counts as what is written does: these are gone without a further document.
+            await store.delete(MODEL, Selection("mine", "c1", "a", version))
+            assert full.isdisjoint(await segments())
+        assert len(await segments()) <= 2
+
+
 async def test_a_directory_serves_one_process(tmp_path: Path) -> None:
     location = f"edge:{tmp_path}/vectors"
     async with open_vectors(location, None, IndexOptions()):

@@ -237,7 +237,8 @@ def to_passage(hit: Hit) -> pb.Passage:
         start_offset=piece.start,
         end_offset=piece.end,
         document_version=piece.version,
-        metadata=piece.metadata,
+        # To copy a map takes as long as all the rest, be it an empty one.
+        metadata=piece.metadata or None,
         page=piece.page or 0,
         heading_path=piece.headings,
         parent_text=piece.parent,

@@ -51,7 +51,7 @@ class EdgeStore:
         self._opening = Lock()
         self._rarity = Rarity()
         self._changes: dict[str, int] = {}
-        self._optimizing: set[asyncio.Task[bool]] = set()
+        self._optimizing: set[asyncio.Task[None]] = set()
 
     async def upsert(self, model: EmbeddingModel, scope: Selection, points: Sequence[Point]) -> None:
         """Writes points into the tenant and collection of the scope."""
@@ -100,8 +100,7 @@ class EdgeStore:
 
         def count() -> int:
             shard = self._shard(model)
-            request = edge.CountRequest(exact=True, filter=edge_filter(condition_of(selection)))
-            return shard.count(request) if shard is not None else 0
+            return _count(shard, edge_filter(condition_of(selection))) if shard is not None else 0
 
         return await self._threads.run(count)
 
@@ -112,8 +111,8 @@ class EdgeStore:
             if (shard := self._shard(model)) is None:
                 return []
             meant = edge_filter(condition_of(selection))
-            limit = shard.count(edge.CountRequest(exact=True, filter=meant))
-            request = edge.ScrollRequest(limit=max(limit, 1), filter=meant, with_payload=True, with_vector=True)
+            limit = max(_count(shard, meant), 1)
+            request = edge.ScrollRequest(limit=limit, filter=meant, with_payload=True, with_vector=True)
             return by_number(point_of(record.payload or {}, record.vector) for record in shard.scroll(request)[0])
 
         return await self._threads.run(read)
@@ -121,22 +120,24 @@ class EdgeStore:
     async def delete(self, model: EmbeddingModel, selection: Selection) -> None:
         """Deletes the points of the selection."""
 
-        def delete() -> None:
-            if (shard := self._shard(model)) is not None:
-                meant = edge_filter(condition_of(selection))
-                try:
-                    shard.update(edge.UpdateOperation.delete_points_by_filter(meant))
-                finally:
-                    self._written(model, selection)
+        def delete() -> int:
+            meant = edge_filter(condition_of(selection))
+            if (shard := self._shard(model)) is None or not (gone := _count(shard, meant)):
+                return 0
+            try:
+                shard.update(edge.UpdateOperation.delete_points_by_filter(meant))
+            finally:
+                self._written(model, selection)
+            return gone
 
-        await self._threads.run(delete)
+        self._count_changes(model, await self._threads.run(delete))
 
     async def is_empty(self, model: EmbeddingModel) -> bool:
         """Whether the model's space holds no point at all."""
 
         def empty() -> bool:
             shard = self._shard(model)
-            return shard is None or shard.count(edge.CountRequest(exact=True)) == 0
+            return shard is None or _count(shard) == 0
 
         return await self._threads.run(empty)
 
@@ -181,7 +182,7 @@ class EdgeStore:
         self._changes[space] = self._changes.get(space, 0) + count
         if self._changes[space] >= _OPTIMIZE_AFTER and not self._optimizing:
             self._changes[space] = 0
-            task = asyncio.create_task(self._threads.run(self._shards[space].optimize))
+            task = asyncio.create_task(self._threads.run(lambda: _tidied(self._shards[space])))
             self._optimizing.add(task)
             task.add_done_callback(self._optimizing.discard)
 
@@ -246,6 +247,19 @@ def _create(folder: Path, dimension: int, options: IndexOptions) -> edge.EdgeSha
     shard.close()
     made.rename(folder)
     return edge.EdgeShard.load(str(folder))
+
+
+def _tidied(shard: edge.EdgeShard) -> None:
+    """Brings the graph up to date, and lets go of what was deleted.
+
+    Until all is written out, the engine keeps what it has replaced and its whole log, on disk and in memory.
+    """
+    shard.optimize()
+    shard.flush()
+
+
+def _count(shard: edge.EdgeShard, meant: edge.Filter | None = None) -> int:
+    return int(shard.count(edge.CountRequest(exact=True, filter=meant)))
 
 
 def _record(scope: Selection, point: Point) -> edge.Point:

@@ -34,10 +34,10 @@ from olo_gateway.adapters.in_memory import (
 )
 from olo_gateway.chats import Chats
 from olo_gateway.errors import Overloaded
+from olo_gateway.rpc.servicer import GatewayServicer
 from olo_gateway.runs.admission.admission import Admission, Applicant
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
-from olo_gateway.servicer import GatewayServicer
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.telemetry import count_refusal
 from olo_testing.ports import free_port

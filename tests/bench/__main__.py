@@ -21,6 +21,7 @@ BENCHMARKS = (
     "chunk_publishing",
     "concurrency",
     "overload",
+    "refusal_cost",
     "fairness",
     "start_up",
     "http_edge",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,28 @@ from temporalio.api.common.v1 import Payload, SearchAttributes
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from tests.integration.gateway_peers import FakeModel
 from tests.integration.gateway_world import World, body, key, worlds
 
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.run_pb2 import RagOptions
 from olo.inference.v1.inference_service_pb2 import GenerateRequest, GenerateResponse
+from olo.retrieval.v1.retrieval_service_pb2 import IngestWorkflowInput, IngestWorkflowResult
 from olo_common.errors import OloError
+from olo_common.failures import to_application_error
 from olo_common.grpc_client import call
 from olo_common.payload_codec import ENCODING
+from olo_common.payload_errors import PayloadKeyMissing
 from olo_common.payload_key_lines import new_line
 from olo_common.payload_keys import payload_keys
 from olo_common.payload_store import data_converter
 from olo_common.settings import PayloadSettings
 from olo_contracts.queues import GENERATE_ACTIVITY, llm_queue
+from olo_retrieval.adapters.temporal_sources import TemporalSyncStarter
+from olo_retrieval.sources.model import FileConfig, Source
+from olo_retrieval.workflows import ingest, steps
 from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -220,3 +228,60 @@ async def test_a_gateway_without_the_key_says_so_and_goes_on_with_it(
         write(keys, NEW, OLD)
         assert (await answering).message.content == WORD
         assert (await world.http.get(f"/v1/runs/{before.run_id}")).status_code == 200
+
+
+async def test_the_schedule_of_a_source_is_written_anew_with_the_key_of_now(
+    temporal_address: str, tmp_path: Path, raw: Client
+) -> None:
+    keys = write(tmp_path / "keys", OLD)
+    config = raw.config()
+    config["data_converter"] = data_converter(PayloadSettings(keys_file=keys))
+    starter = TemporalSyncStarter(Client(**config))
+    source = Source(key(), "default", "library", key(), "docs", FileConfig("/nowhere"), 3600.0, 0)
+
+    async def encrypted_with() -> bytes:
+        described = await raw.get_schedule_handle(source.workflow_id).describe()
+        [payload] = described.raw_description.schedule.action.start_workflow.input.payloads
+        return payload.metadata["encryption-key-id"]
+
+    try:
+        await starter.keep(source)
+        assert await encrypted_with() == b"old"
+        write(keys, NEW, OLD)
+        await starter.keep(source)
+        assert await encrypted_with() == b"new"
+    finally:
+        await starter.drop(source.workflow_id)
+
+
+async def test_an_ingest_outlives_a_worker_that_cannot_read_its_heartbeat(
+    raw: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "KEY_PAUSE", timedelta(milliseconds=10))
+    done: list[str] = []
+
+    @activity.defn(name=steps.INDEX)
+    async def index(request: IngestWorkflowInput) -> IngestWorkflowResult:
+        done.append("index")
+        if len(done) == 1:
+            # As the SDK says it where the details of the last heartbeat cannot be decoded.
+            missing = to_application_error(PayloadKeyMissing("new"), retryable=True)
+            raise ApplicationError("Failed decoding heartbeat details", non_retryable=True) from missing
+        return IngestWorkflowResult(chunk_count=3)
+
+    @activity.defn(name=steps.SWAP)
+    async def swap(request: IngestWorkflowInput) -> IngestWorkflowResult:
+        return IngestWorkflowResult()
+
+    @activity.defn(name=steps.REMOVE_STALE)
+    async def remove_stale(request: IngestWorkflowInput) -> IngestWorkflowResult:
+        return IngestWorkflowResult()
+
+    queue = key()
+    runner = UnsandboxedWorkflowRunner()
+    workflows, activities = [ingest.IngestWorkflow], [index, swap, remove_stale]
+    async with Worker(raw, task_queue=queue, workflows=workflows, activities=activities, workflow_runner=runner):
+        result = await raw.execute_workflow(
+            ingest.IngestWorkflow.run, IngestWorkflowInput(), id=key(), task_queue=queue
+        )
+    assert (result.chunk_count, done) == (3, ["index", "index"])

@@ -18,6 +18,7 @@ from olo_client.cli import program
 from olo_client.settings import read_settings_file
 from olo_common.grpc_server import grpc_server
 from olo_common.health import Health
+from olo_common.payload_keys import payload_keys
 from olo_common.settings import TlsSettings
 from olo_common.tls import server_files
 from olo_local import doctor
@@ -240,3 +241,23 @@ def test_the_doctor_names_a_key_that_is_missing_or_refused(
     found = doctor._asked("127.0.0.1:1", "models", ask)
     assert (found.subject, found.verdict) == ("models", verdict)
     assert detail in found.detail
+
+
+def test_the_doctor_reads_the_file_of_payload_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any
+) -> None:
+    monkeypatch.setenv("OLO_LOCAL_PORTS", "free")
+    path = tmp_path / "keys"
+    monkeypatch.setenv("OLO_PAYLOAD_KEYS_FILE", str(path))
+    for key_id in ("a", "b"):
+        assert program.run(["payload-keys", "create", "--id", key_id]) == 0
+    capsys.readouterr()
+    assert program.run(["doctor", "--json"]) in (0, 1)
+    assert [each["detail"] for each in _findings(capsys, "payload keys")] == ["a encrypts; also read: b"]
+    payload_keys.cache_clear()
+    path.write_text("a\n")
+    assert program.run(["doctor", "--json"]) == 1
+    [problem] = _findings(capsys, "payload keys")
+    assert problem["verdict"] == "problem"
+    assert "line 1: must be an id" in problem["detail"]
+    payload_keys.cache_clear()

@@ -214,7 +214,7 @@ def _payload_keys() -> Iterator[Finding]:
         yield Finding("payload keys", "problem", str(error), "see docs/guides/encrypt-payloads.md")
         return
     others = ", ".join(key_id for key_id in keys.by_id if key_id != keys.first)
-    yield Finding("payload keys", "ok", f"{keys.first} encrypts" + (f"; {others} decrypt" if others else ""))
+    yield Finding("payload keys", "ok", f"{keys.first} encrypts" + (f"; also read: {others}" if others else ""))
 
 
 def _gateway(target: str, *, expected: bool) -> Iterator[Finding]:

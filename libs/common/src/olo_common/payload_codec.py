@@ -71,6 +71,11 @@ class EncryptedPayloads(PayloadCodec, WithSerializationContext):
         self._warning = OccasionalWarning("payload_unreadable")
         self._workflow_id = b""
 
+    @property
+    def encrypts(self) -> bool:
+        """Whether there are keys."""
+        return self._keys is not None
+
     def with_context(self, context: SerializationContext) -> Self:
         """The codec of one workflow: its own, or that whose activity this is."""
         if self._keys is None or not isinstance(context, WorkflowSerializationContext | ActivitySerializationContext):

@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from olo.retrieval.v1.source_service_pb2 import SyncWorkflowInput
 from olo_common.errors import Unavailable
+from olo_common.payload_codec import EncryptedPayloads
 from olo_contracts.queues import SYNC_QUEUE, SYNC_SOURCE_WORKFLOW
 from olo_retrieval.sources.model import Source
 
@@ -32,6 +33,8 @@ class TemporalSyncStarter:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        codec = client.data_converter.payload_codec
+        self._encrypts = isinstance(codec, EncryptedPayloads) and codec.encrypts
 
     async def keep(self, source: Source) -> None:
         """See `ports.SyncStarter`."""
@@ -41,7 +44,7 @@ class TemporalSyncStarter:
             known.description.schedule.action = _schedule(source).action
             return ScheduleUpdate(known.description.schedule)
 
-        if await self._made(source):
+        if await self._made(source) or not self._encrypts:
             return
         try:
             handle = self._client.get_schedule_handle(source.workflow_id)

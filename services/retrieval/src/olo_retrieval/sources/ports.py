@@ -140,7 +140,7 @@ class SyncStarter(Protocol):
     """Starts the durable workflow that syncs a source, now and at its interval."""
 
     async def keep(self, source: Source) -> None:
-        """Makes its schedule, or writes what is there anew: encrypted with the key of now. Raises Unavailable."""
+        """Makes its schedule; one that is there is encrypted with the key of now. Raises Unavailable."""
         ...
 
     async def start(self, source: Source, *, after_running: bool) -> None:

@@ -96,8 +96,9 @@ ROWS: Final = (
     _overload(2.0, 0.95),
     _overload(5.0, 0.90),
     _overload(10.0, 0.80),
-    Row("overload", "overload", "the same, until a refusal, p99", "", column("refusal_p99_s", times=1000,
-        times_peak="10.0"), MILLISECONDS, most=100.0),
+    Row("overload", "overload", "the same, until a refusal, p99", "a gRPC server that does nothing but refuse, at the"
+        " same time", column("refusal_p99_s", times=1000, times_peak="10.0"), MILLISECONDS, most=100.0,
+        peer=column("floor_p99_s", times=1000, times_peak="10.0"), peer_unit=MILLISECONDS),
     Row("refusal_cost", "refusal_cost", "a refusal, CPU of the gateway", "a gRPC server that does nothing but refuse",
         ratio("subject_cpu_s", "peer_cpu_s"), TIMES),
     Row("fairness", "fairness", "wait of nine quiet tenants beside a noisy one, p95", "first come, first served",

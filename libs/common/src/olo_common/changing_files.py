@@ -19,6 +19,22 @@ LOOK_SECONDS: Final = 1.0
 """Time between two looks at the files, at least."""
 
 
+def content_of(path: Path, most_bytes: int, problem: Callable[[str], Exception]) -> bytes:
+    """What a file holds.
+
+    Raises:
+        Exception: What `problem` makes of the reason: it cannot be read, or is larger than that.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)
+    except OSError as error:
+        raise problem(f"it cannot be read ({error.strerror})") from None
+    if len(content) > most_bytes:
+        raise problem("it is too large")
+    return content
+
+
 class ChangingFiles(Generic[T]):
     """What some files hold, as they are now. Safe to use from several threads.
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from olo_common.changing_files import ChangingFiles
+from olo_common.changing_files import ChangingFiles, content_of
 from olo_common.errors import StartupError
 from olo_common.logs import logger
 from olo_common.metrics import Counter
@@ -50,14 +50,7 @@ def payload_keys(path: Path) -> ChangingFiles[PayloadKeys]:
 
 def _read(path: Path) -> PayloadKeys:
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise PayloadKeysInvalid(f"it cannot be read ({error.strerror})") from None
-    if len(content) > _MOST_BYTES:
-        raise PayloadKeysInvalid("it is too large")
-    try:
-        by_id = keys_of(content.decode())
+        by_id = keys_of(content_of(path, _MOST_BYTES, PayloadKeysInvalid).decode())
     except UnicodeDecodeError:
         raise PayloadKeysInvalid("it is no text") from None
     return PayloadKeys(next(iter(by_id)), by_id)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from olo_common.changing_files import content_of
 from olo_common.errors import StartupError
 from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
@@ -102,13 +103,7 @@ class KeyFile:
         return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
     def _read(self) -> Mapping[str, KeyRecord]:
-        try:
-            with self._path.open("rb") as file:
-                content = file.read(_MAX_BYTES + 1)
-        except OSError as error:
-            raise KeysFileInvalid(f"it cannot be read ({error.strerror})") from None
-        if len(content) > _MAX_BYTES:
-            raise KeysFileInvalid("it is too large")
+        content = content_of(self._path, _MAX_BYTES, KeysFileInvalid)
         # Nobody else needs it, and not every gateway has keys.
         import yaml
 

@@ -1,12 +1,14 @@
-"""What traces and metrics cost: the CPU of a request with all of them, beside one with none, at the same load.
+"""What traces and metrics cost: the CPU of a request with all of them, beside one with none, at the same time.
 
-Fleets of processes answer the same HTTP chats in turn, with a model that costs nothing, so that nothing hides the cost:
-`on` traces every request and measures everything, `sampled` traces a tenth, `off` does neither; `traces` and `metrics`
-each have the one without the other. Spans go to a collector outside of the count; metrics are asked for as often as
-Prometheus would. Counted are gateway, router, registry and worker; the figure with Temporal and NATS stands beside.
+Fleets of processes answer HTTP chats with a model that costs nothing, so that nothing hides the cost: `on` traces every
+request and measures everything, `sampled` traces a tenth, `off` does neither; `traces` and `metrics` each have the one
+without the other, and `same` is a second `off`, which tells how much two fleets differ by themselves. Each has its
+turns beside `off`: both are asked at once, since the machine is never the same twice. Spans go to a collector outside
+of the count; metrics are asked for as often as Prometheus would. Counted are gateway, router, registry and worker; the
+figure with Temporal and NATS stands beside.
 
-TELEMETRY_ROUNDS says how many rounds each fleet has, TELEMETRY_REQUESTS how many requests a round has, and
-TELEMETRY_FLEETS which fleets are put beside `off`.
+TELEMETRY_ROUNDS says how many rounds there are, TELEMETRY_REQUESTS how many requests of each fleet a round has at
+least, and TELEMETRY_FLEETS which fleets are put beside `off`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import statistics
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +33,8 @@ from tests.bench.zero_cost import MODEL, first_answer
 from olo_testing.ports import free_port
 from olo_testing.traces import trace_collector
 
-CONNECTIONS = 4
+CONNECTIONS = 2
+"""To each of the two fleets."""
 SCRAPE_SECONDS = 5.0
 """As `make up OBS=1` has it."""
 SETTLE_SECONDS = 6.0
@@ -78,6 +81,8 @@ class Round:
         return sum(self.cpu.values())
 
 
+Pair = tuple[Round, Round]
+"""A fleet, and `off` beside it."""
 FIGURES: dict[str, Callable[[Round], float]] = {
     "cpu_s": lambda each: each.services,
     "cpu_with_servers_s": lambda each: each.everything,
@@ -89,7 +94,7 @@ FIGURES: dict[str, Callable[[Round], float]] = {
 async def measure() -> None:
     rounds = int(os.environ.get("TELEMETRY_ROUNDS", "5"))
     requests = int(os.environ.get("TELEMETRY_REQUESTS", "400"))
-    names = os.environ.get("TELEMETRY_FLEETS", "on,sampled").split(",")
+    names = os.environ.get("TELEMETRY_FLEETS", "on,sampled,same").split(",")
     with tempfile.TemporaryDirectory() as scratch, trace_collector() as collector, ExitStack() as stack:
         endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
         traced = {
@@ -97,6 +102,7 @@ async def measure() -> None:
             "sampled": {**endpoint, "OTEL_TRACES_SAMPLER_ARG": "0.1"},
             "traces": endpoint,
             "metrics": {},
+            "same": {},
         }
         assert traced.keys() >= {*names}, f"TELEMETRY_FLEETS: there are {', '.join(traced)}"
         metered = {name: [free_port() for _ in range(3)] for name in names if name in ("on", "sampled", "metrics")}
@@ -107,36 +113,39 @@ async def measure() -> None:
             for name in (*names, OFF)
         }
         told: dict[str, list[Round]] = {name: [] for name in subjects}
+        told: dict[str, list[Pair]] = {name: [] for name in names}
         async with _scraped([port for ports in metered.values() for port in ports]):
             for subject in subjects.values():
                 await _ready(subject)
-                await _round(subject, requests // 2)
+            for name in names:
+                await _pair(subjects[name], subjects[OFF], requests // 2)
             for number in range(rounds):
                 # There and back again, so that a machine that gets slower is even to all.
-                for name in subjects if number % 2 else reversed(subjects):
-                    told[name].append(await _round(subjects[name], requests))
-        if {*names} != {"metrics"}:
+                for name in names if number % 2 else reversed(names):
+                    told[name].append(await _pair(subjects[name], subjects[OFF], requests))
+        if {*names} - {"metrics", "same"}:
             assert collector.spans > requests, "the spans did not arrive: their cost is not in the figure"
-    for name in names:
-        _report(name, told[name], told[OFF])
-    if "on" in told:
-        header = ["round", *(f"{name}_{figure}" for name in told for figure in FIGURES)]
-        write_csv(
-            "telemetry", header, [[n, *_figures(each)] for n, each in enumerate(zip(*told.values(), strict=True), 1)]
-        )
+    for name, pairs in told.items():
+        _report(name, pairs)
+    header = ["fleet", "round", *(f"{side}_{figure}" for side in ("own", "off") for figure in FIGURES)]
+    write_csv(
+        "telemetry",
+        header,
+        [
+            [name, number, *(round(figure(each), 6) for each in pair for figure in FIGURES.values())]
+            for name, pairs in told.items()
+            for number, pair in enumerate(pairs, 1)
+        ],
+    )
 
 
-def _figures(fleets: Iterable[Round]) -> list[float]:
-    return [round(figure(each), 6) for each in fleets for figure in FIGURES.values()]
-
-
-def _report(name: str, subject: list[Round], peer: list[Round]) -> None:
+def _report(name: str, pairs: list[Pair]) -> None:
     for label, figure in FIGURES.items():
-        ratios = [figure(mine) / figure(other) for mine, other in zip(subject, peer, strict=True) if figure(other)]
+        ratios = [figure(own) / figure(off) for own, off in pairs if figure(off)]
+        own, off = (1000 * statistics.median(figure(pair[side]) for pair in pairs) for side in (0, 1))
         print(
             f"telemetry {name} {label}: {statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f}); "
-            f"{1000 * statistics.median(map(figure, subject)):.2f} ms beside "
-            f"{1000 * statistics.median(map(figure, peer)):.2f} ms"
+            f"{own:.2f} ms beside {off:.2f} ms"
         )
 
 
@@ -163,24 +172,28 @@ async def _ready(subject: Subject) -> None:
     await first_answer(ask)
 
 
-async def _round(subject: Subject, requests: int) -> Round:
-    before = subject.now()
-    latencies: list[float] = []
-    left = requests
+async def _pair(own: Subject, off: Subject, requests: int) -> Pair:
+    """Asks two fleets at once, until each has answered so many requests."""
+    subjects = (own, off)
+    before = [subject.now() for subject in subjects]
+    latencies: tuple[list[float], list[float]] = ([], [])
 
-    async def load() -> None:
-        nonlocal left
+    async def load(subject: Subject, taken: list[float]) -> None:
         async with connected(subject.port) as http:
-            while left > 0:
-                left -= 1
+            while min(map(len, latencies)) < requests:
                 began = time.perf_counter()
                 await http.ask(CHAT_REQUEST)
-                latencies.append(time.perf_counter() - began)
+                taken.append(time.perf_counter() - began)
 
-    await asyncio.gather(*(load() for _ in range(CONNECTIONS)))
+    await asyncio.gather(*(load(*each) for each in zip(subjects, latencies, strict=True) for _ in range(CONNECTIONS)))
     await asyncio.sleep(SETTLE_SECONDS)
-    after = subject.now()
-    return Round({name: (after[name] - before[name]) / requests for name in after}, statistics.median(latencies))
+    first, second = (
+        Round(
+            {name: (spent - past[name]) / len(taken) for name, spent in subject.now().items()}, statistics.median(taken)
+        )
+        for subject, past, taken in zip(subjects, before, latencies, strict=True)
+    )
+    return first, second
 
 
 @asynccontextmanager

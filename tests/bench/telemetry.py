@@ -19,7 +19,7 @@ import statistics
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,13 +155,20 @@ def _subject(directory: Path, env: dict[str, str], metrics: list[int]) -> Iterat
     before = set(psutil.Process().children(recursive=True))
     port = free_port()
     with fleet(directory, http_port=port, env=env, metrics=metrics):
-        processes: dict[str, list[psutil.Process]] = {name: [] for name in (*SERVICES.values(), "servers")}
-        for part in set(psutil.Process().children(recursive=True)) - before:
-            command = part.cmdline()
-            name = next((name for module, name in SERVICES.items() if module in command), "servers")
-            processes[name].append(part)
-        assert all(processes.values()), processes
+        processes = _by_name(set(psutil.Process().children(recursive=True)) - before)
         yield Subject(port, processes)
+
+
+def _by_name(parts: Iterable[psutil.Process]) -> dict[str, list[psutil.Process]]:
+    processes: dict[str, list[psutil.Process]] = {name: [] for name in (*SERVICES.values(), "servers")}
+    for part in parts:
+        # A process that has just been made may still look like its parent.
+        deadline = time.monotonic() + 10.0
+        while (command := part.cmdline()) == psutil.Process().cmdline() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        processes[next((name for module, name in SERVICES.items() if module in command), "servers")].append(part)
+    assert all(processes.values()), processes
+    return processes
 
 
 async def _ready(subject: Subject) -> None:

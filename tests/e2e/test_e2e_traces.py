@@ -17,8 +17,7 @@ QUESTION = "When did the harbour tram of Saltmere begin to run?"
 CALLER = "00f067aa0ba902b7"
 TREE = {
     "POST /v1/chat/completions": "",
-    "StartWorkflow:chat": "POST /v1/chat/completions",
-    "RunWorkflow:chat": "StartWorkflow:chat",
+    "RunWorkflow:chat": "POST /v1/chat/completions",
     "RunActivity:retrieve": "RunWorkflow:chat",
     "RunActivity:select": "RunWorkflow:chat",
     "RunActivity:generate": "RunWorkflow:chat",

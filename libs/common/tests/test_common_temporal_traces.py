@@ -17,6 +17,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from olo_common import tracing
+from olo_common.spans import Recorder
 from olo_common.temporal_traces import TemporalTraces
 from olo_common.tracing import continued, span
 
@@ -26,7 +27,7 @@ CANARY = "canary-4711"
 UNSAMPLED = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"}
 PATIENCE = timedelta(seconds=60)
 """Of every step, of tasks of the workflow too: one that comes too late is done again, and told again."""
-ALL = ["RunActivity:near", "RunActivity:remote", "RunWorkflow:traced", "StartWorkflow:traced", "caller", "inside"]
+ALL = ["RunActivity:near", "RunActivity:remote", "RunWorkflow:traced", "caller", "inside"]
 Finished = dict[str, list[ReadableSpan]]
 
 
@@ -55,9 +56,8 @@ class Traced:
 
 @pytest.fixture
 def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    provider, exporter = tracing.tracer_provider("tested", 1.0), InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing._Current, "tracer", provider.get_tracer("t"))
+    exporter = InMemorySpanExporter()
+    monkeypatch.setattr(tracing._Current, "recorder", Recorder("tested", 1.0, SimpleSpanProcessor(exporter)))
     return exporter
 
 
@@ -107,8 +107,7 @@ async def test_each_step_is_told_once_whatever_is_replayed(client: Client, expor
     assert {len(each) for each in found.values()} == {1}
     one = {name: spans[0] for name, spans in found.items()}
     for child, parent in [
-        ("StartWorkflow:traced", "caller"),
-        ("RunWorkflow:traced", "StartWorkflow:traced"),
+        ("RunWorkflow:traced", "caller"),
         ("RunActivity:near", "RunWorkflow:traced"),
         ("RunActivity:remote", "RunWorkflow:traced"),
         ("inside", "RunActivity:remote"),
@@ -128,7 +127,7 @@ async def test_a_run_that_goes_on_as_another_is_told_as_two(client: Client, expo
     found = by_name(exporter)
     runs = found["RunWorkflow:traced"]
     assert len({id_of(each) for each in runs}) == len(runs) == 2
-    assert {parent_of(each) for each in runs} == {id_of(found["StartWorkflow:traced"][0])}
+    assert {parent_of(each) for each in runs} == {id_of(found["caller"][0])}
     assert {parent_of(each) for each in found["RunActivity:near"]} == {id_of(each) for each in runs}
     assert all(each.status.status_code is trace.StatusCode.UNSET for each in runs)
 

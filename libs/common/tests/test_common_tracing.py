@@ -16,6 +16,7 @@ from olo_common import tracing
 from olo_common.errors import InvalidField, OloError
 from olo_common.grpc_client import call, channel
 from olo_common.grpc_interceptors import ErrorInterceptor, TraceInterceptor
+from olo_common.spans import Recorder
 from olo_common.tracing import continued, leave_trace, span, tell, trace_headers, trace_of
 from olo_testing.ports import free_port
 
@@ -44,9 +45,8 @@ class Spans:
 
 
 def traced(monkeypatch: pytest.MonkeyPatch, share: float) -> Spans:
-    provider, exporter = tracing.tracer_provider("tested", share), InMemorySpanExporter()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing._Current, "tracer", provider.get_tracer("t"))
+    exporter = InMemorySpanExporter()
+    monkeypatch.setattr(tracing._Current, "recorder", Recorder("tested", share, SimpleSpanProcessor(exporter)))
     return Spans(exporter)
 
 

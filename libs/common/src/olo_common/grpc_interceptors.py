@@ -18,7 +18,7 @@ from olo_common.failed_calls import FailedCalls
 from olo_common.grpc_draining import drain
 from olo_common.logs import logger
 from olo_common.rpc_status import abort
-from olo_common.tracing import ENDLESS_STREAMS, TRACE_HEADERS, continued, span
+from olo_common.tracing import ENDLESS_STREAMS, TRACE_HEADERS, span
 
 REQUEST_ID_KEY = "x-request-id"
 
@@ -79,14 +79,14 @@ class TraceInterceptor(grpc.aio.ServerInterceptor):
         name = handler_call_details.method
 
         async def unary(request: Any, context: Context, behaviour: Any) -> Any:
-            with continued(headers), span(name, SpanKind.SERVER, facts) as current:
+            with span(name, SpanKind.SERVER, facts, headers=headers) as current:
                 try:
                     return await behaviour(request, context)
                 finally:
                     _tell_status(current, context)
 
         async def stream(request: Any, context: Context, behaviour: Any) -> AsyncIterator[Any]:
-            with continued(headers), span(name, SpanKind.SERVER, facts) as current:
+            with span(name, SpanKind.SERVER, facts, headers=headers) as current:
                 try:
                     async for response in behaviour(request, context):
                         yield response

@@ -1,4 +1,4 @@
-"""Traces through Temporal: a span for the start of a workflow, one for the workflow, one for each try of an activity.
+"""Traces through Temporal: a span for each workflow, and one for each try of an activity.
 
 The span of a workflow is told when it has ended, with the id that follows from its run: its activities hang under it
 before it is there, and whoever ends it after a change of workers tells the same span. A replay tells nothing.
@@ -14,14 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind, format_span_id, format_trace_id, get_current_span
+from opentelemetry.trace import SpanContext, SpanKind, format_span_id, format_trace_id
 from temporalio import activity, client, worker, workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
-from olo_common.tracing import continued, error_type, span, tell, trace_headers, trace_of
+from olo_common.tracing import error_type, span, tell, trace_headers, trace_of
 
 TRACER_HEADER: Final = "_tracer-data"
 _ENDED: Final = "olo_workflow_ended"
@@ -43,7 +42,7 @@ class _Workflow:
 
     name: str
     span_id: int
-    parent: Context
+    parent: SpanContext
     start: int
     attributes: Mapping[str, str]
 
@@ -69,10 +68,16 @@ class TemporalTraces(client.Interceptor, worker.Interceptor):
 
 class _Client(client.OutboundInterceptor):
     async def start_workflow(self, input: client.StartWorkflowInput) -> client.WorkflowHandle[Any, Any]:
-        """Starts a workflow that goes on with the trace."""
-        with span(f"StartWorkflow:{input.workflow}", SpanKind.CLIENT, {"temporalWorkflowID": input.id}):
-            input.headers = {**input.headers, **_to_payload(trace_headers())}
+        """Starts a workflow that goes on with the trace. The workflow's own span tells when it has begun."""
+        began = time.time_ns()
+        input.headers = {**input.headers, **_to_payload(trace_headers())}
+        try:
             return await super().start_workflow(input)
+        except Exception as error:
+            facts = {"temporalWorkflowID": input.id}
+            name = f"StartWorkflow:{input.workflow}"
+            tell(name, began, time.time_ns(), kind=SpanKind.CLIENT, attributes=facts, problem=_kind_of(error))
+            raise
 
 
 class _Activities(worker.ActivityInboundInterceptor):
@@ -86,10 +91,8 @@ class _Activities(worker.ActivityInboundInterceptor):
             # How long it has waited for a worker.
             waited = info.started_time - info.current_attempt_scheduled_time
             attributes["olo.queue_seconds"] = max(0.0, waited.total_seconds())
-        with (
-            continued(_to_headers(input.headers)),
-            span(f"RunActivity:{info.activity_type}", SpanKind.SERVER, attributes, named=_kind_of),
-        ):
+        name, headers = f"RunActivity:{info.activity_type}", _to_headers(input.headers)
+        with span(name, SpanKind.SERVER, attributes, headers=headers, named=_kind_of):
             return await super().execute_activity(input)
 
 
@@ -137,11 +140,10 @@ class _Outbound(worker.WorkflowOutboundInterceptor):
             return None
         self._received = self._passed_on = {TRACER_HEADER: info.headers[TRACER_HEADER]}
         parent = trace_of(headers)
-        known = get_current_span(parent).get_span_context()
-        if not (known.is_valid and known.trace_flags.sampled):
+        if not (parent.is_valid and parent.trace_flags.sampled):
             return None
         span_id = int.from_bytes(hashlib.blake2b(info.run_id.encode(), digest_size=8).digest())
-        own = f"00-{format_trace_id(known.trace_id)}-{format_span_id(span_id)}-{known.trace_flags:02x}"
+        own = f"00-{format_trace_id(parent.trace_id)}-{format_span_id(span_id)}-{parent.trace_flags:02x}"
         self._passed_on = _to_payload({**headers, "traceparent": own})
         return _Workflow(
             f"RunWorkflow:{info.workflow_type}",

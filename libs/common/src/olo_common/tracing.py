@@ -9,27 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from olo_common.errors import OloError
 from olo_common.settings import TracingSettings
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
+    from olo_common.spans import Recorder
 
-_SCOPE: Final = "olo"
 _W3C: Final = TraceContextTextMapPropagator()
 TRACE_HEADERS: Final = frozenset(_W3C.fields)
 """Names of the headers that a trace goes by."""
 ENDLESS_STREAMS: Final = ("WatchModels",)
 """Calls that end with their caller: a span of them would be told at the end of the process, if at all."""
-_known_id: ContextVar[int] = ContextVar("known_span_id", default=0)
 
 Headers = Mapping[str, str]
 
@@ -37,7 +34,7 @@ Headers = Mapping[str, str]
 class _Current:
     """What this process traces with; None: nothing is traced."""
 
-    tracer: Tracer | None = None
+    recorder: Recorder | None = None
 
 
 def configure_tracing(service: str, settings: TracingSettings) -> Callable[[], None]:
@@ -52,47 +49,22 @@ def configure_tracing(service: str, settings: TracingSettings) -> Callable[[], N
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    from olo_common.spans import Recorder
+
     headers = settings.exporter_otlp_headers
     exporter = OTLPSpanExporter(
         endpoint=settings.exporter_otlp_endpoint,
         insecure=not settings.exporter_otlp_endpoint.startswith("https://"),
         headers=headers.get_secret_value() if headers is not None else None,
     )
-    provider = tracer_provider(service, settings.traces_sampler_arg)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
-    # Asked for once: each time the SDK looks it up again, and changes the filters of warnings.
-    _Current.tracer = provider.get_tracer(_SCOPE)
-    return provider.shutdown
-
-
-def tracer_provider(service: str, share: float) -> TracerProvider:
-    """What makes spans.
-
-    Args:
-        service: Who tells them.
-        share: The share of traces that are kept, of those that no caller has decided about.
-    """
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-    from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
-
-    class Ids(RandomIdGenerator):
-        def generate_span_id(self) -> int:
-            return _known_id.get() or super().generate_span_id()
-
-    return TracerProvider(
-        resource=Resource.create({"service.name": f"olo-{service}"}),
-        sampler=ParentBasedTraceIdRatio(share),
-        id_generator=Ids(),
-        shutdown_on_exit=False,
-    )
+    processor = BatchSpanProcessor(exporter)
+    _Current.recorder = Recorder(service, settings.traces_sampler_arg, processor)
+    return processor.shutdown
 
 
 def tracing() -> bool:
     """Whether this process traces."""
-    return _Current.tracer is not None
+    return _Current.recorder is not None
 
 
 def error_type(error: Exception) -> str:
@@ -100,15 +72,15 @@ def error_type(error: Exception) -> str:
     return error.reason if isinstance(error, OloError) else type(error).__name__
 
 
-@contextmanager
 def span(
     name: str,
     kind: SpanKind = SpanKind.INTERNAL,
     attributes: Mapping[str, Any] | None = None,
     *,
+    headers: Headers | None = None,
     named: Callable[[Exception], str] = error_type,
-) -> Iterator[Span]:
-    """A span around the body; in a trace that is not sampled, or where nothing is traced, one that takes nothing.
+) -> Span:
+    """A span around the body of a `with`; in a trace that is not sampled, or where nothing is traced, one that takes nothing.
 
     An error that leaves the body is told by its type alone: its text may hold anything.
 
@@ -116,34 +88,14 @@ def span(
         name: Its name.
         kind: On which side of a call it is.
         attributes: What is known of it already.
+        headers: Those of the message that it answers, whose trace it goes on with; none: it hangs under the current one.
         named: Names an error.
     """
-    current = trace.get_current_span()
-    if _Current.tracer is None or not _wanted(current):
-        yield current
-        return
-    current = _Current.tracer.start_span(name, kind=kind, attributes=attributes)
-    token = context.attach(trace.set_span_in_context(current))
-    try:
-        yield current
-    except Exception as error:
-        fail(current, named(error))
-        raise
-    finally:
-        context.detach(token)
-        current.end()
-
-
-def _wanted(parent: Span) -> bool:
-    """Whether spans are made under this one: it is of a trace that is sampled, or of none yet."""
-    known = parent.get_span_context()
-    return not known.is_valid or known.trace_flags.sampled
-
-
-def fail(failed: Span, problem: str) -> None:
-    """Tells that what the span is about has failed, by a kind of error."""
-    failed.set_attribute("error.type", problem)
-    failed.set_status(Status(StatusCode.ERROR))
+    recorder = _Current.recorder
+    if recorder is None:
+        return INVALID_SPAN
+    parent = trace_of(headers) if headers else trace.get_current_span().get_span_context()
+    return recorder.begin(name, parent, kind, attributes, named=named)
 
 
 def tell(
@@ -151,7 +103,7 @@ def tell(
     start: int,
     end: int,
     *,
-    parent: Context | None = None,
+    parent: SpanContext | None = None,
     kind: SpanKind = SpanKind.INTERNAL,
     attributes: Mapping[str, Any] | None = None,
     span_id: int = 0,
@@ -169,15 +121,12 @@ def tell(
         span_id: Its id, where others knew it before; 0: any.
         problem: Which kind of error it has ended with; empty: with none.
     """
-    if _Current.tracer is None or not _wanted(trace.get_current_span(parent)):
+    if (recorder := _Current.recorder) is None:
         return
-    token = _known_id.set(span_id)
-    try:
-        told = _Current.tracer.start_span(name, parent, kind, attributes, start_time=start)
-    finally:
-        _known_id.reset(token)
+    above = parent or trace.get_current_span().get_span_context()
+    told = recorder.begin(name, above, kind, attributes, named=error_type, start=start, span_id=span_id)
     if problem:
-        fail(told, problem)
+        told.fail(problem)
     told.end(end)
 
 
@@ -189,9 +138,9 @@ def trace_headers() -> dict[str, str]:
     return headers
 
 
-def trace_of(headers: Headers) -> Context:
-    """The trace that a message's headers name; an empty one where they name none."""
-    return _W3C.extract(headers)
+def trace_of(headers: Headers) -> SpanContext:
+    """The span that a message's headers name; an invalid one where they name none."""
+    return trace.get_current_span(_W3C.extract(headers)).get_span_context()
 
 
 @contextmanager
@@ -200,7 +149,7 @@ def continued(headers: Headers | None) -> Iterator[None]:
     if not headers or not tracing():
         yield
         return
-    token = context.attach(trace_of(headers))
+    token = context.attach(_W3C.extract(headers))
     try:
         yield
     finally:

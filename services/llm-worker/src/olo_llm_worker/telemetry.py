@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
-from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace import Span
 
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common import genai
@@ -138,11 +138,11 @@ def _answered(response: pb.GenerateResponse) -> dict[str, Any]:
 
 def _steps(parent: Span, timings: pb.GenerationTimings, began: int) -> None:
     queue, first, total = (_nanoseconds(each) for each in (timings.queue, timings.first_token, timings.total))
-    context = set_span_in_context(parent)
+    above = parent.get_span_context()
     for name, start, end in (("queue", 0, queue), ("prefill", queue, first), ("decode", first, total)):
         # An engine elsewhere does not tell when it began to read.
         if end > start:
-            tell(name, began + start, began + end, parent=context)
+            tell(name, began + start, began + end, parent=above)
 
 
 def _nanoseconds(duration: Duration) -> int:

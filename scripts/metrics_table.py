@@ -19,8 +19,8 @@ stack sets all of them from `OLO_LOCAL_METRICS_PORT` on.
 
 This table is made from the declarations by `python scripts/metrics_table.py`. Beside these each process serves those of
 [Temporal's SDK](https://docs.temporal.io/references/sdk-metrics) (`temporal_...`), and of Python and its process
-(`python_...`, `process_...`); the gateway also those of its HTTP calls (`http_server_...`). The gateway shows all of
-its own at `/metrics` and `/admin/metrics/prometheus` of its HTTP port, too.
+(`python_...`, `process_...`). The gateway shows all of its own at `/metrics` and `/admin/metrics/prometheus` of its
+HTTP port, too.
 
 [Dashboards and alerts](guides/observe.md) are made of these.
 

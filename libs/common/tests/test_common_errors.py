@@ -12,7 +12,7 @@ from temporalio.exceptions import ActivityError, RetryState, TimeoutError, Timeo
 from olo_common.errors import ErrorCode, InvalidField, OloError, RemoteError, Unavailable
 from olo_common.failures import from_failure, to_application_error
 from olo_common.grpc_client import call, channel
-from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor
+from olo_common.grpc_interceptors import ErrorInterceptor, TelemetryInterceptor
 from olo_common.rpc_status import from_rpc_error, to_status
 from olo_testing.ports import free_port
 
@@ -62,7 +62,7 @@ class Failing(health_pb2_grpc.HealthServicer):
 
 @pytest.fixture
 async def failing() -> AsyncIterator[tuple[Failing, health_pb2_grpc.HealthStub]]:
-    server = grpc.aio.server(interceptors=[RequestIdInterceptor(), ErrorInterceptor()])
+    server = grpc.aio.server(interceptors=[TelemetryInterceptor(), ErrorInterceptor()])
     servicer = Failing()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")

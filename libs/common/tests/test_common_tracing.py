@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from olo_common import tracing
 from olo_common.errors import InvalidField, OloError
 from olo_common.grpc_client import call, channel
-from olo_common.grpc_interceptors import ErrorInterceptor, TraceInterceptor
+from olo_common.grpc_interceptors import ErrorInterceptor, TelemetryInterceptor
 from olo_common.spans import Recorder
 from olo_common.tracing import continued, leave_trace, span, tell, trace_headers, trace_of
 from olo_testing.ports import free_port
@@ -164,7 +164,7 @@ async def ask(address: str, request: bytes) -> bytes:
 
 @pytest.fixture
 async def address() -> Any:
-    server = grpc.aio.server(interceptors=[TraceInterceptor(), ErrorInterceptor()])
+    server = grpc.aio.server(interceptors=[TelemetryInterceptor(), ErrorInterceptor()])
     service, _, method = METHOD.strip("/").partition("/")
     handlers = {method: grpc.unary_unary_rpc_method_handler(try_it)}
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])

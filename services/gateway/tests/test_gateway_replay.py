@@ -11,7 +11,6 @@ import json
 from pathlib import Path
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from temporalio.client import WorkflowHistory
@@ -20,6 +19,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 from temporalio.workflow import NondeterminismError
 
 from olo_common import tracing
+from olo_common.spans import Recorder
 from olo_common.temporal_traces import TRACER_HEADER, TemporalTraces
 from olo_gateway.workflows.batch import BatchWorkflow
 from olo_gateway.workflows.chat import ChatWorkflow
@@ -90,9 +90,8 @@ async def test_a_replay_makes_no_span_again(runner: WorkflowRunner, monkeypatch:
     stored = {"metadata": {"encoding": base64.b64encode(b"json/plain").decode()}}
     header = {"fields": {TRACER_HEADER: {**stored, "data": base64.b64encode(context.encode()).decode()}}}
     traced["events"][0]["workflowExecutionStartedEventAttributes"]["header"] = header
-    spans, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    monkeypatch.setattr(tracing._Current, "tracer", provider.get_tracer("t"))
+    spans = InMemorySpanExporter()
+    monkeypatch.setattr(tracing._Current, "recorder", Recorder("tested", 1.0, SimpleSpanProcessor(spans)))
     replayer = Replayer(workflows=[ChatWorkflow], interceptors=[TemporalTraces()], workflow_runner=runner)
     run_id = traced["events"][0]["workflowExecutionStartedEventAttributes"]["workflowId"]
     await replayer.replay_workflow(WorkflowHistory.from_json(run_id, traced), raise_on_replay_failure=True)

@@ -12,7 +12,7 @@ from olo.inference.v1 import inference_service_pb2 as pb
 from olo.inference.v1 import inference_service_pb2_grpc as rpc
 from olo_common.errors import ErrorCode, OloError
 from olo_common.grpc_client import call
-from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor
+from olo_common.grpc_interceptors import ErrorInterceptor, TelemetryInterceptor
 from olo_common.rpc_status import from_rpc_error
 from olo_llm_worker.adapters.fake_engine import FakeEngine
 from olo_llm_worker.generation.policy import Policy
@@ -47,7 +47,7 @@ async def served(identity: Identity) -> AsyncIterator[Served]:
         return FakeEngine("Loaded.")
 
     slot = ModelSlot(make, Policy(2, 4), changed)
-    server = grpc.aio.server(interceptors=[RequestIdInterceptor(), ErrorInterceptor()])
+    server = grpc.aio.server(interceptors=[TelemetryInterceptor(), ErrorInterceptor()])
     rpc.add_InferenceServiceServicer_to_server(InferenceServicer(slot, identity), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -6,19 +6,19 @@ import asyncio
 import contextlib
 import inspect
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import grpc
 import structlog
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from olo_common.errors import OloError
 from olo_common.failed_calls import FailedCalls
 from olo_common.grpc_draining import drain
 from olo_common.logs import logger
 from olo_common.rpc_status import abort
-from olo_common.tracing import ENDLESS_STREAMS, TRACE_HEADERS, span
+from olo_common.tracing import ENDLESS_STREAMS, TRACE_HEADERS, span, tracing
 
 REQUEST_ID_KEY = "x-request-id"
 
@@ -59,51 +59,12 @@ def wrapped(
     )
 
 
-class TraceInterceptor(grpc.aio.ServerInterceptor):
-    """Makes a span of each call, part of its caller's trace; of those that end by themselves.
+class TelemetryInterceptor(grpc.aio.ServerInterceptor):
+    """Tells of each call: its request id and method in every line of the log, and a span in the trace of its caller.
 
-    OpenTelemetry's own does not know streams that are written to the context.
+    The id is the caller's, or a new one. Calls that only end with their caller have no span. OpenTelemetry's own
+    interceptor does not know streams that are written to the context.
     """
-
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler | None:
-        """Wraps the handler."""
-        handler = await continuation(handler_call_details)
-        service, _, method = handler_call_details.method.lstrip("/").partition("/")
-        if service.startswith("grpc.") or method in ENDLESS_STREAMS:
-            return handler
-        metadata = handler_call_details.invocation_metadata or ()
-        headers = {key: value for key, value in metadata if key in TRACE_HEADERS and isinstance(value, str)}
-        facts = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method}
-        name = handler_call_details.method
-
-        async def unary(request: Any, context: Context, behaviour: Any) -> Any:
-            with span(name, SpanKind.SERVER, facts, headers=headers) as current:
-                try:
-                    return await behaviour(request, context)
-                finally:
-                    _tell_status(current, context)
-
-        async def stream(request: Any, context: Context, behaviour: Any) -> AsyncIterator[Any]:
-            with span(name, SpanKind.SERVER, facts, headers=headers) as current:
-                try:
-                    async for response in behaviour(request, context):
-                        yield response
-                finally:
-                    _tell_status(current, context)
-
-        return wrapped(handler, unary, stream)
-
-
-def _tell_status(current: Span, context: Context) -> None:
-    # A number, whatever its annotation says; 0 where nobody has set one.
-    code: Any = context.code()
-    current.set_attribute("rpc.grpc.status_code", code.value[0] if isinstance(code, grpc.StatusCode) else code or 0)
-
-
-class RequestIdInterceptor(grpc.aio.ServerInterceptor):
-    """Binds the caller's request id, or a new one, and the method to every log line of the call."""
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -114,16 +75,42 @@ class RequestIdInterceptor(grpc.aio.ServerInterceptor):
         request_id = str(metadata.get(REQUEST_ID_KEY) or uuid.uuid4().hex)[:128]
         fields = {"request_id": request_id, "rpc": handler_call_details.method}
 
+        def traced() -> Span:
+            return _span(handler_call_details.method, metadata)
+
         async def unary(request: Any, context: Context, behaviour: Any) -> Any:
-            with structlog.contextvars.bound_contextvars(**fields):
-                return await behaviour(request, context)
+            with traced() as current, structlog.contextvars.bound_contextvars(**fields):
+                try:
+                    return await behaviour(request, context)
+                finally:
+                    _tell_status(current, context)
 
         async def stream(request: Any, context: Context, behaviour: Any) -> AsyncIterator[Any]:
-            with structlog.contextvars.bound_contextvars(**fields):
-                async for response in behaviour(request, context):
-                    yield response
+            with traced() as current, structlog.contextvars.bound_contextvars(**fields):
+                try:
+                    async for response in behaviour(request, context):
+                        yield response
+                finally:
+                    _tell_status(current, context)
 
         return wrapped(handler, unary, stream)
+
+
+def _span(method: str, metadata: Mapping[str, Any]) -> Span:
+    service, _, name = method.lstrip("/").partition("/")
+    if not tracing() or service.startswith("grpc.") or name in ENDLESS_STREAMS:
+        return INVALID_SPAN
+    headers = {key: told for key in TRACE_HEADERS if isinstance(told := metadata.get(key), str)}
+    facts = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
+    return span(method, SpanKind.SERVER, facts, headers=headers)
+
+
+def _tell_status(current: Span, context: Context) -> None:
+    if not current.is_recording():
+        return
+    # A number, whatever its annotation says; 0 where nobody has set one.
+    code: Any = context.code()
+    current.set_attribute("rpc.grpc.status_code", code.value[0] if isinstance(code, grpc.StatusCode) else code or 0)
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):

@@ -15,12 +15,11 @@ from grpc_reflection.v1alpha import reflection
 
 from olo_common.errors import StartupError
 from olo_common.grpc_callers import CallerInterceptor
-from olo_common.grpc_interceptors import ErrorInterceptor, RequestIdInterceptor, TraceInterceptor
+from olo_common.grpc_interceptors import ErrorInterceptor, TelemetryInterceptor
 from olo_common.grpc_tls import server_credentials
 from olo_common.health import Health
 from olo_common.settings import ServiceSettings
 from olo_common.tls import client_files, server_files, show_expiry
-from olo_common.tracing import tracing
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -68,8 +67,7 @@ async def grpc_server(
     """
     # Outermost of those that let in: who may not call at all is told nothing else.
     callers = [CallerInterceptor(settings.tls.callers)] if settings.tls.callers else []
-    tracer = [TraceInterceptor()] if tracing() else []
-    interceptors = [*tracer, RequestIdInterceptor(), ErrorInterceptor(), *callers, *guards]
+    interceptors = [TelemetryInterceptor(), ErrorInterceptor(), *callers, *guards]
     server = grpc.aio.server(interceptors=interceptors, options=[*_OPTIONS, *_age(settings.connection_age)])
     for registration in registrations:
         registration.add(registration.servicer, server)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import urllib.request
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Final
+from typing import ClassVar, Final
 
 from opentelemetry import metrics
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -113,23 +114,60 @@ class Gauge(Instrument):
 
     def watch_each(self, read: Callable[[], Iterable[Figure]]) -> None:
         """Shows the figures that this gives, each with its labels."""
-        loop = asyncio.get_running_loop()
-
-        async def on_loop() -> list[Observation]:
-            return [Observation(*each) for each in read()]
+        watch = _Watch(asyncio.get_running_loop(), read)
+        _Watch.all.append(watch)
 
         def observe(_: metrics.CallbackOptions) -> list[Observation]:
-            # Whoever looks has a thread of its own, and what is read belongs to the loop.
-            if not loop.is_running():
-                return []
-            reading = asyncio.run_coroutine_threadsafe(on_loop(), loop)
-            try:
-                return reading.result(_LOOP_SECONDS)
-            except TimeoutError:
-                reading.cancel()
-                return []
+            seen = _seen.get()
+            found = (_look([watch]) if seen is None else seen).get(watch, [])
+            if isinstance(found, Exception):
+                raise found
+            return found
 
         meter().create_observable_gauge(self.name, [observe], self.unit, self.description)
+
+
+@dataclass(frozen=True, eq=False)
+class _Watch:
+    """What a gauge reads, and the loop that it belongs to."""
+
+    all: ClassVar[list[_Watch]] = []
+    loop: asyncio.AbstractEventLoop
+    read: Callable[[], Iterable[Figure]]
+
+    def look(self) -> list[Observation] | Exception:
+        try:
+            return [Observation(*each) for each in self.read()]
+        except Exception as error:
+            return error
+
+
+_Seen = dict[_Watch, list[Observation] | Exception]
+_seen: ContextVar[_Seen | None] = ContextVar("gauges_seen", default=None)
+"""What the gauges show on the page that is being made; None: each has to look by itself."""
+
+
+def _look(watches: Iterable[_Watch]) -> _Seen:
+    """Reads gauges, those of a loop in one turn of it: whoever looks has a thread of its own.
+
+    A turn for each would cost more than the rest of a page.
+    """
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Watch]] = {}
+    for watch in watches:
+        if watch.loop.is_running():
+            by_loop.setdefault(watch.loop, []).append(watch)
+    seen: _Seen = {}
+    for loop, belonging in by_loop.items():
+        reading = asyncio.run_coroutine_threadsafe(_look_on_loop(belonging), loop)
+        try:
+            seen |= reading.result(_LOOP_SECONDS)
+        except TimeoutError:
+            reading.cancel()
+    return seen
+
+
+async def _look_on_loop(watches: Iterable[_Watch]) -> _Seen:
+    return {watch: watch.look() for watch in watches}
 
 
 def configure_metrics(service: str, host: str, port: int) -> None:
@@ -164,7 +202,11 @@ def show_temporal(port: int) -> None:
 
 def page() -> bytes:
     """All metrics of this process in Prometheus' text format."""
-    shown = generate_latest()
+    token = _seen.set(_look(_Watch.all))
+    try:
+        shown = generate_latest()
+    finally:
+        _seen.reset(token)
     if _Page.temporal_port:
         try:
             url = f"http://127.0.0.1:{_Page.temporal_port}/metrics"

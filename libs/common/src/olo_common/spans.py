@@ -1,6 +1,7 @@
 """What records spans: OpenTelemetry's API on the one side, the exporter of its SDK on the other, and little between.
 
-The SDK's own spans have locks, limits, events and links, none of which is used here, and take several times the CPU.
+The spans of the SDK have locks, limits, events and links, none of which is used here, and take six times the CPU
+to make (docs/adr/0042).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-_SCOPE: Final = InstrumentationScope("olo", "")
+SCOPE: Final = InstrumentationScope("olo", "")
 _AT_RANDOM: Final = TraceFlags(TraceFlags.RANDOM_TRACE_ID)
 _AT_RANDOM_SAMPLED: Final = TraceFlags(TraceFlags.RANDOM_TRACE_ID | TraceFlags.SAMPLED)
 _UNSET: Final = Status()
@@ -37,7 +38,7 @@ Named = Callable[[Exception], str]
 
 
 class CurrentSpan(NonRecordingSpan):
-    """The current span while it is entered. Of a trace that is not sampled: its children are made of it, and take nothing."""
+    """The current span while it is entered; as it is, one of a trace that is not sampled, which takes nothing."""
 
     _token: Token[Context]
 
@@ -64,15 +65,18 @@ class RecordedSpan(CurrentSpan):
         self,
         recorder: Recorder,
         name: str,
-        known: tuple[SpanContext, SpanContext | None],
+        *,
+        context: SpanContext,
+        parent: SpanContext | None,
         kind: SpanKind,
         attributes: dict[str, Any],
         named: Named,
         start: int,
     ) -> None:
-        self._context, self._parent = known
         self._recorder = recorder
         self._name = name
+        self._context = context
+        self._parent = parent
         self._kind = kind
         self._attributes = attributes
         self._named = named
@@ -130,7 +134,7 @@ class RecordedSpan(CurrentSpan):
                 status=self._status,
                 start_time=self._start,
                 end_time=end_time or time.time_ns(),
-                instrumentation_scope=_SCOPE,
+                instrumentation_scope=SCOPE,
             )
         )
 
@@ -145,7 +149,7 @@ class Recorder:
     """
 
     def __init__(self, service: str, share: float, processor: SpanProcessor) -> None:
-        self.resource = _Service(Resource.create({"service.name": f"olo-{service}"}))
+        self.resource = Resource.create({"service.name": f"olo-{service}"})
         self.take = processor.on_end
         self._bound = TraceIdRatioBased.get_bound_for_rate(share)
         self._ids = RandomIdGenerator()
@@ -182,18 +186,13 @@ class Recorder:
         own = SpanContext(trace_id, span_id or self._ids.generate_span_id(), False, flags, parent.trace_state)
         if above is None and not flags.sampled:
             return CurrentSpan(own)
-        return RecordedSpan(self, name, (own, above), kind, dict(attributes or ()), named, start or time.time_ns())
-
-
-class _Service(Resource):
-    """A resource that is hashed once: the exporter asks for each span, and the SDK's writes all of it to JSON for that."""
-
-    def __init__(self, told: Resource) -> None:
-        super().__init__(told.attributes, told.schema_url)
-        self._hash = super().__hash__()
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return other is self or super().__eq__(other)
+        return RecordedSpan(
+            self,
+            name,
+            context=own,
+            parent=above,
+            kind=kind,
+            attributes=dict(attributes or ()),
+            named=named,
+            start=start or time.time_ns(),
+        )

@@ -9,6 +9,7 @@ The header is the one that the interceptor of Temporal's SDK writes and reads, t
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,12 +18,12 @@ from typing import Any, Final, NoReturn
 from opentelemetry.trace import SpanContext, SpanKind, format_span_id, format_trace_id
 from temporalio import activity, client, worker, workflow
 from temporalio.api.common.v1 import Payload
-from temporalio.converter import PayloadConverter
 from temporalio.exceptions import ApplicationError
 
 from olo_common.tracing import error_type, span, tell, trace_headers, trace_of
 
 TRACER_HEADER: Final = "_tracer-data"
+_JSON: Final = b"json/plain"
 _ENDED: Final = "olo_workflow_ended"
 
 PayloadHeaders = Mapping[str, Payload]
@@ -184,20 +185,22 @@ def _tell_end(ended: _Workflow, problem: str) -> None:
 
 
 def _to_payload(headers: dict[str, str]) -> PayloadHeaders:
-    return {TRACER_HEADER: PayloadConverter.default.to_payload(headers)} if headers else {}
+    if not headers:
+        return {}
+    return {TRACER_HEADER: Payload(metadata={"encoding": _JSON}, data=json.dumps(headers).encode())}
 
 
 def _to_headers(headers: PayloadHeaders) -> dict[str, str]:
     """The headers of a trace; none where they are not there, or are something else."""
     payload = headers.get(TRACER_HEADER)
-    if payload is None:
+    if payload is None or payload.metadata.get("encoding") != _JSON:
         return {}
     try:
-        told = PayloadConverter.default.from_payload(payload)
-    except (ValueError, KeyError, RuntimeError):
+        told = json.loads(payload.data)
+    except ValueError:
         return {}
     fields = told.items() if isinstance(told, dict) else ()
-    return {name: value for name, value in fields if isinstance(name, str) and isinstance(value, str)}
+    return {name: value for name, value in fields if isinstance(value, str)}
 
 
 def _kind_of(error: BaseException) -> str:

@@ -46,13 +46,13 @@ def configure_tracing(service: str, settings: TracingSettings) -> Callable[[], N
     if not settings.exporter_otlp_endpoint:
         return lambda: None
     # Imported here: most processes of a laptop trace nothing, and the exporter costs a start 0.2 s.
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    from olo_common.span_export import SpanExporter
     from olo_common.spans import Recorder
 
     headers = settings.exporter_otlp_headers
-    exporter = OTLPSpanExporter(
+    exporter = SpanExporter(
         endpoint=settings.exporter_otlp_endpoint,
         insecure=not settings.exporter_otlp_endpoint.startswith("https://"),
         headers=headers.get_secret_value() if headers is not None else None,
@@ -80,7 +80,7 @@ def span(
     headers: Headers | None = None,
     named: Callable[[Exception], str] = error_type,
 ) -> Span:
-    """A span around the body of a `with`; in a trace that is not sampled, or where nothing is traced, one that takes nothing.
+    """A span around the body of a `with`; where nothing is traced, or the trace is not sampled, one that takes nothing.
 
     An error that leaves the body is told by its type alone: its text may hold anything.
 
@@ -88,7 +88,7 @@ def span(
         name: Its name.
         kind: On which side of a call it is.
         attributes: What is known of it already.
-        headers: Those of the message that it answers, whose trace it goes on with; none: it hangs under the current one.
+        headers: Those of the message that it answers, whose trace it goes on with; none: it is under the current one.
         named: Names an error.
     """
     recorder = _Current.recorder

@@ -45,6 +45,14 @@ RESETS: Final = Counter(
 REPLAYS: Final = Counter("olo_gateway_stream_repairs", "Gaps in streams that were filled from what NATS has kept.")
 RETURNS: Final = Counter("olo_gateway_stream_resumes", "Streams that callers went on with where they had been.")
 
+HTTP_CALLS: Final = Histogram(
+    "http.server.request.duration",
+    "From the head of an HTTP request to the end of its answer, or to when its caller hung up.",
+    ("http_request_method", "http_route", "http_response_status_code", "error_type", "url_scheme"),
+    SECONDS,
+    (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
+)
+
 RUNS: Final = Counter(
     "olo_runs",
     "Runs that have ended: `completed`, `failed`, `rejected` (the request was wrong) or `cancelled`; `reason` is that "
@@ -85,6 +93,7 @@ TENANT_DENIALS: Final = Counter(
 )
 INSTRUMENTS: Final = (
     *(RUNS_LIMIT, RUNS_IN_FLIGHT, REFUSALS, DENIALS, KEYS, KEYS_REFUSED, FIRST_CHUNKS, RESETS, REPLAYS, RETURNS),
+    HTTP_CALLS,
     *(RUNS, RUN_TIMES, ATTEMPTS, RESUMED, FALLBACKS, PARKED),
     *(TENANT_RUNS, TENANT_TOKENS, TENANT_DENIALS),
 )

@@ -11,22 +11,14 @@ from typing import Any, Final
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from olo_common.metrics import SECONDS, Histogram
 from olo_common.tracing import TRACE_HEADERS, error_type, span
+from olo_gateway.telemetry import HTTP_CALLS
 
 _UNTOLD: Final = frozenset({"/healthz", "/metrics"})
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER: Final = "_OTHER"
 """Callers can make methods up, and labels must not be made up."""
 _TRACE_HEADERS: Final = {name.encode(): name for name in TRACE_HEADERS}
-
-CALLS: Final = Histogram(
-    "http.server.request.duration",
-    "From the head of an HTTP request to the end of its answer.",
-    ("http_request_method", "http_route", "http_response_status_code", "error_type", "url_scheme"),
-    SECONDS,
-    (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0),
-)
 
 
 class HttpTelemetry:
@@ -65,7 +57,7 @@ class HttpTelemetry:
                 problem = problem or (str(status) if status >= 500 else "")
                 route = _route(scope)
                 _tell(current, method, route, status, problem)
-                CALLS.record(
+                HTTP_CALLS.record(
                     time.perf_counter() - began,
                     http_request_method=method,
                     http_route=route,
@@ -90,13 +82,9 @@ def _name(method: str) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """The pattern of what has answered; empty where nothing did, which callers can make up as they like."""
+    """The pattern of what has answered; empty where nothing did, since callers can make such paths up."""
     route: Any = scope.get("route")
-    if route is not None:
-        return str(route.path)
-    # What is mounted, such as a folder of files, has no route of its own, but moves the root.
-    mounted = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
-    return f"{mounted}/{{path}}" if mounted else ""
+    return "" if route is None else str(route.path)
 
 
 def _trace_headers(scope: Scope) -> dict[str, str]:

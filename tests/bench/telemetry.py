@@ -3,12 +3,12 @@
 Fleets of processes answer HTTP chats with a model that costs nothing, so that nothing hides the cost: `on` traces every
 request and measures everything, `sampled` traces a tenth, `off` does neither; `traces` and `metrics` each have the one
 without the other, and `same` is a second `off`, which tells how much two fleets differ by themselves. Each has its
-turns beside `off`: both are asked at once, since the machine is never the same twice. Spans go to a collector outside
-of the count; metrics are asked for as often as Prometheus would. Counted are gateway, router, registry and worker; the
-figure with Temporal and NATS stands beside.
+turns beside `off`: both are asked at once, since the machine is never the same twice, and both are started anew some
+times, since no process is either. Spans go to a collector outside of the count; metrics are asked for as often as
+Prometheus would. Counted are gateway, router, registry and worker; the figure with Temporal and NATS stands beside.
 
-TELEMETRY_ROUNDS says how many rounds there are, TELEMETRY_REQUESTS how many requests of each fleet a round has at
-least, and TELEMETRY_FLEETS which fleets are put beside `off`.
+TELEMETRY_STARTS says how many starts there are, TELEMETRY_ROUNDS how many rounds after each, TELEMETRY_REQUESTS how
+many requests of each fleet a round has at least, and TELEMETRY_FLEETS which fleets are put beside `off`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import psutil
 from tests.bench.fleet import fleet
@@ -47,7 +48,6 @@ SERVICES = {
 }
 """Modules of the processes that count, and what they are called."""
 CHAT_REQUEST = post("/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "hello"}]})
-OFF = "off"
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,28 @@ class Round:
 
 Pair = tuple[Round, Round]
 """A fleet, and `off` beside it."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a fleet tells.
+
+    Attributes:
+        share: The share of requests that are traced.
+        measured: Whether it has metrics.
+    """
+
+    share: float = 0.0
+    measured: bool = False
+
+
+FLEETS: Final = {
+    "on": Kind(1.0, measured=True),
+    "sampled": Kind(0.1, measured=True),
+    "traces": Kind(1.0),
+    "metrics": Kind(measured=True),
+    "same": Kind(),
+}
 FIGURES: dict[str, Callable[[Round], float]] = {
     "cpu_s": lambda each: each.services,
     "cpu_with_servers_s": lambda each: each.everything,
@@ -92,39 +114,15 @@ FIGURES: dict[str, Callable[[Round], float]] = {
 
 
 async def measure() -> None:
-    rounds = int(os.environ.get("TELEMETRY_ROUNDS", "5"))
-    requests = int(os.environ.get("TELEMETRY_REQUESTS", "400"))
+    starts = int(os.environ.get("TELEMETRY_STARTS", "5"))
+    rounds = int(os.environ.get("TELEMETRY_ROUNDS", "2"))
+    requests = int(os.environ.get("TELEMETRY_REQUESTS", "200"))
     names = os.environ.get("TELEMETRY_FLEETS", "on,sampled,same").split(",")
-    with tempfile.TemporaryDirectory() as scratch, trace_collector() as collector, ExitStack() as stack:
-        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-        traced = {
-            "on": endpoint,
-            "sampled": {**endpoint, "OTEL_TRACES_SAMPLER_ARG": "0.1"},
-            "traces": endpoint,
-            "metrics": {},
-            "same": {},
-        }
-        assert traced.keys() >= {*names}, f"TELEMETRY_FLEETS: there are {', '.join(traced)}"
-        metered = {name: [free_port() for _ in range(3)] for name in names if name in ("on", "sampled", "metrics")}
-        subjects = {
-            name: stack.enter_context(
-                _subject(Path(scratch) / name, traced.get(name, {}), metered.get(name, [0, 0, 0]))
-            )
-            for name in (*names, OFF)
-        }
-        told: dict[str, list[Round]] = {name: [] for name in subjects}
-        told: dict[str, list[Pair]] = {name: [] for name in names}
-        async with _scraped([port for ports in metered.values() for port in ports]):
-            for subject in subjects.values():
-                await _ready(subject)
-            for name in names:
-                await _pair(subjects[name], subjects[OFF], requests // 2)
-            for number in range(rounds):
-                # There and back again, so that a machine that gets slower is even to all.
-                for name in names if number % 2 else reversed(names):
-                    told[name].append(await _pair(subjects[name], subjects[OFF], requests))
-        if {*names} - {"metrics", "same"}:
-            assert collector.spans > requests, "the spans did not arrive: their cost is not in the figure"
+    assert {*names} <= {*FLEETS}, f"TELEMETRY_FLEETS: there are {', '.join(FLEETS)}"
+    told: dict[str, list[Pair]] = {name: [] for name in names}
+    for _ in range(starts):
+        for name in names:
+            told[name] += await _started(FLEETS[name], rounds, requests)
     for name, pairs in told.items():
         _report(name, pairs)
     header = ["fleet", "round", *(f"{side}_{figure}" for side in ("own", "off") for figure in FIGURES)]
@@ -137,6 +135,22 @@ async def measure() -> None:
             for number, pair in enumerate(pairs, 1)
         ],
     )
+
+
+async def _started(kind: Kind, rounds: int, requests: int) -> list[Pair]:
+    """Starts a fleet and `off`, measures both, and ends them."""
+    with tempfile.TemporaryDirectory() as scratch, trace_collector() as collector, ExitStack() as stack:
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_TRACES_SAMPLER_ARG": str(kind.share)}
+        ports = [free_port() for _ in range(3)] if kind.measured else []
+        own = stack.enter_context(_subject(Path(scratch) / "own", env if kind.share else {}, ports or [0, 0, 0]))
+        off = stack.enter_context(_subject(Path(scratch) / "off", {}, [0, 0, 0]))
+        async with _scraped(ports):
+            await _ready(own)
+            await _ready(off)
+            await _pair(own, off, requests // 2)
+            pairs = [await _pair(own, off, requests) for _ in range(rounds)]
+        assert bool(collector.spans) == bool(kind.share), "the spans did not arrive: their cost is not in the figure"
+        return pairs
 
 
 def _report(name: str, pairs: list[Pair]) -> None:

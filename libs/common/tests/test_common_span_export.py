@@ -10,7 +10,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, TraceFlags, TraceState
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, SpanKind, StatusCode, TraceFlags, TraceState
 
 from olo_common.span_export import encoded
 from olo_common.spans import Recorder
@@ -34,6 +34,7 @@ spans = st.fixed_dictionaries(
         "attributes": st.dictionaries(texts.filter(bool), values, max_size=5),
         "start": st.integers(1, 2**63),
         "problem": texts,
+        "said": texts,
     }
 )
 
@@ -42,10 +43,12 @@ def ended(told: list[dict[str, Any]]) -> tuple[ReadableSpan, ...]:
     exporter = InMemorySpanExporter()
     recorder = Recorder("tested", 1.0, SimpleSpanProcessor(exporter))
     for each in told:
-        problem = each.pop("problem")
+        problem, said = each.pop("problem"), each.pop("said")
         with recorder.begin(**each, named=error_type) as current:
             if problem:
                 current.fail(problem)
+            if said:
+                current.set_status(StatusCode.ERROR, said)
     return exporter.get_finished_spans()
 
 

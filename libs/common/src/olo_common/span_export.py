@@ -67,6 +67,7 @@ def _put_span(spans: Any, ended: ReadableSpan) -> None:
             put.flags = _REMOTE_PARENT
     # Also where it says nothing: whether it is there is part of the message.
     put.status.code = ended.status.status_code.value
+    put.status.message = ended.status.description or ""
     _put_attributes(put.attributes, ended.attributes or {})
 
 

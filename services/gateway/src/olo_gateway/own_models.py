@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.registry.v1 import registry_service_pb2 as registry
 from olo_gateway.access.caller import billed, caller
-from olo_gateway.costs import tokens_in
 from olo_gateway.errors import ModelNotFound
 from olo_gateway.ports import Embedding, Fleet, Tokenizing
+from olo_gateway.runs.costs import tokens_in
 
 
 def visible(model: registry.Model) -> bool:

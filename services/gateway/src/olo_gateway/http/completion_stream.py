@@ -10,7 +10,7 @@ import orjson
 
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo_common.errors import OloError
-from olo_gateway.convert import phase_name
+from olo_gateway.convert.runs import phase_name
 from olo_gateway.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.http.answers import usage_of
 from olo_gateway.http.errors import Dialect, error_body

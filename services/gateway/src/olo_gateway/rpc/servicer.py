@@ -14,7 +14,7 @@ from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo_common.errors import InvalidField
 from olo_gateway.chats import Chats
-from olo_gateway.convert import order_of, point_of
+from olo_gateway.convert.runs import order_of, point_of
 from olo_gateway.errors import ClientTooSlow
 from olo_gateway.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.ports import Catalogue, Embedding, Runs, Tokenizing

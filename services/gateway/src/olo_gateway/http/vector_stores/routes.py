@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from olo.retrieval.v1.retrieval_service_pb2 import Document, SearchRequest
 from olo_common.errors import InvalidField
 from olo_gateway.access.caller import tenant
-from olo_gateway.attributes import filter_of
+from olo_gateway.convert.attributes import filter_of
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.http.vector_stores import schemas

@@ -35,14 +35,14 @@ from olo_gateway.adapters.routed_tokenizing import RoutedTokenizing
 from olo_gateway.adapters.shadow_runs import shadow_starts
 from olo_gateway.adapters.temporal_runs import TemporalRuns
 from olo_gateway.batch_activities import BatchActivities
-from olo_gateway.batch_calls import Batches
 from olo_gateway.batch_worker import batch_worker
-from olo_gateway.chats import Chats
+from olo_gateway.calls.batches import Batches
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.own_runs import OwnRuns
 from olo_gateway.edge import Inside, served_edge
 from olo_gateway.files.shelf import Shelf
 from olo_gateway.http.batches.endpoints import endpoints
 from olo_gateway.http.guard import Guarding
-from olo_gateway.own_runs import OwnRuns
 from olo_gateway.rpc.guard import KeyInterceptor
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds

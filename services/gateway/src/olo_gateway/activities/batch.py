@@ -23,7 +23,6 @@ from olo_contracts.queues import (
     VALIDATE_BATCH_ACTIVITY,
 )
 from olo_gateway.access.caller import Caller, acting
-from olo_gateway.adapters.temporal_failures import RUN_STATE
 from olo_gateway.batches.desk import Desk, Row
 from olo_gateway.batches.lines import Line, LineInvalid, custom_id_of, read
 from olo_gateway.batches.order import output_file_id
@@ -32,6 +31,7 @@ from olo_gateway.calls.batch_records import BatchRecords
 from olo_gateway.errors import StoredFileNotFound
 from olo_gateway.files.objects import ObjectStore
 from olo_gateway.files.shelf import OUTPUT_PURPOSE, FileDraft, Shelf
+from olo_gateway.ports import RUN_STATE
 
 BEAT_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 2.0

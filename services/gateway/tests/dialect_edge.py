@@ -111,7 +111,7 @@ class DialectEdge:
         )
         backlogs = InMemoryBacklogs({"llm.org/small": Backlog(3, 1.5, 2.0, 1.0, 2)})
         cluster = Cluster(self.fleet, routing, backlogs, self.admission, self.health)
-        pace = StreamPace(0.2, 5.0)
+        pace = StreamPace(30.0, 5.0)
         chats = Chats(OwnRuns(self.runs), self.tokens, self.admission, RunLimits(30.0, 60.0))
         embedding = OwnEmbedding(InMemoryEmbedding((3.0, 0.5)))
         self.app = http_app(

@@ -28,8 +28,6 @@ from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
 from olo_gateway.streaming.events import Chunk
 
-KEEP_ALIVE = 0.2
-
 
 class Edge:
     """The HTTP side of a gateway whose runs are in memory."""
@@ -58,7 +56,7 @@ class Edge:
             InMemoryCatalogue(models),
             InMemoryRouting(),
             self.health,
-            StreamPace(KEEP_ALIVE, 5.0),
+            StreamPace(30.0, 5.0),
             runs=self.runs,
             embedding=InMemoryEmbedding(),
             tokenizing=InMemoryTokenizing(),

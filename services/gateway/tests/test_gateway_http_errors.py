@@ -52,7 +52,7 @@ async def http(raised: list[Exception]) -> AsyncIterator[httpx.AsyncClient]:
         InMemoryCatalogue([]),
         InMemoryRouting(),
         Health(),
-        StreamPace(1.0, 5.0),
+        StreamPace(30.0, 5.0),
         runs=runs,
         embedding=InMemoryEmbedding(),
         tokenizing=InMemoryTokenizing(),

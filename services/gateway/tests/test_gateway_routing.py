@@ -182,7 +182,7 @@ async def test_status_over_http_stands_without_the_registry_and_shows_the_age_of
             InMemoryCatalogue([]),
             routing,
             Health(),
-            StreamPace(1.0, 5.0),
+            StreamPace(30.0, 5.0),
             runs=runs,
             embedding=InMemoryEmbedding(),
             tokenizing=InMemoryTokenizing(),

@@ -32,7 +32,7 @@ from olo_gateway.adapters.in_memory import (
     InMemoryTokenizing,
     InMemoryTokenStreams,
 )
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
 from olo_gateway.errors import Overloaded
 from olo_gateway.rpc.servicer import GatewayServicer
 from olo_gateway.runs.admission.admission import Admission, Applicant

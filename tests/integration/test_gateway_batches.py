@@ -16,10 +16,10 @@ from tests.integration.gateway_world import World, key
 from olo.gateway.v1 import batch_service_pb2 as pb
 from olo_client import AsyncOlo
 from olo_client.errors import InvalidRequestError, NotFoundError
-from olo_gateway import batch_calls
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.object_directory import ObjectDirectory
-from olo_gateway.batch_records import BatchRecords
+from olo_gateway.calls import batches
+from olo_gateway.calls.batch_records import BatchRecords
 from olo_testing.waiting import until
 
 pytestmark = pytest.mark.integration
@@ -203,7 +203,7 @@ def started(world: World, batch_id: str) -> list[str]:
 async def test_a_long_batch_goes_on_in_further_parts(
     world: World, client: openai.AsyncOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_calls, "LINES_PER_PART", 4)
+    monkeypatch.setattr(batches, "LINES_PER_PART", 4)
     batch = await ended(client, (await create(client, [line(f"n{n}") for n in range(10)])).id)
     assert batch.status == "completed"
     assert [row["custom_id"] for row in await rows(client, batch.output_file_id)] == [f"n{n}" for n in range(10)]

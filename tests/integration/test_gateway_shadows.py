@@ -21,7 +21,7 @@ from olo.router.v1.router_service_pb2 import Shadow
 from olo_common.errors import OloError
 from olo_common.grpc_client import call
 from olo_contracts.queues import llm_queue
-from olo_gateway import shadow_activities
+from olo_gateway.activities import shadow as shadow_activities
 from olo_gateway.workflows import shadow
 from olo_testing.waiting import until
 

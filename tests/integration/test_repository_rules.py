@@ -45,8 +45,11 @@ COMPOSED_AT_IMPORT = ("clients/python/src/olo_client/cli/",)
 RUN_BY_ALEMBIC = "migrations/env.py"
 IMPORTING_CONTEXTS = ("workflow.unsafe.imports_passed_through", "spared", "uncollected")
 """What may be entered at import, around imports."""
-NO_CORES = {"adapters", "http", "rpc", "ports", "workflows", "migrations", "model_directory", "upstream"}
-"""Folders of services that are edges, workflows, adapters or ports, or make models out of files."""
+NO_CORES = {
+    *("http", "rpc", "activities", "workflows", "calls", "adapters", "ports", "convert"),
+    *("migrations", "model_directory", "upstream"),
+}
+"""Folders of services that are edges, workflows, adapters, ports or conversions, or make models out of files."""
 
 
 def relative(path: Path) -> str:

@@ -21,13 +21,15 @@ from olo_gateway.adapters.in_memory import (
     InMemoryTokenizing,
     InMemoryTokenStreams,
 )
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
+from olo_gateway.http import streaming
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
+from olo_gateway.streaming.silences import with_silences
 
 Answer = Callable[[str, ChatRequest], Awaitable[ChatResponse]]
 
@@ -47,7 +49,7 @@ class ScriptedEdge:
             InMemoryCatalogue([]),
             InMemoryRouting(),
             self.health,
-            StreamPace(0.2, 5.0),
+            StreamPace(30.0, 5.0),
             runs=self.runs,
             embedding=self.embedding,
             tokenizing=InMemoryTokenizing(),
@@ -79,6 +81,12 @@ def plain_tracebacks() -> None:
     *others, _ = structlog.get_config()["processors"]
     renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*others, renderer])
+
+
+@pytest.fixture
+def short_silences(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams fill silences soon. Without it a slow machine makes none: the first one would begin a stream."""
+    monkeypatch.setattr(streaming, "with_silences", lambda told, _: with_silences(told, 0.05))
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,9 @@ from olo_gateway.adapters.in_memory import (
     InMemoryTokenStreams,
 )
 from olo_gateway.adapters.in_memory_fleet import InMemoryBacklogs, InMemoryFleet, InMemoryInspecting
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.own_models import OwnEmbedding, OwnTokenizing
+from olo_gateway.calls.own_runs import OwnRuns
 from olo_gateway.errors import ModelNotFound
 from olo_gateway.http.app import http_app
 from olo_gateway.http.cluster.cluster import Cluster
@@ -36,8 +38,6 @@ from olo_gateway.http.compatible import Peers, compatible_routes
 from olo_gateway.http.guard import Guarding
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
-from olo_gateway.own_models import OwnEmbedding, OwnTokenizing
-from olo_gateway.own_runs import OwnRuns
 from olo_gateway.ports import Backlog
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
@@ -111,7 +111,7 @@ class DialectEdge:
         )
         backlogs = InMemoryBacklogs({"llm.org/small": Backlog(3, 1.5, 2.0, 1.0, 2)})
         cluster = Cluster(self.fleet, routing, backlogs, self.admission, self.health)
-        pace = StreamPace(0.2, 5.0)
+        pace = StreamPace(30.0, 5.0)
         chats = Chats(OwnRuns(self.runs), self.tokens, self.admission, RunLimits(30.0, 60.0))
         embedding = OwnEmbedding(InMemoryEmbedding((3.0, 0.5)))
         self.app = http_app(

@@ -20,15 +20,13 @@ from olo_gateway.adapters.in_memory import (
     InMemoryTokenizing,
     InMemoryTokenStreams,
 )
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.streaming import StreamPace
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
 from olo_gateway.streaming.events import Chunk
-
-KEEP_ALIVE = 0.2
 
 
 class Edge:
@@ -58,7 +56,7 @@ class Edge:
             InMemoryCatalogue(models),
             InMemoryRouting(),
             self.health,
-            StreamPace(KEEP_ALIVE, 5.0),
+            StreamPace(30.0, 5.0),
             runs=self.runs,
             embedding=InMemoryEmbedding(),
             tokenizing=InMemoryTokenizing(),

@@ -170,6 +170,7 @@ async def test_an_answer_that_turns_into_another_one_ends_with_an_error(
                     edge.release.set()
 
 
+@pytest.mark.usefixtures("short_silences")
 async def test_silences_are_pings_and_who_hangs_up_is_let_go(http: httpx.AsyncClient, edge: DialectEdge) -> None:
     body = {"model": "auto", "max_tokens": 9, "messages": said("wait"), "stream": True}
     async with http.stream("POST", "/v1/messages", json=body) as answer:

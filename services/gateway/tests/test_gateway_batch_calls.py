@@ -11,10 +11,10 @@ import pytest
 from olo.gateway.v1 import batch_service_pb2 as pb
 from olo_common.errors import Unavailable
 from olo_gateway.adapters.object_directory import ObjectDirectory
-from olo_gateway.batch_calls import Batches
-from olo_gateway.batch_records import BatchRecords
 from olo_gateway.batches.desk import Desk, Row
 from olo_gateway.batches.order import BatchOrder
+from olo_gateway.calls.batch_records import BatchRecords
+from olo_gateway.calls.batches import Batches
 from olo_gateway.errors import BatchConflict, BatchNotFound
 from olo_gateway.files.shelf import FileDraft, Shelf
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from olo_common.errors import InvalidField
 from olo_gateway.adapters.object_directory import ObjectDirectory
-from olo_gateway.attributes import attributes_of, filter_of, metadata_of
 from olo_gateway.batches import lines as batch_lines
 from olo_gateway.batches.desk import Desk, Row
 from olo_gateway.batches.lines import LineInvalid, RawLine, read, split
@@ -27,6 +26,7 @@ from olo_gateway.batches.order import (
     seconds_of_window,
     window_of_seconds,
 )
+from olo_gateway.convert.attributes import attributes_of, filter_of, metadata_of
 
 CHAT = "/v1/chat/completions"
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from olo.gateway.v1.run_pb2 import RAG_MODE_OPTIONAL, ChatRequest, RagOptions
 from olo.inference.v1.inference_service_pb2 import ROLE_USER, ChatMessage, SamplingOptions
+from olo_gateway.convert.prompts import Fit, Prompt
 from olo_gateway.prompting.budget import USUAL_ANSWER, Budget, estimate_tokens
-from olo_gateway.prompts import Fit, Prompt
 
 COSTS = st.lists(st.integers(0, 500), max_size=50)
 BUDGETS = st.builds(Budget, st.integers(1, 8000), st.integers(0, 4000), st.floats(0.5, 4))

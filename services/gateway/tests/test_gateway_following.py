@@ -9,9 +9,9 @@ import pytest
 
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo.inference.v1.inference_service_pb2 import ChatMessage
-from olo_gateway import following
 from olo_gateway.adapters.in_memory import InMemoryRuns, InMemoryTokenStreams
-from olo_gateway.following import ChatEvent, Completed, Following, Started
+from olo_gateway.calls import following
+from olo_gateway.calls.following import ChatEvent, Completed, Following, Started
 from olo_gateway.streaming.events import Chunk, Delta, ResumePoint
 
 ANSWER = "The Nile flows north."

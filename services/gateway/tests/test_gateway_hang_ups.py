@@ -9,7 +9,7 @@ import pytest
 from olo.gateway.v1.run_pb2 import RUN_STATE_CANCELLED, RUN_STATE_RUNNING, ChatRequest, ChatResponse, RunState
 from olo_common.errors import Unavailable
 from olo_gateway.adapters.in_memory import InMemoryRuns, InMemoryTokenStreams
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.order import ChatOrder, Role, Turn

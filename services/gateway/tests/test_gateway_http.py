@@ -204,6 +204,7 @@ async def test_a_reset_is_told_beside_the_shape(client: openai.AsyncOpenAI) -> N
     assert text == "Hello [1]"
 
 
+@pytest.mark.usefixtures("short_silences")
 async def test_silence_is_filled_with_comments(http: httpx.AsyncClient, edge: Edge) -> None:
     async with http.stream("POST", "/v1/chat/completions", json=chat("wait", stream=True)) as answer:
         lines = answer.aiter_lines()
@@ -215,6 +216,7 @@ async def test_silence_is_filled_with_comments(http: httpx.AsyncClient, edge: Ed
     assert rest[-1] == "data: [DONE]"
 
 
+@pytest.mark.usefixtures("short_silences")
 async def test_a_silence_within_an_answer_is_no_event_of_it(http: httpx.AsyncClient, edge: Edge) -> None:
     body = ""
     async with http.stream("POST", "/v1/chat/completions", json=chat("pause", stream=True)) as answer:

@@ -23,7 +23,7 @@ from olo_gateway.adapters.in_memory import (
     InMemoryTokenizing,
     InMemoryTokenStreams,
 )
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
@@ -81,7 +81,7 @@ async def http(runs: KnownRuns) -> AsyncIterator[httpx.AsyncClient]:
         InMemoryCatalogue([]),
         InMemoryRouting(),
         Health(),
-        StreamPace(1.0, 5.0),
+        StreamPace(30.0, 5.0),
         runs=runs,
         embedding=InMemoryEmbedding(),
         tokenizing=InMemoryTokenizing(),

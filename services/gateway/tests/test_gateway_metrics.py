@@ -10,7 +10,7 @@ import pytest
 
 from olo.gateway.v1.run_pb2 import ATTEMPT_CAUSE_HEARTBEAT, Attempt, ChatResponse
 from olo_common.errors import InvalidField
-from olo_gateway import following
+from olo_gateway.calls import following
 from olo_gateway.errors import GatewayStopping, NoModelAvailable
 from olo_gateway.runs.admission.admission import Admission, Applicant
 from olo_gateway.runs.admission.limit import Bounds

@@ -150,6 +150,7 @@ async def test_a_failure_in_a_stream_is_its_last_line(client: ollama.AsyncClient
         [part async for part in stream]
 
 
+@pytest.mark.usefixtures("short_silences")
 async def test_silences_are_pieces_without_text_and_who_hangs_up_is_let_go(
     client: ollama.AsyncClient, edge: DialectEdge
 ) -> None:

@@ -16,10 +16,10 @@ from olo.gateway.v1.run_pb2 import (
     RunProgress,
 )
 from olo.inference.v1.inference_service_pb2 import ChatMessage
-from olo_gateway import watching
 from olo_gateway.adapters.in_memory import InMemoryRuns, InMemoryTokenStreams
-from olo_gateway.chats import Chats
-from olo_gateway.following import ChatEvent, Completed, Progress, Started
+from olo_gateway.calls import watching
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.order import ChatOrder, Role, Turn

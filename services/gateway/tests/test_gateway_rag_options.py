@@ -14,8 +14,8 @@ from olo.gateway.v1 import run_pb2
 from olo.gateway.v1.run_pb2 import ChatRequest, RagOptions, RagSearch
 from olo.retrieval.v1 import retrieval_service_pb2 as retrieval
 from olo_common.errors import InvalidField
-from olo_gateway.convert import order_of, request_of
-from olo_gateway.convert_rag import rag_message, rag_of, search_request
+from olo_gateway.convert.rag import rag_message, rag_of, search_request
+from olo_gateway.convert.runs import order_of, request_of
 from olo_gateway.http import rag as dialect
 from olo_gateway.http.rag_schemas import RagOptions as HttpRagOptions
 from olo_gateway.runs.identity import fingerprint

@@ -22,14 +22,14 @@ from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.rpc_status import from_rpc_error
 from olo_contracts.api_keys import hash_of, new_key
-from olo_gateway import chats as module
 from olo_gateway.access.allowance import Allowance, Limits
 from olo_gateway.access.caller import Caller, acting
 from olo_gateway.access.errors import Forbidden, RateLimited
 from olo_gateway.access.keyring import Keyring
 from olo_gateway.access.records import records_of
 from olo_gateway.adapters.in_memory import InMemoryRuns, InMemoryTokenStreams
-from olo_gateway.chats import Chats
+from olo_gateway.calls import chats as module
+from olo_gateway.calls.chats import Chats
 from olo_gateway.errors import Overloaded
 from olo_gateway.rpc.guard import KeyInterceptor
 from olo_gateway.rpc.servicer import GatewayServicer

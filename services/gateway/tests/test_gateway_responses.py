@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from olo.common.v1.common_pb2 import TokenUsage
 from olo.gateway.v1.run_pb2 import Attempt, ChatRequest, ChatResponse, Citation, ResponseOptions
 from olo.inference.v1 import inference_service_pb2 as inference
+from olo_gateway.calls.following import Completed, Started
 from olo_gateway.errors import NoModelAvailable
-from olo_gateway.following import Completed, Started
 from olo_gateway.http.responses.events import ResponseEncoder
 from olo_gateway.runs.forms import ResponseOptions as Options
 from olo_gateway.runs.order import ChatOrder, Role, Turn

@@ -12,9 +12,9 @@ from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo.inference.v1.inference_service_pb2 import ChatMessage
 from olo_common.errors import Unavailable
 from olo_gateway.adapters.in_memory import InMemoryRuns, InMemoryTokenStreams
-from olo_gateway.chats import MOST_LOOKING, Chats
+from olo_gateway.calls.chats import MOST_LOOKING, Chats
+from olo_gateway.calls.following import Completed
 from olo_gateway.errors import Overloaded, RequestIdConflict
-from olo_gateway.following import Completed
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.identity import fingerprint

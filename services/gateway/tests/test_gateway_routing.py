@@ -24,13 +24,13 @@ from olo_gateway.adapters.in_memory import (
     InMemoryTokenizing,
     InMemoryTokenStreams,
 )
-from olo_gateway.chats import Chats
-from olo_gateway.convert import order_of, request_of
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.replays import Replays
+from olo_gateway.convert.routing import keep, select_request
+from olo_gateway.convert.runs import order_of, request_of
 from olo_gateway.errors import RunUnanswered
 from olo_gateway.http.app import http_app
 from olo_gateway.http.streaming import StreamPace
-from olo_gateway.replays import Replays
-from olo_gateway.routing import keep, select_request
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.order import ChatOrder, Constraints, Role, Turn
@@ -182,7 +182,7 @@ async def test_status_over_http_stands_without_the_registry_and_shows_the_age_of
             InMemoryCatalogue([]),
             routing,
             Health(),
-            StreamPace(1.0, 5.0),
+            StreamPace(30.0, 5.0),
             runs=runs,
             embedding=InMemoryEmbedding(),
             tokenizing=InMemoryTokenizing(),

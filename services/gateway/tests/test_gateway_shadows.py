@@ -17,9 +17,9 @@ from olo.gateway.v1.run_pb2 import (
 )
 from olo.inference.v1.inference_service_pb2 import ROLE_USER, ChatMessage
 from olo.router.v1.router_service_pb2 import SelectModelsResponse, Shadow
+from olo_gateway.convert.mirroring import mirrored
+from olo_gateway.convert.routing import keep
 from olo_gateway.http.answers import details_of
-from olo_gateway.mirroring import mirrored
-from olo_gateway.routing import keep
 from olo_gateway.runs.comparison import similarity
 from olo_gateway.runs.identity import run_id_of, shadow_id_of
 

@@ -28,7 +28,7 @@ from olo_gateway.adapters.in_memory import (
     InMemoryTokenizing,
     InMemoryTokenStreams,
 )
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
 from olo_gateway.http.app import http_app
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from olo_gateway.adapters.object_directory import ObjectDirectory
+from olo_gateway.calls.vector_stores import VectorStores
 from olo_gateway.errors import VectorStoreNotFound
 from olo_gateway.files.shelf import Shelf
-from olo_gateway.vector_stores import VectorStores
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,9 @@ from olo_common.nats_bus import nats_bus
 from olo_common.payload_store import clean_payloads
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker, worker_version
 from olo_gateway.access.caller import NOBODY, OPEN, outside_calls
-from olo_gateway.activities import MOST_PASSAGE_BYTES, ChatActivities
+from olo_gateway.activities.batch import BatchActivities
+from olo_gateway.activities.chat import MOST_PASSAGE_BYTES, ChatActivities
+from olo_gateway.activities.shadow import ShadowActivities
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.key_file import kept_keys
 from olo_gateway.adapters.nats_logs import nats_logs
@@ -34,23 +36,20 @@ from olo_gateway.adapters.routed_instances import RoutedInstances
 from olo_gateway.adapters.routed_tokenizing import RoutedTokenizing
 from olo_gateway.adapters.shadow_runs import shadow_starts
 from olo_gateway.adapters.temporal_runs import TemporalRuns
-from olo_gateway.batch_activities import BatchActivities
-from olo_gateway.batch_calls import Batches
-from olo_gateway.batch_worker import batch_worker
-from olo_gateway.chats import Chats
+from olo_gateway.calls.batches import Batches
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.own_runs import OwnRuns
 from olo_gateway.edge import Inside, served_edge
 from olo_gateway.files.shelf import Shelf
 from olo_gateway.http.batches.endpoints import endpoints
 from olo_gateway.http.guard import Guarding
-from olo_gateway.own_runs import OwnRuns
 from olo_gateway.rpc.guard import KeyInterceptor
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.validation import RunLimits
 from olo_gateway.settings import GatewaySettings
-from olo_gateway.shadow_activities import ShadowActivities
 from olo_gateway.telemetry import SDK_BUCKETS, count_refusal
-from olo_gateway.workers import chat_worker
+from olo_gateway.workers import batch_worker, chat_worker
 
 _CHECK_SECONDS = 2.0
 _LINES_GRACE_SECONDS = 5.0

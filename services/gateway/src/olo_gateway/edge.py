@@ -42,8 +42,10 @@ from olo_gateway.adapters.routed_instances import RoutedInstances
 from olo_gateway.adapters.routed_tokenizing import RoutedTokenizing
 from olo_gateway.adapters.routing_views import RoutingViews
 from olo_gateway.adapters.task_queues import TemporalBacklogs
-from olo_gateway.batch_calls import Batches
-from olo_gateway.chats import Chats
+from olo_gateway.calls.batches import Batches
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.own_models import OwnEmbedding, OwnTokenizing
+from olo_gateway.calls.vector_stores import VectorStores
 from olo_gateway.files.objects import ObjectStore
 from olo_gateway.files.shelf import Shelf
 from olo_gateway.http.app import http_app
@@ -58,7 +60,6 @@ from olo_gateway.http.log_routes import log_routes
 from olo_gateway.http.server import http_server
 from olo_gateway.http.streaming import StreamPace
 from olo_gateway.http.vector_stores.routes import vector_store_routes
-from olo_gateway.own_models import OwnEmbedding, OwnTokenizing
 from olo_gateway.ports import RecentLogs, Runs
 from olo_gateway.rpc.batch_servicer import BatchServicer
 from olo_gateway.rpc.file_servicer import FileServicer
@@ -68,7 +69,6 @@ from olo_gateway.rpc.transfer_servicer import TransferServicer
 from olo_gateway.runs.admission.admission import Admission
 from olo_gateway.settings import GatewaySettings
 from olo_gateway.telemetry import show
-from olo_gateway.vector_stores import VectorStores
 
 OPERATORS_CALLS: Final = (
     "ListModels",

@@ -1,4 +1,4 @@
-"""The Temporal worker that runs chat and shadow workflows."""
+"""The Temporal workers: one that runs chat and shadow workflows, and one that runs batches."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from olo_common.temporal import WorkerVersion
-from olo_contracts.queues import CHAT_QUEUE
-from olo_gateway.activities import ChatActivities
-from olo_gateway.shadow_activities import ShadowActivities
+from olo_contracts.queues import BATCH_QUEUE, CHAT_QUEUE
+from olo_gateway.activities.batch import BEAT_SECONDS, BatchActivities
+from olo_gateway.activities.chat import ChatActivities
+from olo_gateway.activities.shadow import ShadowActivities
+from olo_gateway.workflows.batch import BatchWorkflow
 from olo_gateway.workflows.chat import ChatWorkflow
 from olo_gateway.workflows.shadow import ShadowWorkflow
 
@@ -19,6 +21,9 @@ _MAX_LOCAL_ACTIVITIES: Final = 256
 """As many as workflow tasks at most: a run has one step at a time."""
 _MAX_POLLS: Final = 8
 _MAX_CACHED_WORKFLOWS: Final = 1000
+_MAX_BATCH_TASKS: Final = 16
+_MAX_BATCH_POLLS: Final = 2
+"""Batches are in no hurry, and each poll is a connection that the server keeps."""
 
 
 def chat_worker(
@@ -57,6 +62,43 @@ def chat_worker(
         max_concurrent_local_activities=_MAX_LOCAL_ACTIVITIES,
         max_cached_workflows=_MAX_CACHED_WORKFLOWS,
         no_remote_activities=True,
+        graceful_shutdown_timeout=timedelta(seconds=grace_seconds),
+        **version,
+    )
+
+
+def batch_worker(
+    client: Client, activities: BatchActivities, *, version: WorkerVersion, lines: int, grace_seconds: float
+) -> Worker:
+    """A worker on the queue of batches.
+
+    Args:
+        client: The client.
+        activities: What batches do.
+        version: Which version it is.
+        lines: Lines that are in flight at once.
+        grace_seconds: How long they may take to finish when the worker shuts down.
+    """
+    return Worker(
+        client,
+        task_queue=BATCH_QUEUE,
+        workflows=[BatchWorkflow],
+        activities=[
+            activities.validate,
+            activities.answer,
+            activities.collect,
+            activities.save,
+            activities.clear,
+        ],
+        # As for chats: replays run in the sandbox, in tests.
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        workflow_failure_exception_types=[Exception],
+        max_concurrent_activities=lines,
+        max_concurrent_workflow_tasks=_MAX_BATCH_TASKS,
+        max_concurrent_workflow_task_polls=_MAX_BATCH_POLLS,
+        max_concurrent_activity_task_polls=_MAX_BATCH_POLLS,
+        # A line hears with a heartbeat that it is cancelled.
+        max_heartbeat_throttle_interval=timedelta(seconds=BEAT_SECONDS),
         graceful_shutdown_timeout=timedelta(seconds=grace_seconds),
         **version,
     )

@@ -7,7 +7,7 @@ has nothing; where none are, it is `OPEN`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -43,6 +43,17 @@ class Caller:
     def may_name(self, model: str) -> bool:
         """Whether they may ask for this model by this name."""
         return not self.models or model in self.models
+
+    def may_see(self, model_id: str, tenants: Collection[str]) -> bool:
+        """Whether they are shown a model. Where no keys are asked for, everybody is shown all.
+
+        Args:
+            model_id: The model.
+            tenants: For whom it is kept; empty: for all.
+        """
+        if not self.key_id:
+            return True
+        return self.may_name(model_id) and (not tenants or self.tenant in tenants)
 
     def check_model(self, model: str) -> None:
         """Refuses a name that is not theirs, and to have a model chosen that might not be.

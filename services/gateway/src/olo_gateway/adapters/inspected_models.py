@@ -18,8 +18,8 @@ from olo_common.errors import OloError
 from olo_common.grpc_client import call
 from olo_gateway.access.caller import caller, tenant
 from olo_gateway.adapters.routed_instances import RoutedInstances
-from olo_gateway.convert import messages_of
-from olo_gateway.formats import tool_messages
+from olo_gateway.convert.forms import tool_messages
+from olo_gateway.convert.runs import messages_of
 from olo_gateway.runs.order import ChatOrder
 
 if TYPE_CHECKING:  # these classes exist for type checkers alone

@@ -8,8 +8,8 @@ from olo.common.v1.common_pb2 import ModelType
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.registry.v1 import registry_service_pb2 as registry
 from olo_common.grpc_client import call
+from olo_gateway.access.caller import caller
 from olo_gateway.errors import ModelNotFound
-from olo_gateway.own_models import visible
 
 if TYPE_CHECKING:  # these classes exist for type checkers alone
     from olo.registry.v1.registry_service_pb2_grpc import RegistryServiceAsyncStub
@@ -29,14 +29,17 @@ class RegistryCatalogue:
         request = registry.ListModelsRequest(page_size=page_size, page_token=page_token, model_type=model_type)
         page: registry.ListModelsResponse = await call(self._stub.ListModels, request, peer=_PEER, timeout=_SECONDS)
         return gateway.ListModelsResponse(
-            models=[_summary(model) for model in page.models if visible(model)], next_page_token=page.next_page_token
+            models=[
+                _summary(model) for model in page.models if caller().may_see(model.model_id, model.allowed_tenants)
+            ],
+            next_page_token=page.next_page_token,
         )
 
     async def get(self, model_id: str) -> gateway.ModelSummary:
         """See `ports.Catalogue`."""
         request = registry.GetModelRequest(model_id=model_id)
         response: registry.GetModelResponse = await call(self._stub.GetModel, request, peer=_PEER, timeout=_SECONDS)
-        if not visible(response.model):
+        if not caller().may_see(response.model.model_id, response.model.allowed_tenants):
             raise ModelNotFound
         return _summary(response.model)
 

@@ -23,7 +23,7 @@ from olo.gateway.v1.run_pb2 import RUN_STATE_COMPLETED, ChatResponse, ShadowRequ
 from olo_common.lifecycle import Lifetime, background
 from olo_contracts.queues import CHAT_QUEUE, SHADOW_WORKFLOW
 from olo_gateway.adapters.run_states import run_of
-from olo_gateway.mirroring import GRACE, MAX_TIME
+from olo_gateway.convert.mirroring import GRACE, MAX_TIME
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.identity import shadow_id_of
 

@@ -13,9 +13,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from olo_common.errors import InvalidField, OloError, RemoteError, Unavailable
 from olo_common.failures import from_failure
 from olo_gateway.errors import Overloaded, RunCancelled
+from olo_gateway.ports import RUN_STATE
 
-RUN_STATE: Final = "run_state"
-"""The fact of an error that its run has ended, and how."""
 RETRY_AFTER: Final = 2.0
 """Seconds after which whoever could not be served may come again."""
 

@@ -35,7 +35,7 @@ from olo_gateway.adapters.run_states import run_of
 from olo_gateway.adapters.run_traces import steps_of
 from olo_gateway.adapters.shadow_runs import shadow_of
 from olo_gateway.adapters.temporal_failures import RETRY_AFTER, error_of, temporal_errors
-from olo_gateway.convert import priority_of
+from olo_gateway.convert.runs import priority_of
 from olo_gateway.errors import DeadlineExceeded, RequestIdConflict, RunNotFound
 from olo_gateway.runs.identity import run_prefix
 

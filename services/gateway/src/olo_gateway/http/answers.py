@@ -21,7 +21,7 @@ from olo.inference.v1.inference_service_pb2 import (
 from olo.router.v1.router_service_pb2 import ScoreComponent, SelectionReason
 from olo_common.durations import seconds_of
 from olo_contracts.identifiers import REQUEST_ID, is_valid
-from olo_gateway.convert import cause_name
+from olo_gateway.convert.runs import cause_name
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http import chat_schemas, details_schemas, model_schemas
 from olo_gateway.http.rag import annotations_of, citation_of, grounding_of

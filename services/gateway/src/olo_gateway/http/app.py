@@ -9,7 +9,8 @@ from starlette.exceptions import HTTPException
 
 from olo_common.errors import ErrorCode, OloError
 from olo_common.health import Health
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.stored_responses import Responses
 from olo_gateway.http import docs, errors
 from olo_gateway.http.body import BodyLimit
 from olo_gateway.http.chat_routes import chat_routes
@@ -27,7 +28,6 @@ from olo_gateway.http.streaming import StreamPace
 from olo_gateway.http.telemetry import HttpTelemetry
 from olo_gateway.http.token_routes import token_routes
 from olo_gateway.ports import Catalogue, Embedding, Routing, Runs, Tokenizing
-from olo_gateway.stored_responses import Responses
 
 _DESCRIPTION = "Durable answers from self-hosted models, for the clients that you already use."
 

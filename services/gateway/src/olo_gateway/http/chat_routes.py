@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from olo_gateway.chats import Chats
-from olo_gateway.following import ChatEvent, Completed, Started
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.following import ChatEvent, Completed, Started
 from olo_gateway.http.answers import completion_of, run_headers, run_id_of
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.call_headers import CallHeaders

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.own_models import OwnFleet
 from olo_gateway.http.anthropic.routes import anthropic_routes
 from olo_gateway.http.cluster.cluster import Cluster
 from olo_gateway.http.cluster.process import Process
@@ -15,7 +16,6 @@ from olo_gateway.http.ollama.chat_routes import chat_routes
 from olo_gateway.http.ollama.embed_routes import embed_routes
 from olo_gateway.http.ollama.model_routes import model_routes
 from olo_gateway.http.streaming import StreamPace
-from olo_gateway.own_models import OwnFleet
 from olo_gateway.ports import Embedding, Inspecting, Selecting
 
 

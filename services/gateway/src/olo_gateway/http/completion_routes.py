@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from olo.common.v1.common_pb2 import TokenUsage
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo_common.errors import InvalidField
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
 from olo_gateway.http.answers import answers_of, finish_reason_of, run_headers, usage_of
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.call_headers import CallHeaders

@@ -10,8 +10,8 @@ import orjson
 
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo_common.errors import OloError
-from olo_gateway.convert import phase_name
-from olo_gateway.following import ChatEvent, Completed, Progress, Started
+from olo_gateway.calls.following import ChatEvent, Completed, Progress, Started
+from olo_gateway.convert.runs import phase_name
 from olo_gateway.http.answers import usage_of
 from olo_gateway.http.errors import Dialect, error_body
 from olo_gateway.http.hang_up import EVENT_STREAM

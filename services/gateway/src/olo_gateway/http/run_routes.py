@@ -12,7 +12,7 @@ from olo.gateway.v1.gateway_service_pb2 import TraceRunResponse
 from olo.gateway.v1.run_pb2 import Run, RunState
 from olo_common.durations import seconds_of
 from olo_contracts.identifiers import REQUEST_ID, is_valid
-from olo_gateway.convert import phase_name
+from olo_gateway.convert.runs import phase_name
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http.answers import attempt_of, completion_of
 from olo_gateway.http.run_schemas import RunFailure, RunList, RunReport, RunStep, RunSummary, RunTrace, State

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from olo_common.errors import OloError
 from olo_common.logs import logger
-from olo_gateway.following import ChatEvent, Started
+from olo_gateway.calls.following import ChatEvent, Started
 from olo_gateway.http.answers import RUN_ID_HEADER
 from olo_gateway.http.errors import internal
 from olo_gateway.http.hang_up import EventStream

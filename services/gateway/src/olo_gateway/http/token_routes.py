@@ -10,8 +10,8 @@ from pydantic import ConfigDict, Field
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo_common.errors import InvalidField
-from olo_gateway.convert import messages_of
-from olo_gateway.formats import tool_messages
+from olo_gateway.convert.forms import tool_messages
+from olo_gateway.convert.runs import messages_of
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.chat_schemas import ChatMessage
 from olo_gateway.http.embedding_routes import DIRECT_ERRORS, model_named

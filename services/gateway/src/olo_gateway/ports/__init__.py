@@ -3,9 +3,10 @@
 from olo_gateway.ports.cluster import Backlog, Backlogs, Fleet, LogQuestion, RecentLogs
 from olo_gateway.ports.documents import Documents, Transfers
 from olo_gateway.ports.models import Catalogue, Embedding, Inspecting, Routing, Selecting, Tokenizing
-from olo_gateway.ports.runs import BatchRuns, Hear, ParkedRuns, Runs, Shadows, TokenStreams
+from olo_gateway.ports.runs import RUN_STATE, BatchRuns, Hear, ParkedRuns, Runs, Shadows, TokenStreams
 
 __all__ = [
+    "RUN_STATE",
     "Backlog",
     "Backlogs",
     "BatchRuns",

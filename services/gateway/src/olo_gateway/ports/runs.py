@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.batch_service_pb2 import Batch, BatchWork
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run, RunProgress, ShadowRequest
 from olo_gateway.streaming.events import Chunk
+
+RUN_STATE: Final = "run_state"
+"""The fact of an error that its run has ended, and how. Without it nobody could say."""
 
 Hear: TypeAlias = Callable[[Chunk], None]
 """Takes a chunk, at once."""

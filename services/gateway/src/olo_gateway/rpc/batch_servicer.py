@@ -13,8 +13,8 @@ from olo.gateway.v1.batch_service_pb2_grpc import BatchServiceServicer
 from olo_common.durations import seconds_of
 from olo_common.errors import InvalidField
 from olo_gateway.access.caller import tenant
-from olo_gateway.batch_calls import Batches
 from olo_gateway.batches.order import DEFAULT_WINDOW_SECONDS, BatchOrder
+from olo_gateway.calls.batches import Batches
 
 MAX_BATCHES_PER_PAGE: Final = 100
 DEFAULT_BATCHES_PER_PAGE: Final = 20

@@ -13,12 +13,12 @@ from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo_common.errors import InvalidField
-from olo_gateway.chats import Chats
-from olo_gateway.convert import order_of, point_of
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.following import ChatEvent, Completed, Progress, Started
+from olo_gateway.calls.replays import Replays
+from olo_gateway.convert.runs import order_of, point_of
 from olo_gateway.errors import ClientTooSlow
-from olo_gateway.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.ports import Catalogue, Embedding, Runs, Tokenizing
-from olo_gateway.replays import Replays
 from olo_gateway.streaming.events import Delta, Reset
 
 MAX_RUNS_PER_PAGE: Final = 100

@@ -16,8 +16,8 @@ from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_common.failures import from_failure
 from olo_contracts.queues import SELECT_ACTIVITY
-from olo_gateway.prompts import Fit, Prompt
-from olo_gateway.routing import select_request
+from olo_gateway.convert.prompts import Fit, Prompt
+from olo_gateway.convert.routing import select_request
 from olo_gateway.runs.attempts import (
     CONTEXT_TOO_LONG,
     NOT_AGAIN_ON_THE_SAME_MODEL,

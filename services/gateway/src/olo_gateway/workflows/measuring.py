@@ -10,7 +10,7 @@ from temporalio import workflow
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo_common.errors import ErrorCode, OloError
 from olo_common.metrics import Counter
-from olo_gateway.convert import cause_name
+from olo_gateway.convert.runs import cause_name
 from olo_gateway.runs.attempts import RESUMABLE
 from olo_gateway.telemetry import ATTEMPTS, FALLBACKS, PARKED, RESUMED, RUN_TIMES, RUNS, TENANT_RUNS, TENANT_TOKENS
 

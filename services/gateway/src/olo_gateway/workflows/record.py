@@ -25,10 +25,10 @@ from olo.router.v1.router_service_pb2 import Candidate, SelectModelsResponse
 from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_contracts.queues import PROGRESS_MEMO
-from olo_gateway.convert import failed_attempt
-from olo_gateway.convert_rag import citation_of, mark_message, shown_text
+from olo_gateway.convert.rag import citation_of, mark_message, shown_text
+from olo_gateway.convert.routing import keep
+from olo_gateway.convert.runs import failed_attempt
 from olo_gateway.prompting.citations import checked_marks
-from olo_gateway.routing import keep
 from olo_gateway.runs.attempts import NOT_TAKEN
 
 

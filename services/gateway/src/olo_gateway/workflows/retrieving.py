@@ -13,9 +13,9 @@ from olo.gateway.v1.run_pb2 import ChatRequest
 from olo.retrieval.v1.retrieval_service_pb2 import Passage, SearchResponse
 from olo_common.errors import ErrorCode, OloError
 from olo_contracts.queues import RETRIEVE_ACTIVITY
-from olo_gateway.convert_rag import search_request
+from olo_gateway.convert.prompts import Prompt
+from olo_gateway.convert.rag import search_request
 from olo_gateway.prompting.fusion import fused
-from olo_gateway.prompts import Prompt
 from olo_gateway.workflows.record import Record
 from olo_gateway.workflows.rewriting import queries
 from olo_gateway.workflows.steps import Deadline, step

@@ -14,11 +14,11 @@ from olo_common.durations import duration_of
 from olo_common.errors import OloError
 from olo_common.failures import from_failure
 from olo_contracts.queues import SELECT_ACTIVITY
-from olo_gateway.convert import messages_of, turns_of
-from olo_gateway.convert_rag import rewriting_of
+from olo_gateway.convert.rag import rewriting_of
+from olo_gateway.convert.routing import select_request
+from olo_gateway.convert.runs import messages_of, turns_of
 from olo_gateway.prompting.passages import query_of
 from olo_gateway.prompting.rewriting import RewritingTask, queries_of, rewriting_task
-from olo_gateway.routing import select_request
 from olo_gateway.runs.identity import rewriting_id_of
 from olo_gateway.workflows.record import Record
 from olo_gateway.workflows.steps import Deadline, step

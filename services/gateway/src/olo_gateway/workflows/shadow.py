@@ -23,8 +23,8 @@ with workflow.unsafe.imports_passed_through():
     from olo_common.errors import OloError
     from olo_common.failures import from_failure
     from olo_contracts.queues import MIRROR_ACTIVITY, SHADOW_WORKFLOW
-    from olo_gateway.convert import failed_attempt
-    from olo_gateway.mirroring import GRACE
+    from olo_gateway.convert.mirroring import GRACE
+    from olo_gateway.convert.runs import failed_attempt
     from olo_gateway.runs.comparison import similarity
     from olo_gateway.workflows.steps import Deadline, step
     from olo_gateway.workflows.tasks import FREE_SLOT_TIMEOUT, generated

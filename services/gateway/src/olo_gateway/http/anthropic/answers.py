@@ -11,7 +11,7 @@ from olo.common.v1.common_pb2 import TokenUsage
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, FINISH_REASON_TOOL_CALLS, ToolCall
 from olo_common.errors import OloError
-from olo_gateway.following import ChatEvent, Completed, Progress, Started
+from olo_gateway.calls.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.http.answers import details_of
 from olo_gateway.http.anthropic.schemas import Message, MessageUsage, TextBlock, ToolUseBlock
 from olo_gateway.http.errors import Dialect, error_body

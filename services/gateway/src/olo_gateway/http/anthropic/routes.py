@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
 from olo_gateway.http.answers import run_headers
 from olo_gateway.http.anthropic.answers import MessageEncoder, message_of
 from olo_gateway.http.anthropic.orders import conversation_of, order_of

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ValidationError
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo_gateway.access.caller import caller, tenant
 from olo_gateway.batches.results import Answered, Endpoint
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.stored_responses import Conversation, Responses
 from olo_gateway.errors import RunNotFound
 from olo_gateway.http.answers import completion_of as chat_completion_of
 from olo_gateway.http.chat_schemas import ChatCompletionRequest
@@ -34,7 +35,6 @@ from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.identity import run_id_of
 from olo_gateway.runs.order import ChatOrder
 from olo_gateway.runs.validation import RunLimits, accepted
-from olo_gateway.stored_responses import Conversation, Responses
 
 CHAT_COMPLETIONS: Final = "/v1/chat/completions"
 COMPLETIONS: Final = "/v1/completions"

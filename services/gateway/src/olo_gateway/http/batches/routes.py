@@ -11,8 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from olo.gateway.v1 import batch_service_pb2 as pb
 from olo_common.durations import seconds_of
 from olo_gateway.access.caller import tenant
-from olo_gateway.batch_calls import Batches
 from olo_gateway.batches.order import BatchOrder, seconds_of_window, window_of_seconds
+from olo_gateway.calls.batches import Batches
 from olo_gateway.http.batches import schemas
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.schemas import AN_ERROR

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo_common.errors import InvalidField
 from olo_gateway.access.caller import tenant
-from olo_gateway.attributes import filter_of
+from olo_gateway.convert.attributes import filter_of
 from olo_gateway.errors import FileTooLarge
 from olo_gateway.files.shelf import Shelf
 from olo_gateway.http.body import StrictRoute

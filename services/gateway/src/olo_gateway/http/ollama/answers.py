@@ -12,7 +12,7 @@ from olo.gateway.v1.run_pb2 import ChatResponse
 from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH, TokenLogprob, ToolCall
 from olo_common.durations import seconds_of
 from olo_common.errors import OloError
-from olo_gateway.following import ChatEvent, Completed, Progress, Started
+from olo_gateway.calls.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.http.answers import bytes_of, details_of
 from olo_gateway.http.errors import Dialect, error_body
 from olo_gateway.http.ollama.errors import LINES

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from olo.common.v1.common_pb2 import MODEL_TYPE_LLM
 from olo_common.errors import InvalidField
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
 from olo_gateway.errors import NotOffered
 from olo_gateway.http.answers import run_headers
 from olo_gateway.http.call_headers import CallHeaders

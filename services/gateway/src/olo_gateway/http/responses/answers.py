@@ -11,6 +11,7 @@ from olo.gateway.v1.run_pb2 import ChatResponse, Run
 from olo.inference.v1.inference_service_pb2 import FINISH_REASON_LENGTH
 from olo_common.errors import OloError
 from olo_contracts.identifiers import AUTO_MODEL, REQUEST_ID, is_valid
+from olo_gateway.calls.stored_responses import Stored, split
 from olo_gateway.errors import ResponseNotFound, RunCancelled
 from olo_gateway.http.answers import answers_of, details_of, logprobs_of
 from olo_gateway.http.responses.schemas import (
@@ -22,7 +23,6 @@ from olo_gateway.http.responses.schemas import (
 )
 from olo_gateway.runs.forms import Format, FormatKind, Tool
 from olo_gateway.runs.order import ChatOrder, Role, Turn
-from olo_gateway.stored_responses import Stored, split
 
 Status = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 Item = dict[str, Any]

@@ -15,9 +15,9 @@ import orjson
 
 from olo.gateway.v1.run_pb2 import ChatResponse
 from olo_common.errors import InvalidField, OloError
-from olo_gateway.convert import phase_name
+from olo_gateway.calls.following import ChatEvent, Completed, Progress, Started
+from olo_gateway.convert.runs import phase_name
 from olo_gateway.errors import OffsetInvalid
-from olo_gateway.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.http.hang_up import EVENT_STREAM
 from olo_gateway.http.responses import answers
 from olo_gateway.http.responses.schemas import Response

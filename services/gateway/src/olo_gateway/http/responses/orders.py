@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from olo_common.errors import InvalidField
+from olo_gateway.calls.stored_responses import Conversation, Responses, continued
 from olo_gateway.errors import ResponseNotFound
 from olo_gateway.http.forms import schema_text, unsupported
 from olo_gateway.http.orders import constraints_of
@@ -23,7 +24,6 @@ from olo_gateway.runs.forms import (
     ToolMode,
 )
 from olo_gateway.runs.order import ChatOrder, Role, Sampling, Turn
-from olo_gateway.stored_responses import Conversation, Responses, continued
 
 _ROLES: Final = {
     "user": Role.USER,

@@ -10,7 +10,8 @@ from fastapi import Response as HttpResponse
 from fastapi.responses import JSONResponse
 
 from olo_common.errors import InvalidField
-from olo_gateway.chats import Chats
+from olo_gateway.calls.chats import Chats
+from olo_gateway.calls.stored_responses import Responses
 from olo_gateway.errors import OffsetInvalid
 from olo_gateway.http.answers import RUN_ID_HEADER, run_headers
 from olo_gateway.http.body import StrictRoute
@@ -24,7 +25,6 @@ from olo_gateway.http.responses.orders import whole_order_of
 from olo_gateway.http.responses.schemas import CreateResponse, DeletedResponse, InputItems, Response
 from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.http.streaming import StreamPace, streamed
-from olo_gateway.stored_responses import Responses
 from olo_gateway.streaming.events import ResumePoint
 
 _UNKNOWN: Final[dict[int | str, dict[str, Any]]] = {

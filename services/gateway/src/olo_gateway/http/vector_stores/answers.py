@@ -7,9 +7,9 @@ from typing import Final, Literal
 
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo_common.errors import InvalidField
-from olo_gateway.attributes import attributes_of
+from olo_gateway.calls.vector_stores import FileBatch, VectorStore
+from olo_gateway.convert.attributes import attributes_of
 from olo_gateway.http.vector_stores import schemas
-from olo_gateway.vector_stores import FileBatch, VectorStore
 
 _STATES: Final[dict[int, Literal["in_progress", "completed", "failed"]]] = {
     pb.DOCUMENT_STATE_READY: "completed",

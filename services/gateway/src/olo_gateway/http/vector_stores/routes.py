@@ -10,13 +10,13 @@ from fastapi import APIRouter
 from olo.retrieval.v1.retrieval_service_pb2 import Document, SearchRequest
 from olo_common.errors import InvalidField
 from olo_gateway.access.caller import tenant
-from olo_gateway.attributes import filter_of
+from olo_gateway.calls.vector_stores import Attachment, Label, VectorStores
+from olo_gateway.convert.attributes import filter_of
 from olo_gateway.http.body import StrictRoute
 from olo_gateway.http.schemas import AN_ERROR
 from olo_gateway.http.vector_stores import schemas
 from olo_gateway.http.vector_stores.answers import batch_of, chunking_of, file_of, hit_of, store_of
 from olo_gateway.http.vector_stores.paging import Paging
-from olo_gateway.vector_stores import Attachment, Label, VectorStores
 
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"description": "A field is wrong; `param` names it.", **AN_ERROR},

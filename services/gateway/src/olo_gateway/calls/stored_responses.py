@@ -9,7 +9,7 @@ from typing import Final
 
 from olo.gateway.v1.run_pb2 import RUN_STATE_COMPLETED, RUN_STATE_RUNNING, Run
 from olo_common.errors import InvalidField, OloError
-from olo_gateway.convert import order_of, turns_of
+from olo_gateway.convert.runs import order_of, turns_of
 from olo_gateway.errors import ResponseNotFound, RunNotFound
 from olo_gateway.ports import Runs
 from olo_gateway.runs.forms import ResponseOptions

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 from olo.gateway.v1.run_pb2 import RUN_PHASE_GENERATING, RunProgress
 from olo_common.errors import OloError
-from olo_gateway.following import ChatEvent, Progress, Started
+from olo_gateway.calls.following import ChatEvent, Progress, Started
 from olo_gateway.ports import Runs
 from olo_gateway.streaming.events import Delta
 from olo_gateway.streaming.silences import with_silences

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from olo.gateway.v1.gateway_service_pb2 import ReplayRunResponse
-from olo_gateway.chats import Chats
-from olo_gateway.convert import order_of
-from olo_gateway.convert_rag import recorded_of
+from olo_gateway.calls.chats import Chats
+from olo_gateway.convert.rag import recorded_of
+from olo_gateway.convert.runs import order_of
 from olo_gateway.errors import RunUnanswered
 from olo_gateway.ports import Runs
 

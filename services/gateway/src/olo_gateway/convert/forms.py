@@ -1,4 +1,4 @@
-"""Messages that say what form an answer has, to the core's values and back. Pure; the workflow uses it too."""
+"""Messages that say what form an answer has, to the core's values and back."""
 
 from __future__ import annotations
 

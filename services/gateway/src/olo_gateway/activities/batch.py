@@ -23,15 +23,15 @@ from olo_contracts.queues import (
     VALIDATE_BATCH_ACTIVITY,
 )
 from olo_gateway.access.caller import Caller, acting
-from olo_gateway.adapters.temporal_failures import RUN_STATE
-from olo_gateway.batch_records import BatchRecords
 from olo_gateway.batches.desk import Desk, Row
 from olo_gateway.batches.lines import Line, LineInvalid, custom_id_of, read
 from olo_gateway.batches.order import output_file_id
 from olo_gateway.batches.results import CANCELLED, EXPIRED, LOST, Answered, Endpoint, answer_row, failure_row
+from olo_gateway.calls.batch_records import BatchRecords
 from olo_gateway.errors import StoredFileNotFound
 from olo_gateway.files.objects import ObjectStore
 from olo_gateway.files.shelf import OUTPUT_PURPOSE, FileDraft, Shelf
+from olo_gateway.ports import RUN_STATE
 
 BEAT_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 2.0

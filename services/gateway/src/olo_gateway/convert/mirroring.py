@@ -8,9 +8,9 @@ from typing import Final
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, MirroredAnswer, MirroredRequest
 from olo.router.v1.router_service_pb2 import Shadow
 from olo_common.durations import duration_of
-from olo_gateway.convert_rag import shown_text
+from olo_gateway.convert.prompts import conversation
+from olo_gateway.convert.rag import shown_text
 from olo_gateway.errors import NotMirrored
-from olo_gateway.prompts import conversation
 
 MAX_BYTES: Final = 64 * 1024
 """Larger requests are not mirrored: the history of the shadow would hold them a second time."""

@@ -1,4 +1,4 @@
-"""The conversation as a model sees it, with as many passages as fit. Pure; the workflow uses it too."""
+"""The conversation as a model sees it, with as many passages as fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from olo.gateway.v1.run_pb2 import RAG_MODE_OPTIONAL, ChatRequest
 from olo.inference.v1.inference_service_pb2 import ChatMessage
-from olo_gateway.convert import messages_of, turns_of
+from olo_gateway.convert.runs import messages_of, turns_of
 from olo_gateway.prompting.budget import Budget, estimate_tokens, estimate_turns
 from olo_gateway.prompting.passages import grounded, line_of
 

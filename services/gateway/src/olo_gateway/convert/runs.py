@@ -1,4 +1,4 @@
-"""Messages of the contracts to the core's values and back. Pure; the workflow uses it too."""
+"""Messages of the contracts to the core's values and back."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from olo.gateway.v1.run_pb2 import Attempt, AttemptCause, ChatRequest, RunPhase
 from olo.inference.v1 import inference_service_pb2 as inference
 from olo_common.durations import duration_of, seconds_of
 from olo_common.errors import InvalidField, OloError
-from olo_gateway.convert_rag import rag_message, rag_of, recorded_message
-from olo_gateway.formats import choice_message, choice_of, format_message, format_of, tool_messages
-from olo_gateway.routing import constraints_message, constraints_of
+from olo_gateway.convert.forms import choice_message, choice_of, format_message, format_of, tool_messages
+from olo_gateway.convert.rag import rag_message, rag_of, recorded_message
+from olo_gateway.convert.routing import constraints_message, constraints_of
 from olo_gateway.runs.admission.priority import Priority
 from olo_gateway.runs.attempts import cause_of
 from olo_gateway.runs.forms import ResponseOptions, Tool, ToolCall

@@ -13,8 +13,8 @@ from typing import Any, Final
 from olo.retrieval.v1 import retrieval_service_pb2 as pb
 from olo_common.errors import InvalidField, OloError
 from olo_contracts.identifiers import COLLECTION, is_valid
-from olo_gateway.attributes import Attribute, metadata_of
 from olo_gateway.batches.order import check_metadata
+from olo_gateway.convert.attributes import Attribute, metadata_of
 from olo_gateway.errors import FilesDisabled, FileTooLarge, ObjectMissing, StoredFileNotFound, VectorStoreNotFound
 from olo_gateway.files.objects import ObjectStore, get_json, put_json
 from olo_gateway.files.shelf import Shelf

@@ -18,19 +18,19 @@ from olo_common.durations import seconds_of
 from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
 from olo_gateway.access.caller import billed, caller, tenant
-from olo_gateway.convert import request_of
-from olo_gateway.costs import expected_tokens
+from olo_gateway.calls.following import ChatEvent, Following, Started
+from olo_gateway.calls.hang_ups import HangUps
+from olo_gateway.calls.watching import Tell, watched, with_progress
+from olo_gateway.convert.runs import request_of
 from olo_gateway.errors import Overloaded
-from olo_gateway.following import ChatEvent, Following, Started
-from olo_gateway.hang_ups import HangUps
 from olo_gateway.ports import Runs, TokenStreams
 from olo_gateway.runs.admission.admission import Admission, Applicant, Place
 from olo_gateway.runs.attempts import LOSSES
+from olo_gateway.runs.costs import expected_tokens
 from olo_gateway.runs.identity import fingerprint, own_run_id, run_id_of
 from olo_gateway.runs.order import ChatOrder
 from olo_gateway.runs.validation import RunLimits, accepted
 from olo_gateway.streaming.events import ResumePoint
-from olo_gateway.watching import Tell, watched, with_progress
 
 RESULT_GRACE_SECONDS: Final = 2.0
 """How much longer than the run itself its caller waits: the run's own failure says more than ours."""

@@ -1,4 +1,4 @@
-"""What a caller wants of retrieval, between the contracts and the core. Pure; the workflow uses it too."""
+"""What a caller wants of retrieval, between the contracts and the core."""
 
 from __future__ import annotations
 

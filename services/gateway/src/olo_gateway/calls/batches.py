@@ -17,11 +17,11 @@ from olo_common.errors import InvalidField, OloError, Unavailable
 from olo_contracts.queues import CANCEL_BATCH_SIGNAL, PAUSE_BATCH_SIGNAL, RESUME_BATCH_SIGNAL
 from olo_gateway.access.caller import caller
 from olo_gateway.access.errors import Forbidden
-from olo_gateway.batch_records import BatchRecords
 from olo_gateway.batches.desk import Desk
 from olo_gateway.batches.lines import LineInvalid, read, split
 from olo_gateway.batches.order import INPUT_PURPOSE, BatchOrder, accepted, is_batch_id, new_batch_id
 from olo_gateway.batches.results import Endpoint
+from olo_gateway.calls.batch_records import BatchRecords
 from olo_gateway.errors import BatchConflict, BatchEnded, BatchNotFound, ObjectMissing
 from olo_gateway.files.objects import ObjectStore
 from olo_gateway.files.shelf import Shelf

@@ -7,17 +7,9 @@ from collections.abc import Sequence
 from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.registry.v1 import registry_service_pb2 as registry
 from olo_gateway.access.caller import billed, caller
-from olo_gateway.costs import tokens_in
 from olo_gateway.errors import ModelNotFound
 from olo_gateway.ports import Embedding, Fleet, Tokenizing
-
-
-def visible(model: registry.Model) -> bool:
-    """Whether the caller is shown a model. Where no keys are asked for, everybody is shown all."""
-    who = caller()
-    if not who.key_id:
-        return True
-    return who.may_name(model.model_id) and (not model.allowed_tenants or who.tenant in model.allowed_tenants)
+from olo_gateway.runs.costs import tokens_in
 
 
 class OwnFleet:
@@ -32,13 +24,15 @@ class OwnFleet:
 
     async def models(self) -> Sequence[registry.Model]:
         """See `ports.Fleet`."""
-        return [model for model in await self._fleet.models() if visible(model)]
+        return [
+            model for model in await self._fleet.models() if caller().may_see(model.model_id, model.allowed_tenants)
+        ]
 
     async def model(self, model_id: str) -> registry.Model:
         """See `ports.Fleet`."""
         found = await self._fleet.model(model_id)
         # Whoever may name an alias is told of the models behind it.
-        if not visible(found) and not await self._behind_own_alias(model_id):
+        if not caller().may_see(found.model_id, found.allowed_tenants) and not await self._behind_own_alias(model_id):
             raise ModelNotFound
         return found
 

@@ -1,4 +1,4 @@
-"""What the router is asked for a run, and what the run keeps of its answer. Pure; the workflow uses it too."""
+"""What the router is asked for a run, and what the run keeps of its answer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from olo.gateway.v1.run_pb2 import ChatRequest, Selection
 from olo.inference.v1.inference_service_pb2 import ROLE_SYSTEM, ROLE_USER
 from olo.router.v1 import router_service_pb2 as router
 from olo_common.durations import duration_of, seconds_of
+from olo_gateway.runs.costs import CHARACTERS_PER_TOKEN, USUAL_ANSWER_TOKENS
 from olo_gateway.runs.order import Constraints
 
 AUTO_PROFILE: Final = "auto"
 _MAX_TEXT: Final = 8192
-_CHARACTERS_PER_TOKEN: Final = 4
 _CHARACTERS_PER_PASSAGE: Final = 800
-USUAL_ANSWER_TOKENS: Final = 128
 
 _HARDWARE: Final = {
     "": common_pb2.HARDWARE_TYPE_UNSPECIFIED,
@@ -55,7 +54,7 @@ def select_request(
         affinity_key=_affinity_key(request),
         deadline=duration_of(left),
         tenant=request.tenant,
-        prompt_tokens=(characters + passages * _CHARACTERS_PER_PASSAGE) // _CHARACTERS_PER_TOKEN,
+        prompt_tokens=(characters + passages * _CHARACTERS_PER_PASSAGE) // CHARACTERS_PER_TOKEN,
         completion_tokens=min(longest, USUAL_ANSWER_TOKENS),
     )
 

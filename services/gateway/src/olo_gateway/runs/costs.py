@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from olo_gateway.routing import USUAL_ANSWER_TOKENS
 from olo_gateway.runs.order import ChatOrder
 
-_CHARACTERS_PER_TOKEN: Final = 4
+CHARACTERS_PER_TOKEN: Final = 4
+USUAL_ANSWER_TOKENS: Final = 128
 
 
 def expected_tokens(order: ChatOrder) -> int:
@@ -20,4 +20,4 @@ def expected_tokens(order: ChatOrder) -> int:
 
 def tokens_in(texts: Sequence[str]) -> int:
     """About how many tokens texts have; who counts them exactly holds a model."""
-    return math.ceil(sum(map(len, texts)) / _CHARACTERS_PER_TOKEN)
+    return math.ceil(sum(map(len, texts)) / CHARACTERS_PER_TOKEN)

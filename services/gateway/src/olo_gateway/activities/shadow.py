@@ -10,10 +10,9 @@ from olo.gateway.v1.run_pb2 import ChatResponse, MirroredRequest, ShadowRequest
 from olo_common.errors import ErrorCode, OloError
 from olo_common.failures import to_application_error
 from olo_contracts.queues import MIRROR_ACTIVITY
-from olo_gateway.adapters.temporal_failures import RUN_STATE
+from olo_gateway.convert.mirroring import mirrored
 from olo_gateway.errors import NotMirrored
-from olo_gateway.mirroring import mirrored
-from olo_gateway.ports import Runs
+from olo_gateway.ports import RUN_STATE, Runs
 
 _WAIT_SECONDS: Final = 1.0
 """How long one look waits for the end of the run; a slot of the worker is held meanwhile."""

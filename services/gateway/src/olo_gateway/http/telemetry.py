@@ -37,7 +37,8 @@ class HttpTelemetry:
             await self._app(scope, receive, send)
             return
         method = scope["method"] if scope["method"] in _METHODS else _OTHER
-        asked = {"http.request.method": method, "url.scheme": scope["scheme"], "url.path": scope["path"]}
+        scheme = scope.get("scheme", "http")
+        asked = {"http.request.method": method, "url.scheme": scheme, "url.path": scope["path"]}
         status, problem = 500, ""
         began = time.perf_counter()
 
@@ -63,7 +64,7 @@ class HttpTelemetry:
                     http_route=route,
                     http_response_status_code=str(status),
                     error_type=problem,
-                    url_scheme=scope["scheme"],
+                    url_scheme=scheme,
                 )
 
 

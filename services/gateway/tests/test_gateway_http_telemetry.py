@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
@@ -106,17 +107,21 @@ async def test_refusals_of_callers_are_no_failures_and_crashes_are(
         await send({"type": "http.response.start", "status": 503, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    app = Starlette(routes=[Route("/crash", crash), Mount("/files", unready)])
+    async def leave(_: Any) -> None:
+        raise ClientDisconnect
+
+    app = Starlette(routes=[Route("/crash", crash), Route("/leave", leave), Mount("/files", unready)])
     app.add_middleware(HttpTelemetry)
-    for path in ("/crash", "/files/some", "/nothing"):
+    for path in ("/crash", "/leave", "/files/some", "/nothing"):
         await asked(app, "GET", path)
     told = spans.get_finished_spans()
     assert [(each["http_route"], each["http_response_status_code"], each["error_type"]) for each in measured] == [
         ("/crash", "500", "ValueError"),
+        ("/leave", "", "ClientDisconnect"),
         ("/files", "503", "503"),
         ("", "404", ""),
     ]
-    assert [each.status.is_ok for each in told] == [False, False, True]
+    assert [each.status.is_ok for each in told] == [False, False, False, True]
     assert not any(CANARY in each.to_json() for each in told)
 
 

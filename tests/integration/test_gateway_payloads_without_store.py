@@ -71,7 +71,8 @@ async def test_passages_are_measured_as_they_are_written_down(world: World, pass
 async def test_an_answer_that_fits_only_without_its_citations_ends_the_run_at_once(world: World) -> None:
     request_id = key()
     with pytest.raises(OloError) as caught:
-        await world.chat(f"hi\nbe long {1536 * 1024}", rag=RagOptions(collection="demo", top_k=20), request_id=request_id)
+        said = f"hi\nbe long {1536 * 1024}"
+        await world.chat(said, rag=RagOptions(collection="demo", top_k=20), request_id=request_id)
     assert (caught.value.code, caught.value.reason) == (ErrorCode.UNAVAILABLE, "payload_not_stored")
     run = await shown(world, request_id)
     assert (run.state, run.error.reason) == (RUN_STATE_FAILED, "payload_not_stored")

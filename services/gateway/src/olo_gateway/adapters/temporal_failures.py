@@ -61,7 +61,7 @@ def error_of(failure: WorkflowFailureError) -> OloError:
 
 
 def _failed(error: OloError) -> OloError:
-    """The error with that fact, so that callers can tell a run that has failed for good from a gateway that cannot say."""
+    """The error with that fact, so that callers tell a run that has failed for good from a gateway that cannot say."""
     return RemoteError(
         error.code,
         error.reason,

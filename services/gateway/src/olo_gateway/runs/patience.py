@@ -7,7 +7,7 @@ from typing import Final
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
 MOST_PAUSES: Final = 4000
-"""Of one wait, about: each is six events, of which a history may have 51,200. In waits of days the longest is longer."""
+"""Of one wait, about: each is six events, of which a history may have 51,200. In waits of days, pauses are longer."""
 _SHARE: Final = 0.1
 """Each pause is this part of the time waited so far: nobody waits much longer than needed, and the number of questions
 grows with the logarithm of the wait, until the longest pause is reached."""

@@ -38,9 +38,7 @@ class Calls:
         """The error of a call that was made on the channel itself."""
         return error_from_rpc(error, self._target)
 
-    def retries(
-        self, timeout: float | None, repeatable: bool, reruns: bool = False, new: bool = False
-    ) -> Retries:
+    def retries(self, timeout: float | None, repeatable: bool, reruns: bool = False, new: bool = False) -> Retries:
         """The attempts of a new call."""
         return Retries(self._patience.attempts_for(repeatable), timeout or self._patience.timeout, reruns, new)
 

@@ -153,9 +153,9 @@ class FakeModel:
                 raise to_application_error(lost, beside=[GenerateProgress(token_ids=[7])])
             if said == "lose an engine":
                 text += f" after {list(request.prefix_token_ids)}"
-            if said.startswith("be long"):
+            if (asked := said.splitlines()[-1]).startswith("be long"):
                 self.long += 1
-                text = "long " * (int(said.split()[2]) // 5)
+                text = "long " * (int(asked.split()[2]) // 5)
             if said == "fail":
                 raise RemoteError(ErrorCode.UNAVAILABLE, "generation_stalled", "no progress")
             if said == "stop" or (said == "stop, then fall silent" and request.candidate % 2):

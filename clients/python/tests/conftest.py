@@ -76,6 +76,8 @@ class FakeGateway(
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
+        self.new: list[bool] = []
+        """Of each request, whether it says that none before it can have been accepted."""
         self.failures: list[Failure] = []
         self.streams: list[list[gw.ChatStreamResponse | Failure]] = []
         self.collections: dict[str, dict[str, rt.Document]] = {}
@@ -93,6 +95,7 @@ class FakeGateway(
 
     def _take(self, request: Any, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
+        self.new.append(("x-request-new", "true") in context.invocation_metadata())
         if self.failures:
             fail(context, self.failures.pop(0))
 

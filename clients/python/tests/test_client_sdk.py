@@ -134,6 +134,39 @@ def test_who_is_refused_for_overload_comes_back_when_it_was_told_to(served: Any,
         olo.chat("Hello", timeout=0.2)
 
 
+OVERLOADED = (grpc.StatusCode.RESOURCE_EXHAUSTED, "overloaded", "too many", {"retry_after": 0.01})
+
+
+def test_a_request_is_new_until_a_try_may_have_been_accepted(served: Any, olo: Olo) -> None:
+    served.gateway.failures = [OVERLOADED, OVERLOADED, AWAY, OVERLOADED]
+    olo.chat("Hello")
+    assert served.gateway.new == [True, True, True, False, False]
+    served.gateway.new.clear()
+    served.gateway.failures, served.gateway.streams = [OVERLOADED, AWAY], [events("hi", AWAY), events("hi", final="hi")]
+    assert list(olo.chat_stream("Hello"))[-1].completed.message.content == "hi"
+    assert served.gateway.new == [True, True, False, False]
+
+
+async def test_a_request_is_new_to_the_asyncio_client_too(served: Any, async_olo: AsyncOlo) -> None:
+    served.gateway.failures = [OVERLOADED, AWAY]
+    await async_olo.chat("Hello")
+    assert served.gateway.new == [True, True, False]
+    served.gateway.new.clear()
+    served.gateway.failures, served.gateway.streams = [OVERLOADED, AWAY], [events("hi", AWAY), events("hi", final="hi")]
+    assert [event async for event in async_olo.chat_stream("Hello")][-1].completed.message.content == "hi"
+    assert served.gateway.new == [True, True, False, False]
+
+
+async def test_who_brings_an_id_may_have_used_it_before(served: Any, olo: Olo, async_olo: AsyncOlo) -> None:
+    served.gateway.streams = [events(final="hi"), events(final="hi")]
+    olo.chat("Hello", request_id="mine")
+    await async_olo.chat("Hello", request_id="mine")
+    assert [*olo.chat_stream("Hello", request_id="mine"), 1]
+    assert [event async for event in async_olo.chat_stream("Hello", request_id="mine")]
+    olo.runs.get("run-mine")
+    assert served.gateway.new == [False] * 5
+
+
 def test_a_word_that_is_no_priority_is_refused_here(olo: Olo) -> None:
     with pytest.raises(InvalidRequestError):
         olo.chat("Hello", priority="urgent")  # type: ignore[typeddict-item]

@@ -5530,6 +5530,8 @@ export interface operations {
                 "x-request-priority"?: string | null;
                 /** @description Seconds that the caller waits: the run gets no more. */
                 "x-request-timeout"?: number | null;
+                /** @description `true` where no earlier try with this key can have been accepted: refusals are cheaper. */
+                "x-request-new"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -5771,6 +5773,8 @@ export interface operations {
                 "x-request-priority"?: string | null;
                 /** @description Seconds that the caller waits: the run gets no more. */
                 "x-request-timeout"?: number | null;
+                /** @description `true` where no earlier try with this key can have been accepted: refusals are cheaper. */
+                "x-request-new"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -5893,6 +5897,8 @@ export interface operations {
                 "x-request-priority"?: string | null;
                 /** @description Seconds that the caller waits: the run gets no more. */
                 "x-request-timeout"?: number | null;
+                /** @description `true` where no earlier try with this key can have been accepted: refusals are cheaper. */
+                "x-request-new"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -9294,6 +9300,8 @@ export interface operations {
                 "x-request-priority"?: string | null;
                 /** @description Seconds that the caller waits: the run gets no more. */
                 "x-request-timeout"?: number | null;
+                /** @description `true` where no earlier try with this key can have been accepted: refusals are cheaper. */
+                "x-request-new"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -9407,6 +9415,8 @@ export interface operations {
                 "x-request-priority"?: string | null;
                 /** @description Seconds that the caller waits: the run gets no more. */
                 "x-request-timeout"?: number | null;
+                /** @description `true` where no earlier try with this key can have been accepted: refusals are cheaper. */
+                "x-request-new"?: string | null;
             };
             path?: never;
             cookie?: never;
@@ -10105,6 +10115,8 @@ export interface operations {
                 "x-request-priority"?: string | null;
                 /** @description Seconds that the caller waits: the run gets no more. */
                 "x-request-timeout"?: number | null;
+                /** @description `true` where no earlier try with this key can have been accepted: refusals are cheaper. */
+                "x-request-new"?: string | null;
             };
             path?: never;
             cookie?: never;

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from olo_gateway.runs.patience import FIRST_PAUSE, LONGEST_PAUSE, SOON, Patience
+from olo_gateway.runs.patience import FIRST_PAUSE, LONGEST_PAUSE, MOST_PAUSES, SOON, Patience
 
 
 def pauses(wait: float) -> list[float]:
@@ -14,13 +14,15 @@ def pauses(wait: float) -> list[float]:
     return found
 
 
-@given(wait=st.floats(min_value=0.1, max_value=7 * 24 * 3600))
+@given(wait=st.floats(min_value=0.1, max_value=60 * 24 * 3600))
+@example(wait=60 * 24 * 3600.0)
 def test_pauses_use_the_whole_wait_and_are_few(wait: float) -> None:
     found = pauses(wait)
     assert abs(sum(found) - wait) < 1e-6 * wait + 1e-9
-    assert all(0 < pause <= LONGEST_PAUSE for pause in found)
-    # Ten of a second each, then each a tenth longer until the longest, then one a minute.
-    assert len(found) <= 60 + wait / LONGEST_PAUSE
+    longest = max(LONGEST_PAUSE, wait / MOST_PAUSES)
+    assert all(0 < pause <= longest * 1.000001 for pause in found)
+    # Ten of a second each, then each a tenth longer until the longest, then one a minute, or fewer in waits of days.
+    assert len(found) <= 100 + min(wait / LONGEST_PAUSE, MOST_PAUSES)
 
 
 @given(waited=st.floats(min_value=0, max_value=10_000), left=st.floats(min_value=0.01, max_value=10_000))

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 from unittest.mock import Mock
 
 import grpc
+import httpx
 import pytest
 
 from olo.gateway.v1.gateway_service_pb2 import DESCRIPTOR as GATEWAY_FILE
@@ -22,6 +24,7 @@ from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.rpc_status import from_rpc_error
 from olo_contracts.api_keys import hash_of, new_key
+from olo_contracts.metadata import NEW_REQUEST
 from olo_gateway.access.allowance import Allowance, Limits
 from olo_gateway.access.caller import Caller, acting
 from olo_gateway.access.errors import Forbidden, RateLimited
@@ -38,6 +41,8 @@ from olo_gateway.runs.admission.limit import Bounds
 from olo_gateway.runs.order import ChatOrder, Role, Turn
 from olo_gateway.runs.validation import RunLimits
 from olo_gateway.settings import GatewaySettings
+
+from .conftest import ScriptedEdge
 
 ORDER = ChatOrder((Turn(Role.USER, "hello"),), model="org/model")
 MESSAGE = ChatMessage(role=ROLE_USER, content="hello")
@@ -126,14 +131,14 @@ async def test_who_is_turned_away_has_spent_nothing(house: House) -> None:
 
 
 @asynccontextmanager
-async def served(house: House, keys: Keyring) -> AsyncIterator[GatewayServiceStub]:
+async def served(house: House, keys: Keyring | None) -> AsyncIterator[GatewayServiceStub]:
     nothing = Mock()
     servicer = GatewayServicer(house.chats, house.runs, nothing, nothing, nothing, client_patience=5.0)
     service = GATEWAY_FILE.services_by_name["GatewayService"]
     registration = Registration(service, add_GatewayServiceServicer_to_server, servicer)
-    settings = GatewaySettings(port=0)
+    settings, guards = GatewaySettings(port=0), [] if keys is None else [KeyInterceptor(keys)]
     async with (
-        grpc_server(settings, [registration], Health(), guards=[KeyInterceptor(keys)]) as address,
+        grpc_server(settings, [registration], Health(), guards=guards) as address,
         channel(address) as opened,
     ):
         yield GatewayServiceStub(opened)
@@ -162,3 +167,45 @@ async def test_over_grpc_who_it_is_comes_first_then_what_is_wrong_then_whether_t
                 assert from_rpc_error(streamed.value, peer="the gateway").reason == reason
             assert error.retry_after is not None
     assert not any(cost.called for cost in house.costs.values())
+
+
+async def test_over_grpc_a_new_request_is_refused_without_a_look_for_its_run(house: House) -> None:
+    mine = ChatRequest(messages=[MESSAGE], request_id="mine")
+    told = [(((NEW_REQUEST, "true"),), 0), (((NEW_REQUEST, "false"),), 1), (None, 1)]
+    async with asyncio.timeout(60), served(house, None) as stub:
+        with house.admission.place(Applicant()):
+            for metadata, looks in told:
+                for call in (stub.Chat(mine, metadata=metadata), _streamed(stub, mine, metadata)):
+                    house.looked.clear()
+                    with pytest.raises(grpc.aio.AioRpcError) as ended:
+                        await call
+                    assert from_rpc_error(ended.value, peer="the gateway").reason == "overloaded"
+                    assert len(house.looked) == looks
+
+
+async def _streamed(stub: GatewayServiceStub, request: ChatRequest, metadata: Any) -> None:
+    await stub.ChatStream(ChatStreamRequest(request=request), metadata=metadata).read()
+
+
+async def test_over_http_a_new_request_is_refused_without_a_look_for_its_run(
+    scripted: ScriptedEdge, edge_http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    async def exists(run_id: str) -> bool:
+        looked.append(run_id)
+        return False
+
+    monkeypatch.setattr(scripted.runs, "exists", exists)
+    admission = Admission(Bounds(1, 1, 4.0))
+    monkeypatch.setattr(scripted.chats, "_admission", admission)
+    body = {"messages": [{"role": "user", "content": "hello"}]}
+    with admission.place(Applicant()):
+        for told, looks in (({NEW_REQUEST: "true"}, 0), ({}, 1), ({NEW_REQUEST: "false"}, 1)):
+            looked.clear()
+            headers = {"Idempotency-Key": "mine", **told}
+            answer = await edge_http.post("/v1/chat/completions", json=body, headers=headers)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (429, "overloaded")
+            assert len(looked) == looks
+    wrong = await edge_http.post("/v1/chat/completions", json=body, headers={NEW_REQUEST: "perhaps"})
+    assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "X-Request-New")

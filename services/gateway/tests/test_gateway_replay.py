@@ -68,6 +68,7 @@ def test_the_corpus_has_every_kind_of_run() -> None:
         "batch_paused_cancelled",
         "batch_last_part",
         "batch_expired",
+        "batch_cut_short",
     }
 
 

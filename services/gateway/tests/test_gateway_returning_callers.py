@@ -97,6 +97,25 @@ async def test_a_new_request_is_refused_and_so_is_one_without_an_id(house: House
     assert [run_id for run_id, _ in house.runs.started] == ["run-other"]
 
 
+async def test_who_says_to_come_for_the_first_time_is_not_looked_for(house: House) -> None:
+    first = replace(MINE, new=True)
+    for ask in (house.chats.answer, house.chats.begin, lambda order: anext(house.chats.stream(order))):
+        with pytest.raises(Overloaded):
+            await ask(first)
+    assert house.runs.looked == 0
+
+
+async def test_who_says_so_wrongly_is_refused_once_more_and_no_more(house: House) -> None:
+    await house.accepted_elsewhere()
+    with pytest.raises(Overloaded):
+        await house.chats.answer(replace(MINE, new=True))
+    house.runs.end.set()
+    assert (await house.chats.answer(MINE)).run_id == "run-mine"
+    # With a place, it is the same request.
+    assert (await house.chats.answer(replace(MINE, new=True))).run_id == "run-mine"
+    assert [run_id for run_id, _ in house.runs.started] == ["run-other", "run-mine"]
+
+
 async def test_another_request_under_the_id_is_told_so(house: House) -> None:
     await house.accepted_elsewhere()
     with pytest.raises(RequestIdConflict):

@@ -81,7 +81,9 @@ class AsyncOlo:
         timeout = time_for(options, timeout, self._calls.timeout)
         request = chat_request(messages, options, timeout)
         next_run = runs_after(request).__next__ if retry else None
-        return await self._calls.call(self._gateway.Chat, request, timeout=timeout, next_run=next_run)
+        return await self._calls.call(
+            self._gateway.Chat, request, timeout=timeout, next_run=next_run, new=not options.get("request_id")
+        )
 
     def chat_stream(
         self, messages: Messages, *, timeout: float | None = None, **options: Unpack[ChatOptions]
@@ -96,7 +98,9 @@ class AsyncOlo:
         request = ChatStreamRequest(request=chat_request(messages, options, timeout))
         kept = options.get("store") or options.get("request_id")
         cancel = None if kept else self._gateway.CancelRun
-        return self._calls.chat_stream(self._gateway.ChatStream, request, timeout=timeout, cancel=cancel)
+        return self._calls.chat_stream(
+            self._gateway.ChatStream, request, timeout=timeout, cancel=cancel, new=not options.get("request_id")
+        )
 
     def follow(
         self, run_id: str, *, resume_offset: int = 0, timeout: float | None = None

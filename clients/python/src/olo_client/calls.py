@@ -38,9 +38,9 @@ class Calls:
         """The error of a call that was made on the channel itself."""
         return error_from_rpc(error, self._target)
 
-    def retries(self, timeout: float | None, repeatable: bool, reruns: bool = False) -> Retries:
+    def retries(self, timeout: float | None, repeatable: bool, reruns: bool = False, new: bool = False) -> Retries:
         """The attempts of a new call."""
-        return Retries(self._patience.attempts_for(repeatable), timeout or self._patience.timeout, reruns)
+        return Retries(self._patience.attempts_for(repeatable), timeout or self._patience.timeout, reruns, new)
 
     def call(
         self,
@@ -50,6 +50,7 @@ class Calls:
         timeout: float | None = None,
         repeatable: bool = True,
         next_run: Callable[[], Any] | None = None,
+        new: bool = False,
     ) -> R:
         """Makes a unary call.
 
@@ -59,14 +60,15 @@ class Calls:
             timeout: Seconds for all tries.
             repeatable: Whether it may be tried again.
             next_run: Gives the request of another run where one has failed; None: a failed run is the end.
+            new: Whether nobody has used the id of the request before.
 
         Raises:
             OloError: It has failed, after retries where it is `repeatable`.
         """
-        retries = self.retries(timeout, repeatable, next_run is not None)
+        retries = self.retries(timeout, repeatable, next_run is not None, new)
         while True:
             try:
-                return method(request, timeout=retries.time_left)
+                return method(request, timeout=retries.time_left, metadata=retries.metadata)
             except grpc.RpcError as error:
                 failure = error_from_rpc(error, self._target)
                 pause = retries.pause_after(failure)
@@ -81,6 +83,7 @@ class Calls:
         *,
         timeout: float | None,
         cancel: Callable[..., Any] | None = None,
+        new: bool = False,
     ) -> Iterator[ChatStreamResponse]:
         """Makes the streaming call, lets it go on elsewhere where it breaks, and gives one sound stream.
 
@@ -89,14 +92,15 @@ class Calls:
             request: What is asked, or which run to follow.
             timeout: Seconds for all of it.
             cancel: The call that cancels a run whose reader leaves early; None: it goes on.
+            new: Whether nobody has used the id of the request before.
 
         Raises:
             OloError: It has failed for good.
         """
-        retries, place = self.retries(timeout, repeatable=True), StreamPlace(request)
+        retries, place = self.retries(timeout, repeatable=True, new=new), StreamPlace(request)
         try:
             while True:
-                call = method(place.request, timeout=retries.time_left)
+                call = method(place.request, timeout=retries.time_left, metadata=retries.metadata)
                 try:
                     for event in call:
                         retries.progress()

@@ -22,6 +22,7 @@ from olo_common.logs import logger
 from olo_common.payload_codec import EncryptedPayloads
 from olo_common.payload_files import PayloadFiles
 from olo_common.payload_keys import payload_keys
+from olo_common.payload_room import MOST_INLINE_BYTES
 from olo_common.settings import PayloadSettings
 
 INLINE_BYTES: Final = 256 * 1024
@@ -60,6 +61,11 @@ def data_converter(settings: PayloadSettings) -> DataConverter:
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes if keys else DefaultFailureConverter,
         external_storage=storage,
     )
+
+
+def most_bytes(settings: PayloadSettings) -> int:
+    """The largest payload that is taken, in the history or beside it."""
+    return settings.max_bytes if settings.store else MOST_INLINE_BYTES
 
 
 async def clean_payloads(settings: PayloadSettings) -> None:

@@ -22,7 +22,8 @@ from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
 from olo_common.metrics import serving_metrics, show_temporal
-from olo_common.payload_store import data_converter
+from olo_common.payload_room import PayloadRoom
+from olo_common.payload_store import data_converter, most_bytes
 from olo_common.run_ids import RunIds
 from olo_common.settings import TemporalSettings
 from olo_common.temporal_traces import TemporalTraces
@@ -75,7 +76,7 @@ async def temporal_client(settings: TemporalSettings, identity: str, buckets: Bu
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         tls=tls_config(settings),
         data_converter=data_converter(settings.payloads),
-        interceptors=[*([TemporalTraces()] if tracing() else []), RunIds()],
+        interceptors=[*([TemporalTraces()] if tracing() else []), RunIds(), PayloadRoom(most_bytes(settings.payloads))],
         runtime=_runtime(buckets),
         grpc_compression=GrpcCompression.GZIP if settings.compression else GrpcCompression.NONE,
         lazy=True,

@@ -17,7 +17,7 @@ class PayloadSettings(Described, BaseSettings):
 
     store: str = ""
     """Where prompts and answers over 256 KiB go: a directory that the gateway and all workers share, or `s3://` and a
-    bucket (needs the extra `s3`). Empty: nowhere; an answer of more than 2 MiB then fails."""
+    bucket (needs the extra `s3`). Empty: nowhere; an answer that has more than 2 MiB with its citations then fails."""
     max_bytes: Annotated[int, Field(ge=1024 * 1024)] = 16 * 1024 * 1024
     """The largest prompt or answer that is stored, encoded; a larger one fails."""
     retention_hours: Annotated[float, Field(gt=0)] = 168.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,12 +23,22 @@ def nats_server(directory: Path, port: int | None = None, *, jetstream: bool = T
 
 
 @contextmanager
-def temporal_server(directory: Path, port: int | None = None, *, in_memory: bool = False) -> Iterator[str]:
-    """A Temporal development server without its UI, on a database file unless told otherwise; gives host and port."""
+def temporal_server(
+    directory: Path, port: int | None = None, *, in_memory: bool = False, dynamic_config: Sequence[str] = ()
+) -> Iterator[str]:
+    """A Temporal development server without its UI, on a database file unless told otherwise; gives host and port.
+
+    Args:
+        directory: Where its database and its log are.
+        port: Its port; None: a free one.
+        in_memory: Whether it has no database file.
+        dynamic_config: Settings of the server beside the usual ones, as `key=value`.
+    """
     port = port or free_port()
     database = None if in_memory else directory / "temporal.db"
     command = dev_server_command(
         binary("temporal"), host="127.0.0.1", port=port, database=database, synchronous="normal"
     )
+    command = [*command, *(word for value in dynamic_config for word in ("--dynamic-config-value", value))]
     with running(command, port=port, log=directory / "temporal.log"):
         yield f"127.0.0.1:{port}"

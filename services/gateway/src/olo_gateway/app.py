@@ -19,11 +19,11 @@ from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.lifecycle import Lifetime, background
 from olo_common.nats_bus import nats_bus
-from olo_common.payload_store import clean_payloads
+from olo_common.payload_store import clean_payloads, most_bytes
 from olo_common.temporal import TEMPORAL_CONDITION, reachable, temporal_client, temporal_worker, worker_version
 from olo_gateway.access.caller import NOBODY, OPEN, outside_calls
 from olo_gateway.activities.batch import BatchActivities
-from olo_gateway.activities.chat import MOST_PASSAGE_BYTES, ChatActivities
+from olo_gateway.activities.chat import ChatActivities
 from olo_gateway.activities.shadow import ShadowActivities
 from olo_gateway.adapters.batch_runs import TemporalBatches
 from olo_gateway.adapters.key_file import kept_keys
@@ -98,7 +98,7 @@ async def running(settings: GatewaySettings, lifetime: Lifetime) -> AsyncIterato
                 RegistryServiceStub(registry),
                 await stack.enter_async_context(parked_run_hints(client, bus, lifetime)),
                 await stack.enter_async_context(shadow_starts(client, lifetime)),
-                most_passage_bytes=None if settings.temporal.payloads.store else MOST_PASSAGE_BYTES,
+                most_bytes=most_bytes(settings.temporal.payloads),
             )
             await stack.enter_async_context(_running_chats(settings, client, activities, lifetime, health))
             if settings.files:

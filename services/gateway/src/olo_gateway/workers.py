@@ -8,6 +8,7 @@ from typing import Final
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from olo_common.payload_room import PAST_THE_LIMIT
 from olo_common.temporal import WorkerVersion
 from olo_contracts.queues import BATCH_QUEUE, CHAT_QUEUE
 from olo_gateway.activities.batch import BEAT_SECONDS, BatchActivities
@@ -63,6 +64,8 @@ def chat_worker(
         max_cached_workflows=_MAX_CACHED_WORKFLOWS,
         no_remote_activities=True,
         graceful_shutdown_timeout=timedelta(seconds=grace_seconds),
+        # What a run says that is too large ends it at once.
+        **PAST_THE_LIMIT,
         **version,
     )
 

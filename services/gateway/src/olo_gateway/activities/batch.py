@@ -39,6 +39,8 @@ _LONGEST_PAUSE_SECONDS: Final = 60.0
 _RUNS: Final = 3
 """A run that has failed for a reason that may pass is followed by another one so often."""
 _MOST_ERRORS: Final = 100
+_MOST_TOLD: Final = 1000
+"""Characters of a field, whose name may be of the caller's making: all errors together go through a history."""
 _WHY: Final = {pb.BATCH_STATUS_CANCELLED: CANCELLED, pb.BATCH_STATUS_EXPIRED: EXPIRED}
 
 
@@ -140,10 +142,9 @@ class BatchActivities:
                     seen.add(line.custom_id)
                     endpoint.check(line.body)
                 except LineInvalid as error:
-                    checked.errors.add(code=error.code, message=error.message, line=raw.number, param=error.param)
+                    _tell(checked, error.code, error.message, raw.number, error.param)
                 except InvalidField as error:
-                    param = f"body.{error.field}"
-                    checked.errors.add(code=error.reason, message=error.message, line=raw.number, param=param)
+                    _tell(checked, error.reason, error.message, raw.number, f"body.{error.field}")
                 if len(checked.errors) == _MOST_ERRORS:
                     return
         if not checked.total_count:
@@ -180,6 +181,10 @@ class BatchActivities:
             f"{batch.batch_id}_{kind}.jsonl", OUTPUT_PURPOSE, life, output_file_id(batch.batch_id, created, kind)
         )
         return (await self._shelf.write(work.tenant, draft, content)).file_id
+
+
+def _tell(checked: pb.Batch, code: str, message: str, line: int, param: str) -> None:
+    checked.errors.add(code=code, message=message[:_MOST_TOLD], line=line, param=param[:_MOST_TOLD])
 
 
 async def _failures(

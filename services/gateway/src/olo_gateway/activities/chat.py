@@ -16,6 +16,7 @@ from olo_common.errors import ErrorCode, OloError, Unavailable
 from olo_common.failures import to_application_error
 from olo_common.grpc_client import call
 from olo_common.grpc_interceptors import REQUEST_ID_KEY
+from olo_common.payload_room import MOST_INLINE_BYTES, bytes_beyond
 from olo_contracts.queues import GET_MODEL_ACTIVITY, RETRIEVE_ACTIVITY, SELECT_ACTIVITY
 from olo_gateway.errors import PassagesTooLarge
 from olo_gateway.ports import ParkedRuns, Shadows
@@ -30,9 +31,9 @@ RETRIEVE_SECONDS: Final = 5.0
 SELECT_SECONDS: Final = 2.0
 REGISTRY_SECONDS: Final = 2.0
 
-MOST_PASSAGE_BYTES: Final = 1536 * 1024
-"""Of all passages of a search, where they must fit the history: Temporal takes 2 MiB at once, and the answer of the run
-holds them, too. A larger one would be tried until the deadline, and the run end without its reason."""
+PASSAGES_SHARE: Final = 0.75
+"""Of the largest payload that is taken, for the passages of a search: the task and the answer of the run hold them,
+too."""
 
 # A router that says that nobody can answer has answered: the caller is told at once.
 _ROUTER_AWAY: Final = (Unavailable.reason,)
@@ -50,7 +51,7 @@ class ChatActivities:
         registry: Knows who lives.
         parked: Is told which runs wait for a model.
         shadows: Is told whose request was drawn to be mirrored.
-        most_passage_bytes: Of one search; None: any number can be stored.
+        most_bytes: The largest payload that is taken.
     """
 
     def __init__(
@@ -61,9 +62,9 @@ class ChatActivities:
         parked: ParkedRuns,
         shadows: Shadows,
         *,
-        most_passage_bytes: int | None = MOST_PASSAGE_BYTES,
+        most_bytes: int = MOST_INLINE_BYTES,
     ) -> None:
-        self._most_passage_bytes = most_passage_bytes
+        self._most_passage_bytes = int(most_bytes * PASSAGES_SHARE)
         self._retrieval = retrieval
         self._router = router
         self._registry = registry
@@ -76,8 +77,8 @@ class ChatActivities:
         response: SearchResponse = await _ask(
             self._retrieval.Search, request, "the retrieval service", RETRIEVE_SECONDS, away=_SEARCH_AWAY
         )
-        most, size = self._most_passage_bytes, response.ByteSize()
-        if most is not None and size > most:
+        most = self._most_passage_bytes
+        if size := bytes_beyond(most, response, activity.payload_converter()):
             raise to_application_error(PassagesTooLarge(size, most), retryable=False)
         return response
 

@@ -12,6 +12,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from olo_common.errors import InvalidField, OloError, RemoteError, Unavailable
 from olo_common.failures import from_failure
+from olo_common.payload_errors import PayloadNotStored
+from olo_common.payload_room import ended_as_too_large
 from olo_gateway.errors import Overloaded, RunCancelled
 from olo_gateway.ports import RUN_STATE
 
@@ -50,19 +52,24 @@ def error_of(failure: WorkflowFailureError) -> OloError:
     match failure.cause:
         case CancelledError():
             return RunCancelled("the run was cancelled")
+        case cause if ended_as_too_large(cause):
+            return _failed(PayloadNotStored("it is more than a history takes"))
         case TerminatedError():
             return RunCancelled("the run was terminated by an operator")
         case cause:
-            error = from_failure(cause)
-            # So that callers can tell a run that has failed for good from a gateway that cannot say.
-            return RemoteError(
-                error.code,
-                error.reason,
-                error.message,
-                field=error.field,
-                retry_after=error.retry_after,
-                metadata={**error.metadata, RUN_STATE: "failed"},
-            )
+            return _failed(from_failure(cause))
+
+
+def _failed(error: OloError) -> OloError:
+    """The error with that fact, so that callers tell a run that has failed for good from a gateway that cannot say."""
+    return RemoteError(
+        error.code,
+        error.reason,
+        error.message,
+        field=error.field,
+        retry_after=error.retry_after,
+        metadata={**error.metadata, RUN_STATE: "failed"},
+    )
 
 
 def _away() -> OloError:

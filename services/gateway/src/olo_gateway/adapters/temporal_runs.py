@@ -23,9 +23,18 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from olo.gateway.v1.gateway_service_pb2 import TraceRunResponse
-from olo.gateway.v1.run_pb2 import RUN_STATE_RUNNING, ChatRequest, ChatResponse, Run, RunError, RunProgress
+from olo.gateway.v1.run_pb2 import (
+    RUN_STATE_FAILED,
+    RUN_STATE_RUNNING,
+    ChatRequest,
+    ChatResponse,
+    Run,
+    RunError,
+    RunProgress,
+)
 from olo_common.errors import Unavailable
 from olo_common.failures import from_failure
+from olo_common.payload_room import ended_as_too_large
 from olo_contracts.queues import CHAT_QUEUE, CHAT_WORKFLOW
 from olo_gateway.access.caller import tenant
 from olo_gateway.adapters.page_tokens import unwrapped, wrapped
@@ -157,6 +166,8 @@ class TemporalRuns:
             run.response.CopyFrom(await self._outcome(handle, RPC_SECONDS))
         except WorkflowFailureError as failure:
             error = error_of(failure)
+            if ended_as_too_large(failure.cause):
+                run.state = RUN_STATE_FAILED
             run.error.CopyFrom(RunError(reason=error.reason, message=error.message))
             run.details.CopyFrom(post_mortem_of(failure) or (await account_of(handle)).details)
         if (shadow := await shadow_of(self._client, run.response)) is not None:

@@ -201,7 +201,8 @@ class Chats:
             try:
                 place = held.enter_context(self._admission.place(call.applicant))
             except Overloaded:
-                if not call.order.request_id or not await self._returns(call.run_id):
+                # Who comes for the first time has no run to come back to: the refusal asks nobody then.
+                if not call.order.request_id or call.order.new or not await self._returns(call.run_id):
                     raise
                 place = held.enter_context(self._admission.place(call.applicant))
             try:

@@ -67,7 +67,9 @@ def with_headers(order: ChatOrder, headers: CallHeaders) -> ChatOrder:
     key, priority, timeout = headers.idempotency_key, headers.priority, headers.timeout
     if key is not None and not is_valid(REQUEST_ID, key):
         raise InvalidField("Idempotency-Key", "1 to 128 letters, digits and ._:- are allowed")
-    order = replace(order, request_id=key or "")
+    if headers.new not in (None, "true", "false"):
+        raise InvalidField("X-Request-New", "must be true or false")
+    order = replace(order, request_id=key or "", new=headers.new == "true")
     if priority is not None:
         if priority.upper() not in Priority.__members__:
             raise InvalidField("X-Request-Priority", "must be interactive, normal or batch")

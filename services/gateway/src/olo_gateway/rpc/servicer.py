@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, Final
 
 import grpc
@@ -13,12 +14,14 @@ from olo.gateway.v1 import gateway_service_pb2 as gateway
 from olo.gateway.v1.gateway_service_pb2_grpc import GatewayServiceServicer
 from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse
 from olo_common.errors import InvalidField
+from olo_contracts.metadata import NEW_REQUEST
 from olo_gateway.calls.chats import Chats
 from olo_gateway.calls.following import ChatEvent, Completed, Progress, Started
 from olo_gateway.calls.replays import Replays
 from olo_gateway.convert.runs import order_of, point_of
 from olo_gateway.errors import ClientTooSlow
 from olo_gateway.ports import Catalogue, Embedding, Runs, Tokenizing
+from olo_gateway.runs.order import ChatOrder
 from olo_gateway.streaming.events import Delta, Reset
 
 MAX_RUNS_PER_PAGE: Final = 100
@@ -59,7 +62,7 @@ class GatewayServicer(GatewayServiceServicer):
 
     async def Chat(self, request: ChatRequest, context: Context) -> ChatResponse:
         """Runs a request and waits for its answer."""
-        return await self._chats.answer(order_of(request).within(context.time_remaining()))
+        return await self._chats.answer(_order_of(request, context))
 
     async def ChatStream(  # type: ignore[override]  # the stubs know generators alone; grpc takes both
         self, request: gateway.ChatStreamRequest, context: Context
@@ -72,7 +75,7 @@ class GatewayServicer(GatewayServiceServicer):
     def _events(self, request: gateway.ChatStreamRequest, context: Context) -> AsyncGenerator[ChatEvent, None]:
         point = point_of(request)
         if not request.run_id:
-            return self._chats.stream(order_of(request.request).within(context.time_remaining()), point)
+            return self._chats.stream(_order_of(request.request, context), point)
         if request.HasField("request"):
             raise InvalidField("run_id", "goes without a request")
         return self._chats.follow(request.run_id, point, context.time_remaining())
@@ -129,6 +132,14 @@ class GatewayServicer(GatewayServiceServicer):
     async def Detokenize(self, request: gateway.DetokenizeRequest, context: Context) -> gateway.DetokenizeResponse:
         """Gives the text of tokens."""
         return await self._tokenizing.detokenize(request)
+
+
+def _order_of(request: ChatRequest, context: Context) -> ChatOrder:
+    """What is asked, with what its caller says beside the message."""
+    order = order_of(request)
+    if (NEW_REQUEST, "true") in (context.invocation_metadata() or ()):
+        order = replace(order, new=True)
+    return order.within(context.time_remaining())
 
 
 def _run_id(run_id: str) -> str:

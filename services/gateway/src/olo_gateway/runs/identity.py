@@ -66,7 +66,9 @@ def fingerprint(order: ChatOrder) -> str:
 
     Nor is what was left at its default, so that a release with a further field gives the same.
     """
-    asked = replace(order, request_id="", timeout=None, wait_for_model=None, store=False, priority=Priority.NORMAL)
+    asked = replace(
+        order, request_id="", new=False, timeout=None, wait_for_model=None, store=False, priority=Priority.NORMAL
+    )
     return hashlib.sha256(json.dumps(_said(asked), sort_keys=True).encode()).hexdigest()
 
 

@@ -105,6 +105,8 @@ class ChatOrder:
     allow_fallback: bool = False
     priority: Priority = Priority.NORMAL
     request_id: str = ""
+    new: bool = False
+    """Whether its caller says that no earlier try with this request id can have been accepted."""
     store: bool = False
     """Whether the run goes on when its caller hangs up."""
     profile: str = ""

@@ -6,6 +6,8 @@ from typing import Final
 
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
+MOST_PAUSES: Final = 4000
+"""Of one wait, about: each is six events, of which a history may have 51,200. In waits of days, pauses are longer."""
 _SHARE: Final = 0.1
 """Each pause is this part of the time waited so far: nobody waits much longer than needed, and the number of questions
 grows with the logarithm of the wait, until the longest pause is reached."""
@@ -26,5 +28,6 @@ class Patience:
 
     def pause(self, waited: float, left: float) -> float:
         """The next pause, after a wait of `waited`, where `left` is what may still be waited."""
-        usual = min(max(FIRST_PAUSE, waited * _SHARE), LONGEST_PAUSE)
+        longest = max(LONGEST_PAUSE, (waited + left) / MOST_PAUSES)
+        usual = min(max(FIRST_PAUSE, waited * _SHARE), longest)
         return min(self._soon.pop(0) if self._soon else usual, left)

@@ -33,6 +33,9 @@ _COLLECT_TIMEOUT: Final = timedelta(hours=2)
 _RETRY: Final = RetryPolicy(initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=30))
 """For ever: what a step needs is away, and comes back."""
 
+CUT_SHORT: Final = "m10-part-cut-short"
+"""Before this patch a part went on to its last line, however long pauses had made its history."""
+
 R = TypeVar("R")
 
 
@@ -85,6 +88,10 @@ class BatchWorkflow:
     def _over(self) -> bool:
         return self._expired or self._batch.status == pb.BATCH_STATUS_CANCELLING
 
+    def _ends_here(self) -> bool:
+        """Whether no further line is begun in this part; also where so often pausing has filled its history."""
+        return self._over() or (workflow.info().is_continue_as_new_suggested() and workflow.patched(CUT_SHORT))
+
     @property
     def _deadline(self) -> datetime:
         return (
@@ -109,9 +116,9 @@ class BatchWorkflow:
         """Answers lines until none is left, or the batch is over; a part that is long enough hands on to the next."""
         expiring = asyncio.create_task(self._expire())
         last = min(self._work.next_line + self._work.lines_per_part, self._batch.total_count)
-        while self._work.next_line < last and not self._over():
-            await workflow.wait_condition(lambda: self._over() or (not self._batch.paused and self._has_room))
-            if self._over():
+        while self._work.next_line < last:
+            await workflow.wait_condition(lambda: self._ends_here() or (not self._batch.paused and self._has_room))
+            if self._ends_here():
                 break
             number = self._work.next_line
             self._running[number] = asyncio.create_task(self._line(number))

@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from olo.gateway.v1.run_pb2 import ChatRequest, ChatResponse, Run
     from olo_common.errors import OloError
     from olo_common.failures import to_application_error
+    from olo_common.payload_room import check_room
     from olo_contracts.queues import CHAT_WORKFLOW, MODEL_HINT_SIGNAL, RUN_QUERY
     from olo_gateway.workflows.generation import Generation
     from olo_gateway.workflows.measuring import CANCELLED, COMPLETED, measure, outcome_of
@@ -36,7 +37,8 @@ class ChatWorkflow:
         try:
             prompt = await prompt_of(request, self._record, self._deadline)
             generation = Generation(request, prompt, self._record, self._parking, self._deadline)
-            generated = await generation.answer()
+            answer = self._record.complete(await generation.answer())
+            check_room(answer)
         except OloError as error:
             measure(self._record.response, outcome_of(error), error.reason, tenant=request.tenant)
             raise to_application_error(error, retryable=False, beside=[self._record.post_mortem()]) from error
@@ -46,7 +48,6 @@ class ChatWorkflow:
             if workflow.cancellation_reason() is not None:
                 measure(self._record.response, CANCELLED, tenant=request.tenant)
             raise
-        answer = self._record.complete(generated)
         measure(answer, COMPLETED, tenant=request.tenant)
         return answer
 

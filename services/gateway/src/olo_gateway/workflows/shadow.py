@@ -31,6 +31,8 @@ with workflow.unsafe.imports_passed_through():
 
 _FIRST_PAUSE: Final = timedelta(milliseconds=200)
 _LONGEST_PAUSE: Final = timedelta(seconds=5)
+_MOST_LOOKS: Final = 1000
+"""After the answer of one run, about: each is some events of a history. After runs of hours the pauses are longer."""
 
 
 @workflow.defn(name=SHADOW_WORKFLOW)
@@ -65,13 +67,13 @@ class ShadowWorkflow:
 
 async def _mirrored(request: ShadowRequest) -> MirroredRequest:
     deadline = Deadline(workflow.info().start_time + request.run_timeout.ToTimedelta() + GRACE)
-    pause = _FIRST_PAUSE
+    pause, longest = _FIRST_PAUSE, max(_LONGEST_PAUSE, request.run_timeout.ToTimedelta() / _MOST_LOOKS)
     while True:
         mirrored = await step(MIRROR_ACTIVITY, [request], MirroredRequest, deadline)
         if mirrored.HasField("answer"):
             return mirrored
         await workflow.sleep(min(pause, deadline.left()))
-        pause = min(2 * pause, _LONGEST_PAUSE)
+        pause = min(2 * pause, longest)
 
 
 async def _generate(request: ShadowRequest, mirrored: MirroredRequest) -> GenerateResponse:

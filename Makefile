@@ -62,7 +62,7 @@ status: setup ## Show the parts of the local stack
 # Tests of one part run side by side; those that start whole stacks want the machine for themselves.
 test: setup ## Run the tests (ARGS="services/router -k order")
 	@$(MAKE) --no-print-directory .tools/helm || echo "helm cannot be installed: the charts are not tested"
-	@$(MAKE) --no-print-directory node-modules || echo "npm packages cannot be installed: clients/typescript and the types of the dashboards are not tested"
+	@$(MAKE) --no-print-directory -j2 node-modules || echo "npm packages cannot be installed: clients/typescript and the types of the dashboards are not tested"
 ifeq ($(strip $(ARGS)),)
 	@status=0; \
 	$(BIN)/pytest -n 2 libs services clients deploy/local models || status=$$?; \

@@ -15,7 +15,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,11 +71,13 @@ class Seen:
 REQUEST = ChatRequest(messages=[inference.ChatMessage(role=inference.ROLE_USER, content="hello")])
 
 
-async def ask(stub: GatewayServiceStub, seen: Seen) -> None:
+async def ask(
+    stub: GatewayServiceStub, seen: Seen, request: ChatRequest = REQUEST, metadata: Sequence[tuple[str, str]] = ()
+) -> None:
     began = time.perf_counter()
     seen.asked += 1
     try:
-        await stub.Chat(REQUEST, timeout=DEADLINE)
+        await stub.Chat(request, timeout=DEADLINE, metadata=metadata)
     except grpc.aio.AioRpcError as failure:
         seen.failures.append((time.perf_counter() - began, failure))
     else:

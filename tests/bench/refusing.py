@@ -1,7 +1,8 @@
-"""Servers that refuse every chat, as processes of their own: `python -m tests.bench.refusing bare|full PORT`.
+"""Servers that refuse every chat, as processes of their own: `python -m tests.bench.refusing bare|full|asking PORT`.
 
 `bare` is gRPC and nothing else: the floor below a refusal. `full` is the gateway's side of it with no place left:
-interceptors, servicer, admission and log as they are, around runs in memory.
+interceptors, servicer, admission and log as they are, around runs in memory. `asking` is that around the runs of the
+Temporal at TEMPORAL_ADDRESS.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from olo_common.grpc_server import Registration, grpc_server
 from olo_common.health import Health
 from olo_common.logs import configure_logs
 from olo_common.rpc_status import abort
-from olo_common.settings import LogSettings
+from olo_common.settings import LogSettings, TemporalSettings
+from olo_common.temporal import temporal_client
 from olo_gateway.adapters.in_memory import (
     InMemoryCatalogue,
     InMemoryEmbedding,
@@ -32,8 +34,10 @@ from olo_gateway.adapters.in_memory import (
     InMemoryTokenizing,
     InMemoryTokenStreams,
 )
+from olo_gateway.adapters.temporal_runs import TemporalRuns
 from olo_gateway.calls.chats import Chats
 from olo_gateway.errors import Overloaded
+from olo_gateway.ports import Runs
 from olo_gateway.rpc.servicer import GatewayServicer
 from olo_gateway.runs.admission.admission import Admission, Applicant
 from olo_gateway.runs.admission.limit import Bounds
@@ -47,12 +51,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
-def refusing(kind: str, directory: Path) -> Iterator[tuple[str, int]]:
+def refusing(kind: str, directory: Path, temporal: str = "") -> Iterator[tuple[str, int]]:
     """A server of this kind; gives its address and the id of its process."""
     port = free_port()
     command = [sys.executable, "-m", "tests.bench.refusing", kind, str(port)]
     log = directory / f"refusing-{kind}.log"
-    with running(command, port=port, log=log, env={"PYTHONPATH": str(ROOT)}, wait_seconds=120.0) as child:
+    env = {"PYTHONPATH": str(ROOT), "TEMPORAL_ADDRESS": temporal}
+    with running(command, port=port, log=log, env=env, wait_seconds=120.0) as child:
         yield f"127.0.0.1:{port}", child.pid
 
 
@@ -73,9 +78,16 @@ async def bare(port: int) -> None:
 
 
 async def full(port: int) -> None:
+    await serve(port, InMemoryRuns(_nothing))
+
+
+async def asking(port: int) -> None:
+    await serve(port, TemporalRuns(await temporal_client(TemporalSettings(), "refusing"), eager=False))
+
+
+async def serve(port: int, runs: Runs) -> None:
     configure_logs(LogSettings(), "gateway")
     admission = Admission(Bounds(1, 1, 4.0), refuse=count_refusal)
-    runs = InMemoryRuns(_nothing)
     chats = Chats(runs, InMemoryTokenStreams(), admission, RunLimits(30.0, 60.0))
     servicer = GatewayServicer(
         chats, runs, InMemoryCatalogue([]), InMemoryEmbedding(), InMemoryTokenizing(), client_patience=5.0
@@ -93,4 +105,4 @@ async def _nothing(run_id: str, request: ChatRequest) -> ChatResponse:
 
 if __name__ == "__main__":
     gc.freeze()
-    uvloop.run({"bare": bare, "full": full}[sys.argv[1]](int(sys.argv[2])))
+    uvloop.run({"bare": bare, "full": full, "asking": asking}[sys.argv[1]](int(sys.argv[2])))

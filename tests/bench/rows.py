@@ -101,6 +101,8 @@ ROWS: Final = (
         peer=column("floor_p99_s", times=1000, times_peak="10.0"), peer_unit=MILLISECONDS),
     Row("refusal_cost", "refusal_cost", "a refusal, CPU of the gateway", "a gRPC server that does nothing but refuse",
         ratio("subject_cpu_s", "peer_cpu_s"), TIMES),
+    Row("refusal_cost", "refusal_asked", "a refusal of a caller with an id, CPU of gateway and Temporal",
+        "of one that says that it is new", ratio("subject_cpu_s", "peer_cpu_s"), TIMES),
     Row("fairness", "fairness", "wait of nine quiet tenants beside a noisy one, p95", "first come, first served",
         ratio("fair_quiet_p95_s", "first_come_quiet_p95_s"), TIMES, most=0.2),
     Row("fairness", "fairness", "the same, answers a second", "first come, first served",

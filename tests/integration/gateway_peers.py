@@ -153,7 +153,7 @@ class FakeModel:
                 raise to_application_error(lost, beside=[GenerateProgress(token_ids=[7])])
             if said == "lose an engine":
                 text += f" after {list(request.prefix_token_ids)}"
-            if (asked := said.splitlines()[-1]).startswith("be long"):
+            if (asked := said.rpartition("\n")[2]).startswith("be long"):
                 self.long += 1
                 text = "long " * (int(asked.split()[2]) // 5)
             if said == "fail":

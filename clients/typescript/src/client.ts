@@ -72,8 +72,9 @@ export class Olo {
    */
   async *chatStream(request: ChatRequest, options: ChatCallOptions = {}): AsyncGenerator<ChatEvent> {
     const key = options.idempotencyKey ?? crypto.randomUUID();
-    const retries = this.#transport.retries({ ...options, timeout: this.#time(request, options) });
-    const answer = new AnswerStream(this.#transport, retries, this.#outgoing(request, key, options, true));
+    const outgoing = this.#outgoing(request, key, options, true);
+    const given = { ...options, timeout: this.#time(request, options) };
+    const answer = new AnswerStream(this.#transport, this.#transport.retries(given, true, outgoing.isNew), outgoing);
     let failed = false;
     try {
       yield* answer.events();
@@ -111,7 +112,8 @@ export class Olo {
     const headers: Record<string, string> = { "idempotency-key": key };
     headers["x-request-timeout"] = String(this.#time(request, options) / 1000);
     if (options.priority !== undefined) headers["x-request-priority"] = options.priority;
-    return { path: "/v1/chat/completions", body: { ...rest, messages: turns, ...streamed }, headers };
+    const isNew = options.idempotencyKey === undefined;
+    return { path: "/v1/chat/completions", body: { ...rest, messages: turns, ...streamed }, headers, isNew };
   }
 
   /** Milliseconds for a chat: what the caller says, or the usual time after that for which it waits for a model. */

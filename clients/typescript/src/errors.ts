@@ -83,8 +83,13 @@ const PASSING = new Set(["gateway_not_reachable", "dependency_unavailable", "una
 /** Whether the same call may succeed in a moment. */
 export function mayPass(error: OloError): boolean {
   if (error.runFailed) return false;
-  if (error instanceof ExhaustedError) return error.reason === "overloaded" && error.retryAfter !== undefined;
+  if (isRefusal(error)) return error.retryAfter !== undefined;
   return error instanceof UnavailableError && PASSING.has(error.reason);
+}
+
+/** Whether the call was not let in. */
+export function isRefusal(error: OloError): boolean {
+  return error instanceof ExhaustedError && error.reason === "overloaded";
 }
 
 /** The error of a response that is not 2xx. */

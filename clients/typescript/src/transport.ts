@@ -1,6 +1,6 @@
 /** Calls of one gateway over `fetch`. */
 
-import { cutOff, errorFromResponse, notReachable, OloError } from "./errors.ts";
+import { cutOff, errorFromResponse, isRefusal, notReachable, OloError } from "./errors.ts";
 import { Retries } from "./retries.ts";
 
 /** How a client reaches its gateway, and how patient it is. */
@@ -41,6 +41,8 @@ export interface Outgoing {
   headers?: Record<string, string>;
   /** Whether a second try might do something else than the first. */
   once?: boolean;
+  /** Whether nobody has used its idempotency key before. */
+  isNew?: boolean;
 }
 
 /** Makes calls: URL, headers, retries, errors. */
@@ -61,8 +63,8 @@ export class Transport {
   }
 
   /** The tries of a new call. */
-  retries(options: CallOptions, repeatable = true): Retries {
-    return new Retries(repeatable ? this.#attempts : 1, options.timeout ?? this.timeout, options.signal);
+  retries(options: CallOptions, repeatable = true, isNew = false): Retries {
+    return new Retries(repeatable ? this.#attempts : 1, options.timeout ?? this.timeout, options.signal, isNew);
   }
 
   /**
@@ -75,7 +77,7 @@ export class Transport {
     options: CallOptions = {},
     settled?: (error: OloError) => Promise<OloError>,
   ): Promise<T> {
-    const retries = this.retries(options, !outgoing.once);
+    const retries = this.retries(options, !outgoing.once, outgoing.isNew);
     for (;;) {
       let failure: OloError;
       try {
@@ -85,7 +87,8 @@ export class Transport {
         })) as T;
       } catch (error) {
         if (!(error instanceof OloError)) throw error;
-        failure = settled && error.status > 0 ? await settled(error) : error;
+        const surelyNoRun = error.status === 0 || (retries.isNew && isRefusal(error));
+        failure = settled && !surelyNoRun ? await settled(error) : error;
       }
       await retries.pauseAfter(failure);
     }
@@ -124,6 +127,7 @@ export class Transport {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     const headers: Record<string, string> = { ...this.#headers, ...outgoing.headers };
+    if (retries.isNew) headers["x-request-new"] = "true";
     if (outgoing.body !== undefined) headers["content-type"] = "application/json";
     const json = outgoing.body === undefined ? null : JSON.stringify(outgoing.body);
     const body = outgoing.bytes === undefined ? json : sendable(outgoing.bytes);

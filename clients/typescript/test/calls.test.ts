@@ -51,12 +51,31 @@ test("a run that has failed is not asked for again", async () => {
 
 test("one that is refused for overload comes back when it was told to", async () => {
   const refused = failed(429, "overloaded", { "retry-after": "1" });
-  await using gateway = await FakeGateway.start(refused, said(404, {}), said(200, COMPLETION));
+  await using gateway = await FakeGateway.start(refused, said(200, COMPLETION));
   await new Olo({ baseURL: gateway.url }).chat({ messages: "Hello" });
-  assert.equal(gateway.asked.length, 3);
-  gateway.answers = [failed(429, "overloaded", { "retry-after": "3600" }), said(404, {})];
+  assert.equal(gateway.asked.length, 2);
+  gateway.answers = [failed(429, "overloaded", { "retry-after": "3600" })];
   const asking = new Olo({ baseURL: gateway.url }).chat({ messages: "Hello" });
   await assert.rejects(asking, (error) => error instanceof ExhaustedError && error.retryAfter === 3600);
+});
+
+test("a request is new until a try may have been accepted", async () => {
+  const refused = failed(429, "overloaded", { "retry-after": "0" });
+  const away = failed(503, "gateway_stopping");
+  const none = said(404, {});
+  await using gateway = await FakeGateway.start(refused, refused, away, none, refused, none, said(200, COMPLETION));
+  await new Olo({ baseURL: gateway.url }).chat({ messages: "Hello" });
+  const told = gateway.asked.filter((asked) => asked.method === "POST").map((asked) => asked.headers["x-request-new"]);
+  assert.deepEqual(told, ["true", "true", "true", undefined, undefined]);
+  // While it is new, nobody has to be asked what has become of it.
+  assert.equal(gateway.asked.length, 7);
+});
+
+test("one with a key of the caller's may have been asked before", async () => {
+  const refused = failed(429, "overloaded", { "retry-after": "0" });
+  await using gateway = await FakeGateway.start(refused, said(404, {}), said(200, COMPLETION));
+  await new Olo({ baseURL: gateway.url }).chat({ messages: "Hello" }, { idempotencyKey: "mine" });
+  assert.deepEqual(gateway.asked.map((asked) => asked.headers["x-request-new"]), [undefined, undefined, undefined]);
 });
 
 test("errors have a class, a reason and the place", async () => {

@@ -38,9 +38,11 @@ test("a stream that breaks goes on after the last character, and the run is foll
   assert.deepEqual(brief(await told(gateway)), ["started", "delta One ", "delta two", "completed One two"]);
   const [first, ...rest] = gateway.asked;
   assert.equal(first?.method, "POST");
+  assert.equal(first?.headers["x-request-new"], "true");
   for (const again of rest) {
     assert.equal(again.url, "/v1/chat/completions/chatcmpl-run-1?stream=true");
     assert.equal(again.headers["last-event-id"], "4-a");
+    assert.equal(again.headers["x-request-new"], undefined);
   }
 });
 

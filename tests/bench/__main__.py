@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
+from collections.abc import Sequence
 
 from tests.bench import rows
+from tests.bench.ending import ended_with_all_it_started
 from tests.bench.table import measured, plain
 
 from olo_common.logs import configure_logs
@@ -44,18 +45,16 @@ BENCHMARKS = (
 )
 
 
-def _end(*_: object) -> None:
-    """Ends the servers, too, that a benchmark has started; told again while it does, it does not stop in the middle."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    sys.exit(128 + signal.SIGTERM)
-
-
 def main() -> None:
-    signal.signal(signal.SIGTERM, _end)
     names = sys.argv[1:] or BENCHMARKS
     for name in names:
         if name not in BENCHMARKS:
             sys.exit(f"there is no benchmark {name}; there are {', '.join(BENCHMARKS)}")
+    with ended_with_all_it_started():
+        measure(names)
+
+
+def measure(names: Sequence[str]) -> None:
     ran = []
     try:
         for name in names:

@@ -8,13 +8,21 @@ import sys
 import pytest
 
 SPARED = {
-    "olo_gateway.app": ("aiohttp", "cryptography", "boto3", "opentelemetry.exporter.otlp", "jsonschema", "yaml"),
-    "olo_registry.app": ("aiohttp", "cryptography", "alembic", "asyncpg"),
-    "olo_router.app": ("aiohttp", "cryptography", "numpy"),
-    "olo_retrieval.app": ("aiohttp", "cryptography", "alembic", "qdrant_client", "qdrant_edge"),
+    "olo_gateway.app": (
+        "aiohttp",
+        "cryptography",
+        "rich",
+        "boto3",
+        "opentelemetry.exporter.otlp",
+        "jsonschema",
+        "yaml",
+    ),
+    "olo_registry.app": ("aiohttp", "cryptography", "rich", "alembic", "asyncpg"),
+    "olo_router.app": ("aiohttp", "cryptography", "rich", "numpy"),
+    "olo_retrieval.app": ("aiohttp", "cryptography", "rich", "alembic", "qdrant_client", "qdrant_edge"),
     "olo_retrieval.adapters.vectors.qdrant": ("fastembed", "onnxruntime", "huggingface_hub"),
-    "olo_llm_worker.app": ("aiohttp", "cryptography", "ctranslate2", "httpx2", "transformers"),
-    "olo_embed_worker.app": ("aiohttp", "cryptography", "onnxruntime", "fastembed"),
+    "olo_llm_worker.app": ("aiohttp", "cryptography", "rich", "ctranslate2", "httpx2", "transformers"),
+    "olo_embed_worker.app": ("aiohttp", "cryptography", "rich", "onnxruntime", "fastembed"),
 }
 """By module, of a service or of what one may use: for other settings, for what is done once, or for another process."""
 

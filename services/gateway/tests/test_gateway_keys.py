@@ -327,7 +327,6 @@ async def test_a_file_that_changes_is_taken_and_one_that_is_wrong_is_not(tmp_pat
     path, keys = tmp_path / "keys.yaml", Keyring(lambda: NOW)
     write(path, entry())
     file = KeyFile(str(path), keys)
-    file.load()
     assert keys.find(SECRET).tenant == "acme"
     for content in (b"keys: [", b"keys: [{id: 1}]", b"\xff\xfe\x00", b"", b"- 1"):
         path.write_bytes(content)
@@ -357,7 +356,6 @@ async def test_a_mounted_secret_is_taken_when_its_link_is_turned(tmp_path: Path)
     (tmp_path / "keys.yaml").symlink_to("data/keys.yaml")
     keys = Keyring(lambda: NOW)
     file = KeyFile(str(tmp_path / "keys.yaml"), keys)
-    file.load()
     assert keys.find(SECRET).tenant == "acme"
     (tmp_path / "turned").symlink_to("two")
     (tmp_path / "turned").replace(tmp_path / "data")
@@ -370,7 +368,7 @@ def test_a_gateway_does_not_start_with_a_file_that_it_cannot_use(tmp_path: Path,
     if content is not None:
         (tmp_path / "keys.yaml").write_bytes(content)
     with pytest.raises(StartupError, match="OLO_GATEWAY_API_KEYS_FILE"):
-        KeyFile(str(tmp_path / "keys.yaml"), Keyring()).load()
+        KeyFile(str(tmp_path / "keys.yaml"), Keyring())
 
 
 def test_with_keys_a_gateway_may_be_reached_from_elsewhere() -> None:

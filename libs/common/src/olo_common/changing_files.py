@@ -1,4 +1,4 @@
-"""Files that are read at start, and again when they change: certificates, and keys of payloads.
+"""Files that are read at start, and again when they change: certificates, keys of payloads and keys of callers.
 
 Nothing watches: whoever is about to use what they hold asks for it, and at most once a second that looks whether the
 files are other ones. New files that make no sense (half of one is written, say) are passed over and told of, and what

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import grpc
-import structlog
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from olo_common.errors import OloError
@@ -18,6 +17,7 @@ from olo_common.failed_calls import FailedCalls
 from olo_common.grpc_draining import drain
 from olo_common.logs import logger
 from olo_common.rpc_status import abort
+from olo_common.structlog_library import bound_contextvars
 from olo_common.tracing import ENDLESS_STREAMS, TRACE_HEADERS, span, tracing
 
 REQUEST_ID_KEY = "x-request-id"
@@ -79,14 +79,14 @@ class TelemetryInterceptor(grpc.aio.ServerInterceptor):
             return _span(handler_call_details.method, metadata)
 
         async def unary(request: Any, context: Context, behaviour: Any) -> Any:
-            with traced() as current, structlog.contextvars.bound_contextvars(**fields):
+            with traced() as current, bound_contextvars(**fields):
                 try:
                     return await behaviour(request, context)
                 finally:
                     _tell_status(current, context)
 
         async def stream(request: Any, context: Context, behaviour: Any) -> AsyncIterator[Any]:
-            with traced() as current, structlog.contextvars.bound_contextvars(**fields):
+            with traced() as current, bound_contextvars(**fields):
                 try:
                     async for response in behaviour(request, context):
                         yield response

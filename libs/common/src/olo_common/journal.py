@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final, Protocol
 
-from structlog.typing import EventDict
+from olo_common.structlog_library import EventDict
 
 LOGS_SUBJECT: Final = "olo.logs.v1"
 """Batches of lines are published below it, under the name of the service."""

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from threading import Timer
 from typing import TYPE_CHECKING, Any, Final
 
-from structlog.typing import EventDict
-
 from olo_common.log_fields import HEAD, IDS, shareable
 from olo_common.settings import TracingSettings
+from olo_common.structlog_library import EventDict
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger

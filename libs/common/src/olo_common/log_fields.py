@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
-from structlog.typing import EventDict, Processor
+from olo_common.structlog_library import EventDict, Processor
 
 IDS: Final = frozenset({"trace_id", "span_id", "request_id", "run_id"})
 HEAD: Final = frozenset({"timestamp", "level", "event", "service", "process", "number"})

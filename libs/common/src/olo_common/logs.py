@@ -6,13 +6,13 @@ import logging
 import sys
 from typing import Any
 
-import structlog
 from opentelemetry import trace
 
 from olo_common.journal import begin_journal
 from olo_common.log_export import LogExport
 from olo_common.log_fields import listed, without_texts
 from olo_common.settings import LogSettings
+from olo_common.structlog_library import EventDict, FilteringBoundLogger, Processor, structlog
 
 
 def configure_logs(settings: LogSettings, service: str, export: LogExport | None = None) -> None:
@@ -23,13 +23,13 @@ def configure_logs(settings: LogSettings, service: str, export: LogExport | None
         service: The name of the process.
         export: Where lines go beside that.
     """
-    shared: list[structlog.typing.Processor] = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _trace_ids,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.typing.Processor = (
+    renderer: Processor = (
         structlog.processors.JSONRenderer()
         if settings.format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -62,7 +62,7 @@ def configure_logs(settings: LogSettings, service: str, export: LogExport | None
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _trace_ids(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _trace_ids(_: Any, __: str, event: EventDict) -> EventDict:
     current = trace.get_current_span().get_span_context()
     if current.is_valid:
         event["trace_id"] = trace.format_trace_id(current.trace_id)
@@ -70,7 +70,7 @@ def _trace_ids(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.
     return event
 
 
-def logger(name: str) -> structlog.typing.FilteringBoundLogger:
+def logger(name: str) -> FilteringBoundLogger:
     """The logger of a module."""
-    log: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)
+    log: FilteringBoundLogger = structlog.get_logger(name)
     return log

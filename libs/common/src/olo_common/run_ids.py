@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
 import temporalio.client
 import temporalio.worker
 from temporalio import activity
+
+from olo_common.structlog_library import bound_contextvars
 
 
 class RunIds(temporalio.client.Interceptor, temporalio.worker.Interceptor):
@@ -23,5 +24,5 @@ class RunIds(temporalio.client.Interceptor, temporalio.worker.Interceptor):
 class _Bound(temporalio.worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: temporalio.worker.ExecuteActivityInput) -> Any:
         """Runs an activity."""
-        with structlog.contextvars.bound_contextvars(run_id=activity.info().workflow_id or ""):
+        with bound_contextvars(run_id=activity.info().workflow_id or ""):
             return await super().execute_activity(input)

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, datetime
 from typing import Final
 
-import structlog
 from temporalio import activity
 
 from olo.inference.v1 import inference_service_pb2 as pb
 from olo_common.errors import OloError
 from olo_common.failures import to_application_error
+from olo_common.structlog_library import bound_contextvars
 from olo_common.tracing import leave_trace
 from olo_contracts.subjects import stream_subject, subject_of
 from olo_llm_worker.errors import WorkerStopping
@@ -38,7 +38,7 @@ async def attempting(request: pb.GenerateRequest, identity: Identity, publisher:
         ApplicationError: The body has failed with an `OloError`, or the worker stops.
     """
     run_id = activity.info().workflow_id or ""
-    with structlog.contextvars.bound_contextvars(request_id=request.request_id, run_id=run_id):
+    with bound_contextvars(request_id=request.request_id, run_id=run_id):
         began, outcome = time.monotonic(), Outcome()
         try:
             with inference(request, identity) as seen:

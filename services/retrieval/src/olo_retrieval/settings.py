@@ -20,10 +20,11 @@ class RetrievalSettings(ServiceSettings):
     """The document store: an SQLite file, made with its directory, or a Postgres database, whose URL may say `sslmode`,
     `sslrootcert`, `sslcert` and `sslkey`. It is the truth; vectors are rebuilt from it."""
     vector_store: str = "memory"
-    """The vector store. `memory`: vectors die with the process and are rebuilt at start; `edge:/dir`: Qdrant's engine
-    in this process keeps them on disk; `sqlite:/file.db`: one SQLite file, whose searches read every vector of a
-    collection; `grpc://host:6334` (`grpcs://` with TLS): a Qdrant server, shared by replicas. Another store is filled
-    anew from the documents at the next start."""
+    """The vector store. `memory`: vectors die with the process and are rebuilt at start; a search compares every one
+    there is, so it is for some thousands of passages, and the room of deleted ones is used again, but not given back.
+    `edge:/dir`: Qdrant's engine in this process keeps them on disk; `sqlite:/file.db`: one SQLite file, whose searches
+    read every vector of a collection; `grpc://host:6334` (`grpcs://` with TLS): a Qdrant server, shared by replicas.
+    Another store is filled anew from the documents at the next start."""
     qdrant_api_key: SecretStr | None = None
     """API key of the Qdrant server, where it asks for one. With `grpc://` it travels in the clear."""
     qdrant_ca_file: Path | None = None

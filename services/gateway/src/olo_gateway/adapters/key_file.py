@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from olo_common.changing_files import content_of
+from olo_common.changing_files import ChangingFiles, content_of
 from olo_common.errors import StartupError
 from olo_common.lifecycle import Lifetime, background
 from olo_common.logs import logger
@@ -18,8 +18,6 @@ from olo_gateway.telemetry import KEYS, KEYS_REFUSED
 
 CHECK_SECONDS: Final = 1.0
 _MAX_BYTES: Final = 16 * 1024 * 1024
-
-_Look = tuple[int, int, int, int]
 
 
 @asynccontextmanager
@@ -31,7 +29,6 @@ async def kept_keys(path: str, lifetime: Lifetime) -> AsyncIterator[Keyring]:
     """
     keys = Keyring()
     file = KeyFile(path, keys)
-    file.load()
     KEYS.watch(lambda: keys.size)
     KEYS_REFUSED.watch(lambda: file.refused)
     async with background(file.watch(), "keys-watch", lifetime):
@@ -47,26 +44,22 @@ class KeyFile:
     Args:
         path: Where it is.
         keys: What is kept.
+
+    Raises:
+        StartupError: It cannot be used.
     """
 
     def __init__(self, path: str, keys: Keyring) -> None:
         self._path = Path(path)
         self._keys = keys
-        self._seen: _Look | None = None
         self.refused = False
         """Whether the file as it is now cannot be used."""
-
-    def load(self) -> None:
-        """Reads it for the first time.
-
-        Raises:
-            StartupError: It cannot be used.
-        """
-        self._seen = self._look()
         try:
-            self._take(self._read())
+            self._files = ChangingFiles([self._path], self._read, problem=KeysFileInvalid, told=self._told)
         except KeysFileInvalid as error:
             raise StartupError(f"OLO_GATEWAY_API_KEYS_FILE: {error}") from None
+        self._held = self._files.current()
+        self._take()
 
     async def watch(self, every: float = CHECK_SECONDS) -> None:
         """Looks for ever whether it has changed.
@@ -80,27 +73,19 @@ class KeyFile:
 
     async def check(self) -> None:
         """Reads it again where it has changed since the last look."""
-        seen = await asyncio.to_thread(self._look)
-        if seen == self._seen:
-            return
-        self._seen = seen
-        try:
-            self._take(await asyncio.to_thread(self._read))
-        except KeysFileInvalid as error:
-            self.refused = True
-            logger(__name__).warning("keys_file_refused", problem=str(error))
+        held = await asyncio.to_thread(self._files.current, at_once=True)
+        if held is not self._held:
+            self._held = held
+            self._take()
 
-    def _take(self, records: Mapping[str, KeyRecord]) -> None:
-        self._keys.replace(records)
-        self.refused = False
-        logger(__name__).info("keys_file_taken", number=len(records))
+    def _take(self) -> None:
+        self._keys.replace(self._held)
+        logger(__name__).info("keys_file_taken", number=len(self._held))
 
-    def _look(self) -> _Look | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+    def _told(self, problem: Exception | None) -> None:
+        self.refused = problem is not None
+        if problem is not None:
+            logger(__name__).warning("keys_file_refused", problem=str(problem))
 
     def _read(self) -> Mapping[str, KeyRecord]:
         content = content_of(self._path, _MAX_BYTES, KeysFileInvalid)

@@ -11,12 +11,11 @@ from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
-import structlog
-
 from olo.gateway.v1.run_pb2 import RUN_PHASE_PARKED, ChatResponse, RunProgress
 from olo_common.durations import seconds_of
 from olo_common.errors import InvalidField, OloError
 from olo_common.logs import logger
+from olo_common.structlog_library import bound_contextvars
 from olo_gateway.access.caller import billed, caller, tenant
 from olo_gateway.calls.following import ChatEvent, Following, Started
 from olo_gateway.calls.hang_ups import HangUps
@@ -280,5 +279,5 @@ def _note(place: Place, response: ChatResponse) -> None:
 
 @contextlib.contextmanager
 def _logged(call: _Call) -> Iterator[None]:
-    with structlog.contextvars.bound_contextvars(run_id=call.run_id):
+    with bound_contextvars(run_id=call.run_id):
         yield

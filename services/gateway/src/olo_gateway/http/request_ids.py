@@ -9,11 +9,11 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from olo_common.grpc_interceptors import REQUEST_ID_KEY
+from olo_common.structlog_library import bound_contextvars
 from olo_contracts.identifiers import REQUEST_ID, is_valid
 
 
@@ -48,5 +48,5 @@ class RequestIds:
                     headers.update(self._rates())
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id, path=scope["path"]):
+        with bound_contextvars(request_id=request_id, path=scope["path"]):
             await self._app(scope, receive, send_with_id)

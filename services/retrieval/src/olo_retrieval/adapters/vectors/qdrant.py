@@ -7,6 +7,7 @@ plain Python and numpy, and a large search does not stop the event loop.
 from __future__ import annotations
 
 import warnings
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -31,6 +32,7 @@ from olo_retrieval.adapters.vectors.points import (
 from olo_retrieval.adapters.vectors.qdrant_filter import qdrant_filter
 from olo_retrieval.adapters.vectors.qdrant_library import ApiException, QdrantClient, models
 from olo_retrieval.adapters.vectors.scope import condition_of, corpus_of
+from olo_retrieval.adapters.vectors.slots import Slots
 from olo_retrieval.adapters.vectors.threads import StoreThreads
 from olo_retrieval.types import EmbeddingModel, Hit, HybridProbe, Point, Selection, SparseVector, Vector
 
@@ -50,6 +52,7 @@ class QdrantStore:
         self._options = options
         self._local = local
         self._spaces: set[str] = set()
+        self._slots: defaultdict[str, Slots] = defaultdict(Slots)
 
     async def upsert(self, model: EmbeddingModel, scope: Selection, points: Sequence[Point]) -> None:
         """Writes points into the tenant and collection of the scope."""
@@ -108,9 +111,13 @@ class QdrantStore:
         """Deletes the points of the selection."""
 
         def delete() -> None:
-            if (space := self._existing(model)) is not None:
-                meant = models.FilterSelector(filter=qdrant_filter(condition_of(selection)))
-                self._client.delete(space, meant, wait=True)
+            if (space := self._existing(model)) is None:
+                return
+            meant = qdrant_filter(condition_of(selection))
+            if self._local:
+                self._delete_and_free(space, meant)
+            else:
+                self._client.delete(space, models.FilterSelector(filter=meant), wait=True)
 
         await self._threads.run(delete)
 
@@ -127,8 +134,19 @@ class QdrantStore:
 
     def _upsert(self, model: EmbeddingModel, records: list[models.PointStruct]) -> None:
         space = self._existing(model) or self._create(model)
+        if self._local:
+            for record in records:
+                record.id = self._slots[space].number(str(record.id))
         for start in range(0, len(records), _UPSERT_BATCH):
             self._client.upsert(space, records[start : start + _UPSERT_BATCH], wait=True)
+
+    def _delete_and_free(self, space: str, meant: models.Filter) -> None:
+        """In memory: the next points take the places of those that are deleted."""
+        limit = max(1, self._client.count(space, count_filter=meant, exact=True).count)
+        found, _ = self._client.scroll(space, meant, limit=limit, with_payload=False)
+        if gone := [int(record.id) for record in found]:
+            self._client.delete(space, models.PointIdsList(points=[*gone]))
+            self._slots[space].free(gone)
 
     def _search(self, model: EmbeddingModel, asked: Sequence[models.QueryRequest]) -> list[list[Hit]]:
         """What each request finds, in one call."""

@@ -16,6 +16,8 @@ SERVICES = sorted(path.parent.name.replace("-", "_") for path in ROOT.glob("serv
 BOUNDED = {
     *("model", "profile", "type", "state", "reason", "cause", "outcome", "retriever", "source", "error_type"),
     *("gen_ai_operation_name", "gen_ai_request_model", "gen_ai_token_type"),
+    # Of OpenTelemetry's conventions: known methods, patterns of routes, and schemes that the server knows.
+    *("http_request_method", "http_route", "http_response_status_code", "url_scheme"),
     # Tenants are those of the operator's file of keys, never what a caller says.
     "tenant",
 }

@@ -28,7 +28,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-SCOPE: Final = InstrumentationScope("olo", "")
+_SCOPE: Final = InstrumentationScope("olo", "")
 _AT_RANDOM: Final = TraceFlags(TraceFlags.RANDOM_TRACE_ID)
 _AT_RANDOM_SAMPLED: Final = TraceFlags(TraceFlags.RANDOM_TRACE_ID | TraceFlags.SAMPLED)
 _UNSET: Final = Status()
@@ -134,7 +134,7 @@ class RecordedSpan(CurrentSpan):
                 status=self._status,
                 start_time=self._start,
                 end_time=end_time or time.time_ns(),
-                instrumentation_scope=SCOPE,
+                instrumentation_scope=_SCOPE,
             )
         )
 

@@ -1,6 +1,6 @@
 """What is told of each HTTP call: a span and how long it took, by OpenTelemetry's conventions for HTTP servers.
 
-FastAPI's own telemetry tells the same, and more that nobody looks at, for five times the CPU.
+FastAPI's own telemetry tells the same, and more that nobody looks at, for some four times the CPU.
 """
 
 from __future__ import annotations
